@@ -1,0 +1,31 @@
+"""The run ledger: folders and files that outlive every process. Imports no torch."""
+
+from ablate.runs.folder import RunFolder
+from ablate.runs.formats import (
+    Event,
+    Failure,
+    Machine,
+    Parameters,
+    Progress,
+    Provenance,
+    Result,
+    SpecFile,
+    State,
+    SweepRecord,
+)
+from ablate.runs.store import Store
+
+__all__ = [
+    "Event",
+    "Failure",
+    "Machine",
+    "Parameters",
+    "Progress",
+    "Provenance",
+    "Result",
+    "RunFolder",
+    "SpecFile",
+    "State",
+    "Store",
+    "SweepRecord",
+]

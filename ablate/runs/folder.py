@@ -1,0 +1,211 @@
+"""A run's folder: the only place that knows its files' names, and the order of writing them."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ablate.errors import StoreError
+from ablate.runs import atomic
+from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
+from ablate.spec import RunSpec
+
+# A display that looks whether a run is claimed holds the lock for microseconds.
+_CLAIM_PATIENCE_S = 1.0
+_CHECKPOINTS_KEPT = 2
+
+
+class RunFolder:
+    """One run on disk, ``STORE/runs/KEY``.
+
+    Args:
+        path: The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Touches nothing."""
+        self.path = path
+        self.weights_path = path / "weights.safetensors"
+        self.confusion_path = path / "confusion.parquet"
+        self.panels_path = path / "panels"
+        self._spec_path = path / "spec.json"
+        self._events_path = path / "events.jsonl"
+        self._progress_path = path / "progress.json"
+        self._result_path = path / "result.json"
+        self._failure_path = path / "failure.json"
+        self._claim_path = path / "claim.lock"
+
+    @property
+    def key(self) -> str:
+        """The run's key."""
+        return self.path.name
+
+    # The spec -----------------------------------------------------------------------------
+
+    def create(self, spec: SpecFile) -> None:
+        """Writes ``spec.json`` unless it is there; it never changes after that."""
+        atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
+
+    def spec_file(self) -> SpecFile:
+        """Reads ``spec.json``.
+
+        Raises:
+            StoreError: If it is missing, unreadable, or not the spec of this key.
+        """
+        try:
+            spec = SpecFile.model_validate_json(self._spec_path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{self._spec_path} cannot be read: {error}",
+                "remove the run's folder and run again",
+            ) from error
+        if not spec.key == self.key == spec.run.key:
+            raise StoreError(
+                f"{self._spec_path} is of run {spec.run.key}, not of {self.key}",
+                "move the folder back, or remove it",
+            )
+        return spec
+
+    def spec(self) -> RunSpec:
+        """The run that this folder is for."""
+        return self.spec_file().run
+
+    # Who works on it ----------------------------------------------------------------------
+
+    @contextmanager
+    def claim(self) -> Iterator[bool]:
+        """Holds the run for this process; the operating system lets go of it with the process.
+
+        Yields:
+            Whether the claim was got; False: another process works on this run.
+        """
+        lock = FileLock(self._claim_path)
+        try:
+            lock.acquire(timeout=_CLAIM_PATIENCE_S)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def is_claimed(self) -> bool:
+        """Whether some process works on this run now."""
+        if not self._claim_path.exists():
+            return False
+        lock = FileLock(self._claim_path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+    def state(self) -> State:
+        """What the files say of the run."""
+        if self._result_path.exists():
+            return State.DONE
+        if self.is_claimed():
+            return State.RUNNING
+        if failure := self.failure():
+            return State.DIVERGED if failure.kind == "diverged" else State.FAILED
+        if any(self._checkpoints()):
+            return State.INTERRUPTED
+        return State.NEW
+
+    # Events and progress ------------------------------------------------------------------
+
+    def append_event(self, event: Event) -> None:
+        """Adds the end of an epoch."""
+        atomic.append_line(self._events_path, event.model_dump_json())
+
+    def events(self) -> list[Event]:
+        """All whole lines, in order; a line that a kill cut short is left out."""
+        if not self._events_path.exists():
+            return []
+        lines = self._events_path.read_bytes().split(b"\n")[:-1]
+        return [Event.model_validate_json(line) for line in lines]
+
+    def cut_events(self, last_epoch: int) -> None:
+        """Forgets what came after ``last_epoch``: a resumed run tells it again."""
+        kept = [event for event in self.events() if event.epoch <= last_epoch]
+        lines = "".join(event.model_dump_json() + "\n" for event in kept)
+        atomic.replace(self._events_path, lines.encode())
+
+    def write_progress(self, progress: Progress) -> None:
+        """Says how far the run is; not forced to the disk, since only displays read it."""
+        temporary = self._progress_path.with_suffix(".tmp")
+        temporary.write_text(progress.model_dump_json(), encoding="utf-8")
+        temporary.replace(self._progress_path)
+
+    def progress(self) -> Progress | None:
+        """How far the run is, where a worker has said so."""
+        if not self._progress_path.exists():
+            return None
+        return Progress.model_validate_json(self._progress_path.read_bytes())
+
+    # Checkpoints --------------------------------------------------------------------------
+
+    def _checkpoints(self) -> list[Path]:
+        """Checkpoint files, oldest first; the names sort by step."""
+        return sorted(self.path.glob("checkpoint-*.pt"))
+
+    def save_checkpoint(self, step: int, content: bytes) -> None:
+        """Writes the state after ``step`` and its SHA-256; keeps the last two."""
+        path = self.path / f"checkpoint-{step:09d}.pt"
+        digest = hashlib.sha256(content).hexdigest()
+        atomic.replace(path.with_suffix(".sha256"), digest.encode())
+        atomic.replace(path, content)
+        for old in self._checkpoints()[:-_CHECKPOINTS_KEPT]:
+            old.unlink()
+            old.with_suffix(".sha256").unlink(missing_ok=True)
+
+    def load_checkpoint(self) -> bytes | None:
+        """The newest checkpoint whose SHA-256 is right; None where there is none."""
+        for path in reversed(self._checkpoints()):
+            digest_path = path.with_suffix(".sha256")
+            content = path.read_bytes()
+            if (
+                digest_path.exists()
+                and digest_path.read_text() == hashlib.sha256(content).hexdigest()
+            ):
+                return content
+        return None
+
+    def drop_checkpoints(self) -> None:
+        """Removes all checkpoints: the run starts from the beginning, or is done."""
+        for path in self._checkpoints():
+            path.unlink()
+            path.with_suffix(".sha256").unlink(missing_ok=True)
+
+    # The end ------------------------------------------------------------------------------
+
+    def publish_result(self, result: Result) -> None:
+        """Makes the run done; a result that is there already stands."""
+        atomic.publish(self._result_path, (result.model_dump_json(indent=2) + "\n").encode())
+        self._failure_path.unlink(missing_ok=True)
+        self._progress_path.unlink(missing_ok=True)
+        self.drop_checkpoints()
+
+    def result(self) -> Result | None:
+        """The result of a finished run; None before that."""
+        if not self._result_path.exists():
+            return None
+        return Result.model_validate_json(self._result_path.read_bytes())
+
+    def write_failure(self, failure: Failure) -> None:
+        """Says why the run could not go on."""
+        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+
+    def failure(self) -> Failure | None:
+        """Why the run could not go on; None if it can."""
+        if not self._failure_path.exists():
+            return None
+        return Failure.model_validate_json(self._failure_path.read_bytes())
+
+    def clear_failure(self) -> None:
+        """A new attempt begins."""
+        self._failure_path.unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""The files of a store as pydantic models; metrics are fractions (0..1), times Unix seconds."""
+
+from enum import StrEnum
+from typing import Literal
+
+from ablate.spec import Context, Frozen, RunSpec
+
+
+class State(StrEnum):
+    """What a run's folder says of the run."""
+
+    NEW = "new"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+    DONE = "done"
+
+
+class Provenance(Frozen):
+    """Where a run comes from; not part of its key.
+
+    Attributes:
+        created: When the folder was made.
+        ablate: Version of ablate.
+        commit: Git commit of the code, with ``+changes`` where the tree was dirty; None outside
+            a checkout.
+        python: Version of Python.
+        packages: Versions of the packages that numbers depend on.
+    """
+
+    created: float
+    ablate: str
+    commit: str | None
+    python: str
+    packages: dict[str, str]
+
+
+class SpecFile(Frozen):
+    """``spec.json``: immutable."""
+
+    key: str
+    run: RunSpec
+    provenance: Provenance
+
+
+class Event(Frozen):
+    """A line of ``events.jsonl``: the end of an epoch.
+
+    Attributes:
+        epoch: Counted from 1.
+        step: Optimiser steps since the start of the run.
+        time: When it happened.
+        metrics: By name; among them train_loss, val_loss, lr and the validation scores.
+    """
+
+    epoch: int
+    step: int
+    time: float
+    metrics: dict[str, float]
+
+
+class Progress(Frozen):
+    """``progress.json``: how far a run is right now; for displays only."""
+
+    epoch: int
+    epochs: int
+    step_in_epoch: int
+    steps_per_epoch: int
+    loss: float | None
+    time: float
+
+
+class Parameters(Frozen):
+    """Parameters of a built model, counted.
+
+    Attributes:
+        total: Image encoder, mask decoder and adapters (the paper's Table III).
+        trainable: Those that the optimiser moves.
+        adapter: Those of the adapters.
+        sites: Number of adapters.
+    """
+
+    total: int
+    trainable: int
+    adapter: int
+    sites: int
+
+
+class Machine(Frozen):
+    """What a run was computed on.
+
+    Attributes:
+        device: For example ``cpu`` or ``cuda:0``.
+        device_name: The processor's or the accelerator's own name.
+        threads: Threads of one torch operation.
+        precision: What was really used: ``float32`` or ``bfloat16``.
+        torch: Version of torch.
+    """
+
+    device: str
+    device_name: str
+    threads: int
+    precision: Literal["float32", "bfloat16"]
+    torch: str
+
+
+class Result(Frozen):
+    """``result.json``: its existence is the only meaning of "done".
+
+    Attributes:
+        key: The run's key.
+        epoch: The selected epoch, counted from 1.
+        epochs: How many were trained.
+        steps: Optimiser steps of the whole run.
+        metrics: Validation scores of the selected epoch, by name, and val_loss.
+        confusion: Pooled validation pixels: tp, fp, fn, tn.
+        parameters: Counted on the trained model.
+        weights_sha256: Of ``weights.safetensors``.
+        machine: Where it was computed.
+        finished: When.
+        train_s: Seconds spent in training and validation, over all resumptions.
+    """
+
+    key: str
+    epoch: int
+    epochs: int
+    steps: int
+    metrics: dict[str, float]
+    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+    parameters: Parameters
+    weights_sha256: str
+    machine: Machine
+    finished: float
+    train_s: float
+
+
+class Failure(Frozen):
+    """``failure.json``: why a run could not go on.
+
+    Attributes:
+        kind: ``diverged``: the loss is not finite; ``error``: an exception; ``died``: the
+            worker's process ended without a word.
+        message: One line.
+        detail: The traceback, or empty.
+        time: When.
+    """
+
+    kind: Literal["error", "diverged", "died"]
+    message: str
+    detail: str
+    time: float
+
+
+class SweepRecord(Frozen):
+    """``sweeps/NAME-CONTEXT.json``: a sweep was started in this store under this context.
+
+    Attributes:
+        sweep: The sweep's name.
+        context: Protocol, data and weights of all its runs.
+        seeds: All seeds ever asked for, sorted.
+        updated: When it was last started.
+    """
+
+    sweep: str
+    context: Context
+    seeds: tuple[int, ...]
+    updated: float
+
+
+class Source(Frozen):
+    """``sources/DIGEST.json``: where data or weights of this digest were last seen."""
+
+    path: str

@@ -1,0 +1,48 @@
+"""The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
+
+from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
+from ablate.spec.base import Frozen, canonical_json, digest_of
+from ablate.spec.protocol import (
+    BijieData,
+    ColorJitter,
+    Data,
+    FoldersData,
+    GeneratedData,
+    Loss,
+    Protocol,
+    Split,
+)
+from ablate.spec.run import ENGINE_VERSION, Context, DataIdentity, RunSpec, WeightsIdentity
+from ablate.spec.sweep import Comparison, Sweep
+from ablate.spec.variant import Adapter, AtlAdapter, MidLay, NoAdapter, SamVariant, Variant
+
+__all__ = [
+    "BACKBONES",
+    "ENGINE_VERSION",
+    "PATCH_SIZE_PX",
+    "Adapter",
+    "AtlAdapter",
+    "Backbone",
+    "BackboneName",
+    "BijieData",
+    "ColorJitter",
+    "Comparison",
+    "Context",
+    "Data",
+    "DataIdentity",
+    "FoldersData",
+    "Frozen",
+    "GeneratedData",
+    "Loss",
+    "MidLay",
+    "NoAdapter",
+    "Protocol",
+    "RunSpec",
+    "SamVariant",
+    "Split",
+    "Sweep",
+    "Variant",
+    "WeightsIdentity",
+    "canonical_json",
+    "digest_of",
+]

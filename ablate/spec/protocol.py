@@ -1,0 +1,158 @@
+"""A protocol: the training recipe that all variants of a sweep share."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
+from ablate.spec.base import Frozen
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Rgb = tuple[float, float, float]
+
+
+class BijieData(Frozen):
+    """The Bijie landslide data set: ``landslide/image/*.png`` and ``landslide/mask/*.png``."""
+
+    kind: Literal["bijie"]
+
+
+class FoldersData(Frozen):
+    """Any pair of folders whose images and masks share their stems.
+
+    Attributes:
+        kind: The discriminator.
+        images: Folder of the images, below the data set's root.
+        masks: Folder of the masks (above 0: landslide), below the data set's root.
+    """
+
+    kind: Literal["folders"]
+    images: str
+    masks: str
+
+
+class GeneratedData(Frozen):
+    """Procedural landslide scenes, made on the fly.
+
+    Attributes:
+        kind: The discriminator.
+        seed: Decides every scene.
+        count: Number of scenes.
+        size_px: Side of a scene.
+    """
+
+    kind: Literal["generated"]
+    seed: int = Field(ge=0)
+    count: int = Field(ge=2)
+    size_px: int = Field(ge=32, le=4096)
+
+
+Data = Annotated[BijieData | FoldersData | GeneratedData, Field(discriminator="kind")]
+
+
+class Split(Frozen):
+    """The authors' split: names sorted, indices shuffled by NumPy's legacy generator.
+
+    Attributes:
+        seed: Seed of the shuffle.
+        validation_share: f; the first floor(f·n) + 1 shuffled indices validate.
+    """
+
+    seed: int = Field(ge=0)
+    validation_share: Share
+
+
+class ColorJitter(Frozen):
+    """torchvision's ColorJitter, on training images only: the range of each factor."""
+
+    brightness: NonNegative
+    contrast: NonNegative
+    saturation: NonNegative
+    hue: float = Field(ge=0, le=0.5)
+
+
+class AdamW(Frozen):
+    """Decoupled weight decay (Loshchilov and Hutter)."""
+
+    kind: Literal["adamw"]
+    lr: Positive
+    weight_decay: NonNegative
+
+
+class Cosine(Frozen):
+    """Cosine decay, stepped once an epoch, from the optimiser's rate to ``lr_min``."""
+
+    kind: Literal["cosine"]
+    lr_min: NonNegative
+
+
+class Loss(Frozen):
+    """bce·BCE + dice·Dice, the Dice flattened over the batch and smoothed by ``dice_smooth``."""
+
+    bce: NonNegative
+    dice: NonNegative
+    dice_smooth: Positive
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> "Loss":
+        if self.bce == 0 and self.dice == 0:
+            raise ValueError("bce and dice are both 0: there is nothing to minimise")
+        return self
+
+
+class Protocol(Frozen):
+    """The training recipe.
+
+    Attributes:
+        name: The file's stem.
+        comparable: Whether tables made with it may stand beside the published values without
+            a watermark.
+        backbone: The image encoder of every variant that names none.
+        image_size_px: Side of the square that images and masks are resized to.
+        data: The data set.
+        split: Which images validate.
+        mean: Subtracted from the channels of an image in 0..1.
+        std: Divides the channels after that.
+        color_jitter: Augmentation of training images; None: none.
+        epochs: Passes over the training images.
+        batch_size: Images in a step.
+        optimizer: What moves the trained parameters.
+        schedule: How the learning rate decays.
+        loss: What is minimised.
+        selection: Whose epoch's weights are kept: the lowest validation loss, or the last.
+        precision: ``bfloat16``: autocast on devices that have it; ``float32``: never.
+    """
+
+    name: str
+    comparable: bool
+    backbone: BackboneName
+    image_size_px: int = Field(ge=PATCH_SIZE_PX, multiple_of=PATCH_SIZE_PX)
+    data: Data
+    split: Split
+    mean: Rgb
+    std: tuple[Positive, Positive, Positive]
+    color_jitter: ColorJitter | None
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    optimizer: AdamW
+    schedule: Cosine
+    loss: Loss
+    selection: Literal["validation-loss", "last"]
+    precision: Literal["float32", "bfloat16"]
+
+    @model_validator(mode="after")
+    def _rate_decays(self) -> "Protocol":
+        if self.schedule.lr_min > self.optimizer.lr:
+            raise ValueError(
+                f"schedule.lr_min {self.schedule.lr_min} is above optimizer.lr {self.optimizer.lr}"
+            )
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the training: all but names, the data (by digest) and the backbone.
+
+        The backbone is part of the variant's identity, the data set has a digest of its own.
+        """
+        return self.model_dump(mode="json", exclude={"name", "comparable", "data", "backbone"})

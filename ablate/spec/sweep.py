@@ -1,0 +1,78 @@
+"""A sweep: which variants, seeds and protocol belong together, and what they are to show."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from ablate.spec.base import Frozen
+
+Seed = Annotated[int, Field(ge=0)]
+Factors = dict[str, tuple[Any, ...]]
+
+
+class Comparison(Frozen):
+    """One sentence of the paper that the runs can support or contradict.
+
+    Attributes:
+        claim: The sentence.
+        better: The variant that the sentence puts ahead (by MIoU).
+        worse: The variants that it puts behind.
+    """
+
+    claim: str
+    better: str
+    worse: tuple[str, ...] = Field(min_length=1)
+
+
+class Sweep(Frozen):
+    """Which runs make one table.
+
+    Attributes:
+        name: The file's stem.
+        title: The table's heading.
+        protocol: The protocol, unless the command line names another.
+        seeds: The seeds, unless the command line names others.
+        baseline: The variant that every Δ is taken to; None: no Δ.
+        published: The published table that stands beside the runs (``reports/published``).
+        comparisons: The paper's sentences about the rows.
+        variants: The rows, in the table's order.
+        base: The variant that factors alter.
+        grid: Dotted field → values; the rows are the cartesian product.
+        zip: Dotted field → values of equal number, walked in step.
+        exclude: Partial assignments of factors that are left out.
+    """
+
+    name: str
+    title: str
+    protocol: str
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+    baseline: str | None = None
+    published: str | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    variants: tuple[str, ...] = ()
+    base: str | None = None
+    grid: Factors = Field(default_factory=dict)
+    zip: Factors = Field(default_factory=dict)
+    exclude: tuple[dict[str, Any], ...] = ()
+
+    @model_validator(mode="after")
+    def _rows_exist(self) -> "Sweep":
+        factors = self.grid.keys() | self.zip.keys()
+        if not self.variants and not factors:
+            raise ValueError("no rows: give variants, or base with grid or zip")
+        if bool(factors) != (self.base is not None):
+            raise ValueError("base goes with grid or zip: give both or neither")
+        if shared := self.grid.keys() & self.zip.keys():
+            raise ValueError(f"a factor stands in grid and in zip: {', '.join(sorted(shared))}")
+        if len({len(values) for values in self.zip.values()}) > 1:
+            raise ValueError("the lists of zip differ in length")
+        for factor, values in (self.grid | self.zip).items():
+            if not values:
+                raise ValueError(f"factor {factor} has no values")
+        for assignment in self.exclude:
+            if unknown := assignment.keys() - factors:
+                raise ValueError(f"exclude names no factor: {', '.join(sorted(unknown))}")
+        for what, names in (("variants", self.variants), ("seeds", self.seeds)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what} names one twice")
+        return self
