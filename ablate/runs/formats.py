@@ -153,19 +153,26 @@ class Failure(Frozen):
 
 
 class SweepRecord(Frozen):
-    """``sweeps/NAME-CONTEXT.json``: a sweep was started in this store under this context.
+    """``sweeps/ID.json``: a sweep was started in this store under this context.
 
     Attributes:
         sweep: The sweep's name.
         context: Protocol, data and weights of all its runs.
         seeds: All seeds ever asked for, sorted.
+        runs: Keys of all runs ever asked for, in the order of the rows.
         updated: When it was last started.
     """
 
     sweep: str
     context: Context
     seeds: tuple[int, ...]
+    runs: tuple[str, ...]
     updated: float
+
+    @property
+    def id(self) -> str:
+        """The name that tells this record from all others of its store."""
+        return f"{self.sweep}-{self.context.id}"
 
 
 class Source(Frozen):

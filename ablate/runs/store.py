@@ -1,19 +1,20 @@
 """The store: the folder that holds the runs, the sweeps' records and everything derived."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ablate.errors import StoreError
 from ablate.runs import atomic
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import Source, SweepRecord
-from ablate.spec import Context
+from ablate.spec import Context, RunSpec
 
 
 class Store:
     """A store on disk.
 
-    Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/NAME-CONTEXT.json``, ``sources/DIGEST.json``,
+    Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``sources/DIGEST.json``,
     ``cache/`` (derived from the data; may be deleted), ``mlflow/`` (the mirror; may be deleted).
 
     Args:
@@ -44,16 +45,24 @@ class Store:
 
     # Sweeps -------------------------------------------------------------------------------
 
-    def record_sweep(self, sweep: str, context: Context, seeds: tuple[int, ...]) -> SweepRecord:
-        """Remembers that a sweep was started, with the seeds of earlier starts."""
-        path = self._sweeps_path / f"{sweep}-{context.id}.json"
-        known = self._read_record(path).seeds if path.exists() else ()
+    def record_sweep(self, sweep: str, context: Context, runs: Sequence[RunSpec]) -> SweepRecord:
+        """Remembers that a sweep was started, with the seeds and runs of earlier starts."""
         record = SweepRecord(
             sweep=sweep,
             context=context,
-            seeds=tuple(sorted({*known, *seeds})),
+            seeds=tuple(sorted({run.seed for run in runs})),
+            runs=tuple(dict.fromkeys(run.key for run in runs)),
             updated=time.time(),
         )
+        path = self._sweeps_path / f"{record.id}.json"
+        if path.exists():
+            known = self._read_record(path)
+            record = record.model_copy(
+                update={
+                    "seeds": tuple(sorted({*known.seeds, *record.seeds})),
+                    "runs": tuple(dict.fromkeys((*known.runs, *record.runs))),
+                }
+            )
         atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 

@@ -12,13 +12,21 @@ from ablate.spec.protocol import (
     Protocol,
     Split,
 )
-from ablate.spec.run import ENGINE_VERSION, Context, DataIdentity, RunSpec, WeightsIdentity
+from ablate.spec.run import (
+    ENGINE_VERSION,
+    NANO_WEIGHTS,
+    Context,
+    DataIdentity,
+    RunSpec,
+    WeightsIdentity,
+)
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.variant import Adapter, AtlAdapter, MidLay, NoAdapter, SamVariant, Variant
 
 __all__ = [
     "BACKBONES",
     "ENGINE_VERSION",
+    "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
     "Adapter",
     "AtlAdapter",

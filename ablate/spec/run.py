@@ -43,6 +43,15 @@ class WeightsIdentity(Frozen):
     sha256: str
 
 
+# SAM-nano's weights are made from a recipe (ablate/models/nano.py); another recipe is another
+# version.
+NANO_WEIGHTS = WeightsIdentity(
+    label="SAM-nano",
+    backbone="vit_nano",
+    sha256=digest_of({"backbone": "vit_nano", "recipe": "seeded", "version": 1}),
+)
+
+
 class Context(Frozen):
     """Everything that the runs of one table share: all but the variant and the seed."""
 
