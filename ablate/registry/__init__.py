@@ -1,5 +1,8 @@
-"""Reads the catalogue of variants, sweeps and protocols."""
+"""Reads the catalogue of variants, sweeps and protocols, and any other YAML that ships."""
 
-from ablate.registry.places import shipped
+from ablate.registry.catalogue import Catalogue
+from ablate.registry.places import search_path, shipped
+from ablate.registry.problems import nearest, validated
+from ablate.registry.source import read
 
-__all__ = ["shipped"]
+__all__ = ["Catalogue", "nearest", "read", "search_path", "shipped", "validated"]

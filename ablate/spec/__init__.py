@@ -10,6 +10,7 @@ from ablate.spec.protocol import (
     GeneratedData,
     Loss,
     Protocol,
+    PublishedSplit,
     Split,
 )
 from ablate.spec.run import (
@@ -20,6 +21,7 @@ from ablate.spec.run import (
     RunSpec,
     WeightsIdentity,
 )
+from ablate.spec.structure import Layer, layers, midlay_text
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.variant import Adapter, AtlAdapter, MidLay, NoAdapter, SamVariant, Variant
 
@@ -41,10 +43,12 @@ __all__ = [
     "FoldersData",
     "Frozen",
     "GeneratedData",
+    "Layer",
     "Loss",
     "MidLay",
     "NoAdapter",
     "Protocol",
+    "PublishedSplit",
     "RunSpec",
     "SamVariant",
     "Split",
@@ -53,4 +57,6 @@ __all__ = [
     "WeightsIdentity",
     "canonical_json",
     "digest_of",
+    "layers",
+    "midlay_text",
 ]

@@ -64,6 +64,13 @@ class Split(Frozen):
     validation_share: Share
 
 
+class PublishedSplit(Frozen):
+    """How many images the published values were trained and validated on."""
+
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+
+
 class ColorJitter(Frozen):
     """torchvision's ColorJitter, on training images only: the range of each factor."""
 
@@ -107,8 +114,8 @@ class Protocol(Frozen):
 
     Attributes:
         name: The file's stem.
-        comparable: Whether tables made with it may stand beside the published values without
-            a watermark.
+        published_split: The split that the published values stand on; only on a split of that
+            size do tables go without a watermark. None: never.
         backbone: The image encoder of every variant that names none.
         image_size_px: Side of the square that images and masks are resized to.
         data: The data set.
@@ -126,7 +133,7 @@ class Protocol(Frozen):
     """
 
     name: str
-    comparable: bool
+    published_split: PublishedSplit | None
     backbone: BackboneName
     image_size_px: int = Field(ge=PATCH_SIZE_PX, multiple_of=PATCH_SIZE_PX)
     data: Data
@@ -155,4 +162,4 @@ class Protocol(Frozen):
 
         The backbone is part of the variant's identity, the data set has a digest of its own.
         """
-        return self.model_dump(mode="json", exclude={"name", "comparable", "data", "backbone"})
+        return self.model_dump(mode="json", exclude={"name", "published_split", "data", "backbone"})

@@ -62,7 +62,8 @@ class Context(Frozen):
     @property
     def watermark(self) -> str | None:
         """The sentence that everything made from these runs carries; None if comparable."""
-        if self.protocol.comparable:
+        split = self.protocol.published_split
+        if split and (split.train, split.validation) == (self.data.train, self.data.validation):
             return None
         return (
             f"{self.protocol.name}: {self.data.label}, {self.weights.label}; "

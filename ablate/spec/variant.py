@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ablate.spec.backbone import BackboneName
 from ablate.spec.base import Frozen
@@ -36,13 +36,12 @@ class AtlAdapter(Frozen):
     kernel_size: int = Field(default=3, ge=1)
     up_init: Literal["zero", "default"] | None = None
 
-    @model_validator(mode="after")
-    def _kernel_is_odd(self) -> "AtlAdapter":
-        if self.kernel_size % 2 == 0:
-            raise ValueError(
-                f"kernel_size must be odd to keep the map's size, not {self.kernel_size}"
-            )
-        return self
+    @field_validator("kernel_size")
+    @classmethod
+    def _kernel_is_odd(cls, size: int) -> int:
+        if size % 2 == 0:
+            raise ValueError(f"{size} is even; an odd side keeps the size of the map")
+        return size
 
     @property
     def effective_up_init(self) -> Literal["zero", "default"]:

@@ -1,0 +1,132 @@
+"""Turns pydantic's errors into lines that name file, line, value, rule and repair."""
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ablate.errors import SpecError
+from ablate.registry.source import Document, Loc
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], document: Document) -> Model:
+    """The document as a spec.
+
+    Raises:
+        SpecError: With a line for every problem of the document.
+    """
+    try:
+        # Through JSON: in pydantic's strict mode only JSON's lists may become tuples.
+        return model.model_validate_json(_json(document))
+    except ValidationError as error:
+        problems = [_line(model, document, detail) for detail in error.errors(include_url=False)]
+        raise SpecError(list(dict.fromkeys(problems))) from error
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where something valid looks alike, else nothing."""
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _json(document: Document) -> str:
+    try:
+        return json.dumps(document.value, allow_nan=False)
+    except ValueError as error:
+        raise SpecError(
+            [f"{document.place(())}: .inf and .nan are not allowed; give a finite number"]
+        ) from error
+
+
+def _line(model: type[BaseModel], document: Document, detail: ErrorDetails) -> str:
+    models, loc = _follow(model, document.value, detail["loc"])
+    place = document.place(loc)
+    name = ".".join(str(part) for part in loc)
+    if detail["type"] == "extra_forbidden":
+        allowed = sorted({field for owner in models for field in owner.model_fields} - {"name"})
+        key = str(loc[-1])
+        return f"{place}: unknown key {name!r}{nearest(key, allowed) or _one_of(allowed)}"
+    if detail["type"] == "missing":
+        return f"{place}: {name!r} is missing; add it"
+    value = detail["input"]
+    context = detail.get("ctx", {})
+    if detail["type"] in {"literal_error", "union_tag_invalid"}:
+        expected = str(context.get("expected") or context.get("expected_tags"))
+        valid = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+        if detail["type"] == "union_tag_invalid":
+            tag = str(context["discriminator"]).strip("'")
+            value, name = value[tag], f"{name}.{tag}"
+            place = document.place((*loc, tag))
+        return f"{place}: {name} is {value!r}{nearest(str(value), valid) or _one_of(valid)}"
+    if detail["type"] == "union_tag_not_found":
+        tag = str(context["discriminator"]).strip("'")
+        return f"{place}: '{name}.{tag}' is missing; add it"
+    if detail["type"] == "value_error":
+        return f"{place}: {name + ': ' if name else ''}{context['error']}"
+    rule = detail["msg"].removeprefix("Input should be ").removeprefix("a ")
+    return f"{place}: {name} is {value!r}; it must be {rule}"
+
+
+def _one_of(valid: Iterable[str]) -> str:
+    return f"; use one of {', '.join(valid)}"
+
+
+def _follow(
+    model: type[BaseModel], value: Any, loc: Loc
+) -> tuple[list[type[BaseModel]], tuple[str | int, ...]]:
+    """Walks pydantic's location through models and data.
+
+    Pydantic puts the tag of a discriminated union into the location; the data has no such key.
+
+    Returns:
+        The models that the last key may belong to, and the location in the data.
+    """
+    models: list[type[BaseModel]] = [model]
+    owners = models
+    path: list[str | int] = []
+    for part in loc:
+        tagged = [candidate for candidate in models if part in _tags(candidate)]
+        if tagged and not (isinstance(value, dict) and part in value):
+            models = owners = tagged
+            continue
+        path.append(part)
+        value = _item(value, part)
+        owners = models
+        if isinstance(part, str):
+            models = [
+                found
+                for candidate in models
+                if part in candidate.model_fields
+                for found in _models_in(candidate.model_fields[part].annotation)
+            ]
+    return owners, tuple(path)
+
+
+def _item(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(str(part))
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
+
+
+def _tags(model: type[BaseModel]) -> set[Any]:
+    """The values of a model's ``kind``: what a discriminated union knows it by."""
+    field = model.model_fields.get("kind")
+    return set(typing.get_args(field.annotation)) if field else set()
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every pydantic model that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if typing.get_origin(annotation) is Literal or isinstance(annotation, types.NoneType):
+        return []
+    return [found for part in typing.get_args(annotation) for found in _models_in(part)]
