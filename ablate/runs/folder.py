@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -15,6 +16,8 @@ from ablate.spec import RunSpec
 # A display that looks whether a run is claimed holds the lock for microseconds.
 _CLAIM_PATIENCE_S = 1.0
 _CHECKPOINTS_KEPT = 2
+
+_File = TypeVar("_File", Result, Failure, Progress)
 
 
 class RunFolder:
@@ -142,10 +145,12 @@ class RunFolder:
         temporary.replace(self._progress_path)
 
     def progress(self) -> Progress | None:
-        """How far the run is, where a worker has said so."""
-        if not self._progress_path.exists():
-            return None
-        return Progress.model_validate_json(self._progress_path.read_bytes())
+        """How far the run is, where a worker has said so.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        return _read(Progress, self._progress_path)
 
     # Checkpoints --------------------------------------------------------------------------
 
@@ -191,21 +196,37 @@ class RunFolder:
         self.drop_checkpoints()
 
     def result(self) -> Result | None:
-        """The result of a finished run; None before that."""
-        if not self._result_path.exists():
-            return None
-        return Result.model_validate_json(self._result_path.read_bytes())
+        """The result of a finished run; None before that.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        return _read(Result, self._result_path)
 
     def write_failure(self, failure: Failure) -> None:
         """Says why the run could not go on."""
         atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
 
     def failure(self) -> Failure | None:
-        """Why the run could not go on; None if it can."""
-        if not self._failure_path.exists():
-            return None
-        return Failure.model_validate_json(self._failure_path.read_bytes())
+        """Why the run could not go on; None if it can.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        return _read(Failure, self._failure_path)
 
     def clear_failure(self) -> None:
         """A new attempt begins."""
         self._failure_path.unlink(missing_ok=True)
+
+
+def _read(model: type[_File], path: Path) -> _File | None:
+    """The file's content; None where there is no file (any more)."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} cannot be read: {error}", "remove the file and run again"
+        ) from error

@@ -15,7 +15,8 @@ class Store:
     """A store on disk.
 
     Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``sources/DIGEST.json``,
-    ``cache/`` (derived from the data; may be deleted), ``mlflow/`` (the mirror; may be deleted).
+    ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, all three of which
+    may be deleted.
 
     Args:
         root: The folder; it need not exist yet.
@@ -25,6 +26,8 @@ class Store:
         """Touches nothing."""
         self.root = root.absolute()
         self.cache_path = self.root / "cache"
+        self.digests_path = self.cache_path / "digests.json"
+        self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"
         self._sweeps_path = self.root / "sweeps"
