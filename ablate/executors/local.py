@@ -1,0 +1,177 @@
+"""Trains in worker processes on this machine, one for each device."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import FrameType
+
+from ablate.errors import Interrupted
+from ablate.executors.base import Work
+from ablate.plan import Cohort
+from ablate.runs import Failure, RunFolder, State
+
+_INTERRUPTED = 75
+_LAST_LINES = 20
+
+
+@dataclass
+class _Worker:
+    device: str
+    cohort: Cohort
+    process: SpawnProcess
+    log: Path
+
+
+class LocalExecutor:
+    """One worker process for each device; each takes the next cohort when it has ended one.
+
+    A second SIGINT or SIGTERM ends the workers at once; their runs continue from the last
+    epoch's checkpoint.
+
+    Args:
+        devices: For example ``["cuda:0", "cuda:1"]``; the same name twice: two workers there.
+        logs: Folder for what workers print.
+    """
+
+    def __init__(self, devices: Sequence[str], logs: Path) -> None:
+        """Starts nothing."""
+        self._devices = list(devices)
+        self._logs = logs
+        self._stops = 0
+
+    def run(self, cohorts: Sequence[Cohort], work: Work) -> None:
+        """Works on all cohorts.
+
+        Raises:
+            Interrupted: If a stop was asked for; the state is saved.
+        """
+        waiting, idle = deque(cohorts), deque(self._devices)
+        workers: list[_Worker] = []
+        with self._signals(lambda: [worker.process for worker in workers]):
+            while workers or (waiting and not self._stops):
+                while waiting and idle and not self._stops:
+                    workers.append(self._start(waiting.popleft(), idle.popleft(), work))
+                wait([worker.process.sentinel for worker in workers])
+                for worker in [worker for worker in workers if not worker.process.is_alive()]:
+                    workers.remove(worker)
+                    idle.append(worker.device)
+                    rest = self._end(worker)
+                    if rest is not None:
+                        waiting.appendleft(rest)
+        if self._stops:
+            raise Interrupted("stopped by a signal")
+
+    def _start(self, cohort: Cohort, device: str, work: Work) -> _Worker:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"worker-{device.replace(':', '-')}-{time.time_ns()}.log"
+        process = multiprocessing.get_context("spawn").Process(
+            target=_child,
+            args=(work, cohort.folders, device, self._threads(), log),
+            name=f"ablate-{device}",
+        )
+        process.start()
+        if self._stops:
+            # The signal came while the process was being made, and did not reach it.
+            process.terminate()
+        return _Worker(device, cohort, process, log)
+
+    def _threads(self) -> int:
+        """Threads for one worker: the processors, shared by the workers that compute on them."""
+        on_processor = sum(device.partition(":")[0] == "cpu" for device in self._devices)
+        return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
+
+    def _end(self, worker: _Worker) -> Cohort | None:
+        """Looks how a worker ended.
+
+        Returns:
+            The rest of its cohort, where it died of one run.
+        """
+        worker.process.join()
+        code = worker.process.exitcode
+        if code in (0, _INTERRUPTED) or self._stops:
+            return None
+        for position, path in enumerate(worker.cohort.folders):
+            folder = RunFolder(path)
+            if folder.state() in (State.NEW, State.INTERRUPTED):
+                folder.write_failure(
+                    Failure(
+                        kind="died",
+                        message=f"the worker on {worker.device} {_how(code)}",
+                        detail=_tail(worker.log),
+                        time=time.time(),
+                    )
+                )
+                rest = worker.cohort.folders[position + 1 :]
+                return Cohort(rest) if rest else None
+        return None
+
+    @contextmanager
+    def _signals(self, processes: Callable[[], list[SpawnProcess]]) -> Iterator[None]:
+        """While this is open, SIGINT and SIGTERM are passed on to the workers."""
+
+        def pass_on(signum: int, frame: FrameType | None) -> None:
+            self._stops += 1
+            for process in processes():
+                if self._stops == 1:
+                    process.terminate()
+                else:
+                    process.kill()
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, pass_on) for number in numbers]
+        try:
+            yield
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+
+def _child(work: Work, folders: Sequence[Path], device: str, threads: int, log: Path) -> None:
+    """The worker process."""
+    # Ctrl-C reaches the whole terminal group; the parent passes it on, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Before torch is imported, which reads it once.
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    try:
+        work(folders, device)
+    except Interrupted:
+        sys.exit(_INTERRUPTED)
+
+
+def _follow_parent() -> None:
+    """Asks this process to stop once its parent is gone: nobody would look after it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _how(code: int | None) -> str:
+    """An exit code in words."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"was ended by {name}{hint}"
+    return f"ended with exit code {code}"
+
+
+def _tail(log: Path) -> str:
+    """The last lines that a worker printed."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])

@@ -1,0 +1,126 @@
+"""The plan of a sweep: its runs, what their folders say, and who trains them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import BadInput
+from ablate.registry import Catalogue
+from ablate.runs import RunFolder, State, Store
+from ablate.spec import Context, RunSpec, Sweep
+
+# A diverged run is left alone: the same seed would diverge again.
+_TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that share everything but the variant, for one worker on one device."""
+
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run, its folder and what the folder says now."""
+
+    spec: RunSpec
+    folder: RunFolder
+    state: State
+
+    @property
+    def to_train(self) -> bool:
+        """Whether the run is to be trained (further)."""
+        return self.state in _TO_TRAIN
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep under one context, run by run in the order of its table."""
+
+    sweep: Sweep
+    context: Context
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def pending(self) -> tuple[PlannedRun, ...]:
+        """The runs that are to be trained (further)."""
+        return tuple(run for run in self.runs if run.to_train)
+
+
+def sweep_runs(
+    catalogue: Catalogue,
+    sweep: str,
+    context: Context,
+    seeds: Sequence[int],
+    variants: Sequence[str] = (),
+) -> list[RunSpec]:
+    """The runs of a sweep: variants in the table's order, each with its seeds.
+
+    Args:
+        catalogue: Where the variants are declared.
+        sweep: The sweep's name.
+        context: What all the runs share.
+        seeds: The seeds.
+        variants: Only these rows; empty: all.
+
+    Raises:
+        SpecError: If the sweep or one of its variants breaks rules.
+        BadInput: If a name in ``variants`` is none of the rows, or a variant's backbone is not
+            that of the weights.
+    """
+    rows = catalogue.rows(sweep, context.protocol.backbone)
+    if unknown := [name for name in variants if name not in rows]:
+        raise BadInput(
+            f"sweep {sweep} has no row {', '.join(unknown)}", f"its rows are {', '.join(rows)}"
+        )
+    runs = [
+        RunSpec(name=name, variant=variant, context=context, seed=seed)
+        for name, variant in rows.items()
+        if not variants or name in variants
+        for seed in seeds
+    ]
+    for run in runs:
+        if run.backbone_name != context.weights.backbone:
+            raise BadInput(
+                f"variant {run.name} wants backbone {run.backbone_name}, but the weights are of "
+                f"{context.weights.backbone}",
+                "run it in a sweep of its own, with its own protocol and checkpoint",
+            )
+    return runs
+
+
+def make(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: Store) -> Plan:
+    """Looks up every run's folder.
+
+    Raises:
+        StoreError: If a folder cannot be read.
+    """
+    planned = []
+    for run in runs:
+        folder = store.run(run.key)
+        planned.append(PlannedRun(run, folder, folder.state()))
+    return Plan(sweep, context, tuple(planned))
+
+
+def cohorts(runs: Sequence[PlannedRun], workers: int) -> list[Cohort]:
+    """Groups runs for workers: by seed, and finer where workers would else be idle.
+
+    Args:
+        runs: The runs to train.
+        workers: How many work at the same time, at least 1.
+
+    Returns:
+        Cohorts in the order in which workers take them.
+    """
+    by_seed: dict[int, list[PlannedRun]] = {}
+    for run in runs:
+        by_seed.setdefault(run.spec.seed, []).append(run)
+    if not by_seed:
+        return []
+    pieces = -(-workers // len(by_seed))
+    return [
+        Cohort(tuple(run.folder.path for run in group[first::pieces]))
+        for group in by_seed.values()
+        for first in range(min(pieces, len(group)))
+    ]

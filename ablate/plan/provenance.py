@@ -1,0 +1,43 @@
+"""Where a run comes from: the versions of code and packages."""
+
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import ablate
+from ablate.runs import Provenance
+
+_PACKAGES = ("torch", "torchvision", "segment-anything", "numpy", "pillow", "scipy")
+
+
+def provenance() -> Provenance:
+    """The provenance of a run that is planned now."""
+    return Provenance(
+        created=time.time(),
+        ablate=ablate.__version__,
+        commit=_commit(),
+        python=platform.python_version(),
+        packages={name: version(name) for name in _PACKAGES},
+    )
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that ablate is imported from; None for an installed wheel."""
+    root = Path(ablate.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+changes" if changes else commit
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *words], capture_output=True, check=True, text=True
+    )
+    return done.stdout.strip()

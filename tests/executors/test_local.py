@@ -1,0 +1,54 @@
+"""The local executor keeps the promises, with one and with two workers."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+from ablate.executors import Executor, LocalExecutor
+from ablate.plan import Cohort, PlannedRun
+from ablate.runs import State
+from executors.conformance import PATIENCE_S, SurvivesDeadWorkers, finish_all, wait_for_a_stop
+
+
+def _parent(folders: tuple[Path, ...], logs: Path) -> None:
+    LocalExecutor(["cpu"], logs).run([Cohort(folders)], wait_for_a_stop)
+
+
+class TestLocal(SurvivesDeadWorkers):
+    def executor(self, tmp_path: Path) -> Executor:
+        return LocalExecutor(["cpu"], tmp_path / "logs")
+
+    def test_a_worker_stops_when_its_parent_is_killed(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        folders = tuple(run.folder.path for run in runs)
+        context = multiprocessing.get_context("spawn")
+        parent = context.Process(target=_parent, args=(folders, tmp_path / "logs"))
+        parent.start()
+        deadline = time.monotonic() + PATIENCE_S
+        while not (folders[1] / "waiting").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(parent.pid or 0, signal.SIGKILL)
+        parent.join()
+        while runs[1].folder.state() is State.NEW and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert runs[1].folder.state() is State.INTERRUPTED
+
+
+class TestTwoWorkers(SurvivesDeadWorkers):
+    workers = 2
+
+    def executor(self, tmp_path: Path) -> Executor:
+        return LocalExecutor(["cpu", "cpu"], tmp_path / "logs")
+
+    def test_two_processes_share_the_cores(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        self.executor(tmp_path).run(self.groups(runs), finish_all)
+        results = [run.folder.result() for run in runs]
+        machines = [result.machine for result in results if result is not None]
+        processes = {machine.device_name for machine in machines}
+        assert len(processes) == 2
+        assert str(os.getpid()) not in processes
+        share = max(1, len(os.sched_getaffinity(0)) // 2)
+        assert {machine.threads for machine in machines} == {share}

@@ -1,0 +1,107 @@
+"""From a sweep to runs, and from runs to cohorts."""
+
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import BadInput, WeightsError
+from ablate.plan import PlannedRun, cohorts, identify_weights, make, sweep_runs
+from ablate.registry import Catalogue, shipped
+from ablate.runs import Failure, State, Store
+from ablate.spec import NANO_WEIGHTS, Context
+
+
+def planned(context: Context, store: Store, seeds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
+    runs = sweep_runs(Catalogue(), "table4", context, seeds)
+    return list(make(Catalogue().sweep("table4"), context, runs, store).runs)
+
+
+def test_runs_are_variants_in_the_tables_order_each_with_its_seeds(context: Context) -> None:
+    runs = sweep_runs(Catalogue(), "table4", context, (0, 1))
+    assert [(run.name, run.seed) for run in runs[:3]] == [
+        ("translandseg-1", 0),
+        ("translandseg-1", 1),
+        ("translandseg-2", 0),
+    ]
+    assert len({run.key for run in runs}) == 20
+
+
+def test_the_factorial_shares_ten_runs_with_table4(context: Context) -> None:
+    table4 = {run.key for run in sweep_runs(Catalogue(), "table4", context, (0,))}
+    factorial = {run.key for run in sweep_runs(Catalogue(), "factorial", context, (0,))}
+    assert table4 < factorial
+    assert len(factorial) == 20
+
+
+def test_an_unknown_row_is_refused(context: Context) -> None:
+    with pytest.raises(BadInput, match="sweep table4 has no row translandseg-77; its rows are"):
+        sweep_runs(Catalogue(), "table4", context, (0,), ["translandseg-77"])
+
+
+def test_a_variant_of_another_backbone_is_refused(context: Context, tmp_path: Path) -> None:
+    sweeps = tmp_path / "sweeps"
+    sweeps.mkdir()
+    (tmp_path / "big.yaml").write_text("extends: translandseg\nbackbone: vit_b\n")
+    (sweeps / "mine.yaml").write_text(
+        "title: T\nprotocol: demo\nseeds: [0]\nvariants: [translandseg, big]\n"
+    )
+    catalogue = Catalogue([tmp_path, shipped("variants")], [sweeps])
+    with pytest.raises(BadInput, match="variant big wants backbone vit_b"):
+        sweep_runs(catalogue, "mine", context, (0,))
+
+
+def test_diverged_runs_are_left_alone_and_failed_ones_tried_again(
+    context: Context, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    runs = planned(context, store)
+    for run, kind in ((runs[0], "diverged"), (runs[1], "error")):
+        run.folder.path.mkdir(parents=True)
+        run.folder.write_failure(Failure(kind=kind, message="m", detail="", time=0.0))
+    states = {run.spec.name: (run.state, run.to_train) for run in planned(context, store)}
+    assert states["translandseg-1"] == (State.DIVERGED, False)
+    assert states["translandseg-2"] == (State.FAILED, True)
+    assert states["translandseg"] == (State.NEW, True)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "workers", "sizes"),
+    [
+        ((0,), 1, [10]),
+        ((0,), 2, [5, 5]),
+        ((0,), 3, [4, 3, 3]),
+        ((0,), 99, [1] * 10),
+        ((0, 1, 2), 1, [10, 10, 10]),
+        ((0, 1), 2, [10, 10]),
+        ((0, 1), 4, [5, 5, 5, 5]),
+    ],
+)
+def test_cohorts_share_a_seed_and_leave_no_worker_idle(
+    context: Context, tmp_path: Path, seeds: tuple[int, ...], workers: int, sizes: list[int]
+) -> None:
+    runs = planned(context, Store(tmp_path), seeds)
+    groups = cohorts(runs, workers)
+    assert [len(group.folders) for group in groups] == sizes
+    seed_of = {run.folder.path: run.spec.seed for run in runs}
+    assert all(len({seed_of[path] for path in group.folders}) == 1 for group in groups)
+    assert sorted(path for group in groups for path in group.folders) == sorted(seed_of)
+
+
+def test_nothing_to_train_is_no_cohort() -> None:
+    assert cohorts([], 2) == []
+
+
+def test_weights_of_nano_need_no_file(tmp_path: Path) -> None:
+    assert identify_weights("vit_nano", None) == NANO_WEIGHTS
+    with pytest.raises(WeightsError, match="takes no checkpoint"):
+        identify_weights("vit_nano", tmp_path)
+
+
+def test_weights_of_a_file_are_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"abc")
+    identity = identify_weights("vit_l", tmp_path / "a.pth")
+    assert identity.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(WeightsError, match="there is no checkpoint"):
+        identify_weights("vit_l", tmp_path / "b.pth")
+    with pytest.raises(WeightsError, match="download sam_vit_l_0b3195"):
+        identify_weights("vit_l", None)
