@@ -1,0 +1,56 @@
+"""From the store to the report."""
+
+from collections.abc import Sequence
+
+from ablate.report.claims import claim_of
+from ablate.report.model import PublishedValues, Report
+from ablate.report.parameters import parameters_of
+from ablate.report.provenance import provenance_of
+from ablate.report.published import ScoreTable, load_parameters, load_scores
+from ablate.report.readings import read_runs
+from ablate.report.rows import Groups, row_of
+from ablate.runs import Store, SweepRecord
+from ablate.spec import RunSpec, Sweep
+
+
+def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> Report:
+    """Reads all runs of a sweep's table and sets them beside the published values.
+
+    Args:
+        sweep: The sweep.
+        record: The start of it that is reported: its protocol, data and weights.
+        runs: All runs of the table, in the order of the rows; runs without a result are holes.
+        store: Where the runs lie.
+
+    Raises:
+        SpecError: If a published table is missing or breaks rules.
+        StoreError: If the runs are not all of the record's protocol, data and weights.
+    """
+    published = load_scores(sweep.published) if sweep.published else None
+    readings = read_runs(record, runs, store)
+    groups = Groups(readings, published)
+    baseline = groups[sweep.baseline] if sweep.baseline else None
+    has_published = published is not None
+    return Report(
+        sweep=sweep.name,
+        title=sweep.title,
+        watermark=record.context.watermark,
+        unit="percent",
+        baseline=sweep.baseline,
+        published=_values_of(published) if published else None,
+        rows=tuple(row_of(group, baseline, has_published) for group in groups.rows.values()),
+        claims=tuple(claim_of(each, groups, has_published) for each in sweep.comparisons),
+        parameters=parameters_of(load_parameters(published.parameters), groups)
+        if published and published.parameters
+        else None,
+        provenance=provenance_of(record, readings),
+    )
+
+
+def _values_of(table: ScoreTable) -> PublishedValues:
+    return PublishedValues(
+        source=table.source,
+        data=table.data,
+        convention=table.convention,
+        rounding=table.rounding,
+    )

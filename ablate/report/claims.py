@@ -1,0 +1,43 @@
+"""The paper's sentences about its rows, and whether the runs bear them out."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ablate.report.model import Claim, Pair
+from ablate.report.rows import Groups, difference
+from ablate.spec import Comparison
+
+
+def claim_of(comparison: Comparison, groups: Groups, has_published: bool) -> Claim:
+    """One sentence with its differences of MIoU and the verdicts on it."""
+    better = groups[comparison.better]
+    pairs = [
+        Pair(better=better.label, worse=worse.label, difference=difference(better, worse))
+        for worse in (groups[name] for name in comparison.worse)
+    ]
+    return Claim(
+        claim=comparison.claim,
+        pairs=tuple(pairs),
+        reproduced=_reproduced(pairs),
+        published=_published(pairs) if has_published else None,
+    )
+
+
+def _reproduced(pairs: Sequence[Pair]) -> str:
+    """Refuted by one interval below 0, borne out only by all intervals above 0."""
+    differences = [pair.difference for pair in pairs]
+    if any(each.high is not None and each.high < 0 for each in differences):
+        return "does not hold"
+    if holes := [each.hole for each in differences if each.hole]:
+        return f"cannot tell: {holes[0]}"
+    if all(each.low is not None and each.low > 0 for each in differences):
+        return "holds"
+    return f"cannot tell at n={min(each.n for each in differences)}"
+
+
+def _published(pairs: Sequence[Pair]) -> Literal["holds", "does not hold", "not reported"]:
+    """Takes the printed numbers as they stand: the paper gives neither n nor spread."""
+    printed = [pair.difference.published for pair in pairs]
+    if any(each is not None and each <= 0 for each in printed):
+        return "does not hold"
+    return "not reported" if None in printed else "holds"

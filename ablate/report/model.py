@@ -1,0 +1,252 @@
+"""The report as a value: its JSON form is the stable one, the other formats are views of it.
+
+Scores are percent, differences of scores are percentage points, times are Unix seconds.
+"""
+
+from typing import Literal
+
+from ablate.report.published import Source
+from ablate.spec import Context, Frozen
+
+Hole = Literal["not run", "running", "interrupted", "failed", "diverged"]
+
+# The columns of the paper's tables, under its convention, by metric.
+PAPER_COLUMNS = {
+    "precision": "P",
+    "recall": "REC",
+    "f1": "F1",
+    "overall_accuracy": "OA",
+    "miou": "MIoU",
+    "landslide_iou": "Landslide-IoU",
+}
+# The same words for the landslide class alone (the paper's Eqs. 16-18 as printed).
+LANDSLIDE_COLUMNS = {"landslide_precision": "P", "landslide_recall": "REC", "landslide_f1": "F1"}
+COLUMNS = PAPER_COLUMNS | LANDSLIDE_COLUMNS
+
+
+class SeedState(Frozen):
+    """One run of a row.
+
+    Attributes:
+        seed: The run's seed.
+        key: The run's key.
+        state: ``done``, or why there is no number.
+        cause: What failed; None if nothing did.
+    """
+
+    seed: int
+    key: str
+    state: Literal["done"] | Hole
+    cause: str | None
+
+
+class Score(Frozen):
+    """One metric of one row.
+
+    Attributes:
+        n: Number of seeds with a result.
+        mean: Over those seeds; None if there are none.
+        sd: Sample standard deviation; None below two seeds.
+        per_seed: By seed.
+        published: The paper's value; None where it gives none.
+        printed: The same, with the decimals that the paper prints.
+        difference: mean minus published.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+    per_seed: dict[int, float]
+    published: float | None
+    printed: str | None
+    difference: float | None
+
+
+class Difference(Frozen):
+    """MIoU of one row minus that of another.
+
+    Attributes:
+        n: Number of seeds that both rows have results of.
+        mean: Over those seeds; None if there are none.
+        low: Lower end of the 95 % interval of the mean; None below two seeds.
+        high: Upper end of it.
+        hole: Why there is no mean.
+        published: The difference of the printed values; None where one is not reported.
+    """
+
+    n: int
+    mean: float | None
+    low: float | None
+    high: float | None
+    hole: str | None
+    published: float | None
+
+
+class Row(Frozen):
+    """One row of the table.
+
+    Attributes:
+        name: The variant's name.
+        label: What tables print.
+        midlay: The MidLays in the paper's notation; None without an ATL.
+        residual: Whether the ATL has the residual connection; None without an ATL.
+        outside: Whether the ATL stands outside the blocks; None without an ATL.
+        seeds: The row's runs.
+        hole: Why the row has no reproduced value; None if it has.
+        published_hole: Why the row has no published value; None if it has, or if the report
+            has no published values at all.
+        scores: By metric.
+        delta: MIoU minus the baseline's; None for the baseline and where there is none.
+    """
+
+    name: str
+    label: str
+    midlay: str | None
+    residual: bool | None
+    outside: bool | None
+    seeds: tuple[SeedState, ...]
+    hole: Hole | None
+    published_hole: Literal["not reported"] | None
+    scores: dict[str, Score]
+    delta: Difference | None
+
+
+class Pair(Frozen):
+    """Two rows that a claim sets against each other."""
+
+    better: str
+    worse: str
+    difference: Difference
+
+
+class Claim(Frozen):
+    """A sentence of the paper and what becomes of it.
+
+    Attributes:
+        claim: The sentence.
+        pairs: What it compares.
+        reproduced: ``holds``, ``does not hold``, or ``cannot tell`` with the reason.
+        published: The verdict on the printed numbers as they stand; None without them.
+    """
+
+    claim: str
+    pairs: tuple[Pair, ...]
+    reproduced: str
+    published: Literal["holds", "does not hold", "not reported"] | None
+
+
+class Count(Frozen):
+    """A number of parameters.
+
+    Attributes:
+        printed: In millions, as the paper prints it.
+        counted: What a built model has; None if there is none.
+        rounds: Whether counted rounds to printed; None where they are not compared.
+    """
+
+    printed: str
+    counted: int | None
+    rounds: bool | None
+
+
+class SystemParameters(Frozen):
+    """One row of the table of parameters.
+
+    Attributes:
+        name: Variant or system.
+        label: The paper's name of it.
+        backbone: The image encoder that was counted; None if nothing was.
+        hole: Why nothing was counted.
+        total: All parameters.
+        trainable: Those that are trained.
+    """
+
+    name: str
+    label: str
+    backbone: str | None
+    hole: Literal["not built"] | Hole | None
+    total: Count
+    trainable: Count
+
+
+class CountedParameters(Frozen):
+    """The published table of parameters beside what the built models have."""
+
+    source: Source
+    systems: tuple[SystemParameters, ...]
+
+
+class PublishedValues(Frozen):
+    """Where the published values come from, and how to read them."""
+
+    source: Source
+    data: str
+    convention: str
+    rounding: str
+
+
+class RunProvenance(Frozen):
+    """Where the numbers of one run come from; see ablate.runs.formats for the fields."""
+
+    name: str
+    label: str
+    seed: int
+    key: str
+    epoch: int
+    epochs: int
+    steps: int
+    weights_sha256: str
+    ablate: str
+    commit: str | None
+    device: str
+    device_name: str
+    threads: int
+    precision: Literal["float32", "bfloat16"]
+    versions: dict[str, str]
+    created: float
+    finished: float
+    train_s: float
+
+
+class ReportProvenance(Frozen):
+    """What the table was made from. All that two equal sweeps may differ in stands here.
+
+    Attributes:
+        context: Protocol, data and weights of every run.
+        engine_version: The engine's version of meaning.
+        runs: The runs with a result, in the order of the table.
+        notes: What a reader should know before comparing rows.
+    """
+
+    context: Context
+    engine_version: int
+    runs: tuple[RunProvenance, ...]
+    notes: tuple[str, ...]
+
+
+class Report(Frozen):
+    """A sweep's table and all that belongs to it.
+
+    Attributes:
+        sweep: The sweep's name.
+        title: The table's heading.
+        watermark: What everything made from these runs carries; None if comparable.
+        unit: Of all scores.
+        baseline: The row that every delta is taken to.
+        published: Where the published values come from; None if there are none.
+        rows: In the table's order.
+        claims: The paper's sentences.
+        parameters: Published and counted parameters; None without a published table of them.
+        provenance: Where the numbers come from.
+    """
+
+    sweep: str
+    title: str
+    watermark: str | None
+    unit: Literal["percent"]
+    baseline: str | None
+    published: PublishedValues | None
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    parameters: CountedParameters | None
+    provenance: ReportProvenance

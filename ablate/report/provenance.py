@@ -1,0 +1,76 @@
+"""Where the numbers come from, and what a reader should know before comparing rows."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ablate.report.model import ReportProvenance, RunProvenance
+from ablate.report.readings import Finished, Reading
+from ablate.runs import SweepRecord
+from ablate.spec import ENGINE_VERSION, RunSpec
+
+
+def provenance_of(record: SweepRecord, readings: Sequence[Reading]) -> ReportProvenance:
+    """The provenance of all results, in the order of the table."""
+    runs = tuple(
+        _run(reading.run, reading.finished) for reading in readings if reading.finished is not None
+    )
+    return ReportProvenance(
+        context=record.context,
+        engine_version=ENGINE_VERSION,
+        runs=runs,
+        notes=_notes(runs, record.context.protocol.precision),
+    )
+
+
+def commit_text(run: RunProvenance) -> str:
+    """The commit, or what is known instead."""
+    return run.commit or f"none known (ablate {run.ablate})"
+
+
+def _run(run: RunSpec, finished: Finished) -> RunProvenance:
+    result, provenance = finished.result, finished.provenance
+    machine = result.machine
+    return RunProvenance(
+        name=run.name,
+        label=run.label,
+        seed=run.seed,
+        key=run.key,
+        epoch=result.epoch,
+        epochs=result.epochs,
+        steps=result.steps,
+        weights_sha256=result.weights_sha256,
+        ablate=provenance.ablate,
+        commit=provenance.commit,
+        device=machine.device,
+        device_name=machine.device_name,
+        threads=machine.threads,
+        precision=machine.precision,
+        versions={"python": provenance.python} | provenance.packages | {"torch": machine.torch},
+        created=provenance.created,
+        finished=result.finished,
+        train_s=result.train_s,
+    )
+
+
+def _notes(runs: Sequence[RunProvenance], precision: str) -> tuple[str, ...]:
+    notes = [
+        *_mixed("commits", [commit_text(run) for run in runs]),
+        *_mixed("devices", [run.device_name for run in runs]),
+        *_mixed("precisions", [run.precision for run in runs]),
+        *_mixed("versions of torch", [run.versions["torch"] for run in runs]),
+    ]
+    if any((run.commit or "").endswith("+changes") for run in runs):
+        notes.append("Some runs were made from code with uncommitted changes.")
+    if others := {run.precision for run in runs} - {precision}:
+        notes.append(f"The protocol asks for {precision}; some runs used {others.pop()}.")
+    return tuple(notes)
+
+
+def _mixed(what: str, values: Sequence[str]) -> list[str]:
+    counts = Counter(values)
+    if len(counts) < 2:
+        return []
+    listed = "; ".join(
+        f"{value} ({count} run{'s' if count > 1 else ''})" for value, count in counts.items()
+    )
+    return [f"The rows mix {what}: {listed}."]

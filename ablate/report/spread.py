@@ -1,0 +1,32 @@
+"""Means over seeds, and what differences between rows can bear."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+CONFIDENCE = 0.95
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """The mean; None of nothing."""
+    return statistics.fmean(values) if values else None
+
+
+def sd_of(values: Sequence[float]) -> float | None:
+    """The sample standard deviation; None below two values."""
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def interval_of(differences: Sequence[float]) -> tuple[float, float] | None:
+    """Student's t interval (95 %) of the mean of paired differences; None below two."""
+    sd = sd_of(differences)
+    if sd is None:
+        return None
+    # Here, since loading it takes longer than a report over one seed.
+    from scipy.special import stdtrit
+
+    n = len(differences)
+    quantile = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+    half = quantile * sd / math.sqrt(n)
+    mean = statistics.fmean(differences)
+    return mean - half, mean + half
