@@ -1,1 +1,8 @@
-"""."""
+"""Data sets: opening, splitting and preparing them. Imports no torch; ``batches`` does."""
+
+from ablate.data.images import Images
+from ablate.data.opening import detect, open_images
+from ablate.data.prepared import Prepared, prepare
+from ablate.data.splitting import identify, split
+
+__all__ = ["Images", "Prepared", "detect", "identify", "open_images", "prepare", "split"]

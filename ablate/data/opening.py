@@ -1,0 +1,45 @@
+"""From a data spec, or from a folder alone, to a data set."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ablate.data.bijie import is_bijie, open_bijie
+from ablate.data.folders import find_folders, open_folders
+from ablate.data.generated_images import open_generated
+from ablate.data.images import Images
+from ablate.data.pairs import check_folder
+from ablate.errors import DataError
+from ablate.spec import BijieData, Data
+
+_OPENERS: dict[str, Callable[..., Images]] = {
+    "bijie": open_bijie,
+    "folders": open_folders,
+    "generated": open_generated,
+}
+
+
+def open_images(data: Data, root: Path | None, digests: Path | None = None) -> Images:
+    """Opens a data set.
+
+    Args:
+        data: Which one.
+        root: Its folder; None for data that needs none.
+        digests: A JSON file that remembers digests of files, so that thousands of them are
+            hashed once only.
+
+    Raises:
+        DataError: If the folder is missing or not laid out as ``data`` says.
+    """
+    if root is None and data.kind != "generated":
+        raise DataError(f"the data set {data.kind} needs a folder", "give it with --data PATH")
+    return _OPENERS[data.kind](data, root, digests)
+
+
+def detect(root: Path) -> Data:
+    """Tells from a folder's layout what data set it is.
+
+    Raises:
+        DataError: If it is missing or of no known layout.
+    """
+    check_folder(root)
+    return BijieData(kind="bijie") if is_bijie(root) else find_folders(root)

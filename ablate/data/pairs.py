@@ -1,0 +1,153 @@
+"""Image files in one folder, mask files of the same stems in another."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ablate.data.digests import FileDigests
+from ablate.data.images import Image, Mask
+from ablate.data.reading import read_image, read_mask
+from ablate.errors import DataError
+from ablate.spec import digest_of
+
+_NAMES_SHOWN = 3
+
+
+class PairedFiles:
+    """Images and masks that belong together by the stems of their file names.
+
+    Args:
+        label: How tables call the data.
+        images: Folder of the images.
+        masks: Folder of the masks.
+        suffixes: Which files count, in lower case; hidden files never do.
+        digests: Where digests of files are remembered; None: nowhere.
+
+    Raises:
+        DataError: If a folder is missing or empty, or if images and masks do not pair up.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        images: Path,
+        masks: Path,
+        suffixes: Collection[str],
+        digests: Path | None,
+    ) -> None:
+        """Lists the files; opens none."""
+        self.label = label
+        self._digests_path = digests
+        self._digest: str | None = None
+        self._images = _by_stem(images, suffixes)
+        self._masks = _by_stem(masks, suffixes)
+        self.names = tuple(self._images)
+        _check_pairs(images, list(self._images), masks, list(self._masks))
+
+    def load(self, index: int) -> tuple[Image, Mask]:
+        """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: landslide).
+
+        Raises:
+            DataError: If either is broken or of a kind that would be misread, or if their
+                sizes differ.
+        """
+        name = self.names[index]
+        image, mask = read_image(self._images[name]), read_mask(self._masks[name])
+        if image.shape[:2] != mask.shape:
+            sizes = [f"{width}×{height}" for height, width in (mask.shape, image.shape[:2])]
+            raise DataError(
+                f"mask {self._masks[name]} has {sizes[0]} pixels, its image {sizes[1]}",
+                "give both the same size",
+            )
+        return image, mask
+
+    def digest(self) -> str:
+        """SHA-256 (64 hex digits) over the names and the contents of all files, in order.
+
+        Raises:
+            DataError: If a file cannot be read.
+        """
+        if self._digest is None:
+            digests = FileDigests(self._digests_path)
+            self._digest = digest_of(
+                [
+                    [name, digests.of(self._images[name]), digests.of(self._masks[name])]
+                    for name in self.names
+                ]
+            )
+            digests.save()
+        return self._digest
+
+
+def check_folder(path: Path) -> None:
+    """Refuses what is not a folder.
+
+    Raises:
+        DataError: If it is missing or a file.
+    """
+    if not path.exists():
+        raise DataError(f"data folder {path} does not exist", "check the path")
+    if not path.is_dir():
+        raise DataError(f"{path} is a file, not a folder of data", "give the folder")
+
+
+def some(names: Collection[str]) -> str:
+    """The first few names, in one line."""
+    shown = ", ".join(list(names)[:_NAMES_SHOWN])
+    return f"{shown}, …" if len(names) > _NAMES_SHOWN else shown
+
+
+def listing(folder: Path) -> list[Path]:
+    """What a folder holds, sorted by name, without hidden files.
+
+    Raises:
+        DataError: If it cannot be listed.
+    """
+    check_folder(folder)
+    try:
+        # Sorted as whole file names: the authors' split counts positions in that order.
+        paths = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise DataError(
+            f"folder {folder} cannot be read ({error.strerror})", "check its permissions"
+        ) from error
+    return [path for path in paths if not path.name.startswith(".")]
+
+
+def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
+    """The files that count, by stem, in the order of their names."""
+    paths = listing(folder)
+    files: dict[str, Path] = {}
+    for path in paths:
+        if path.suffix.lower() not in suffixes or not path.is_file():
+            continue
+        if path.stem in files:
+            raise DataError(
+                f"{folder} has {files[path.stem].name} and {path.name}", "keep one of them"
+            )
+        files[path.stem] = path
+    if not files:
+        held = f"it holds {some([path.name for path in paths])}" if paths else "it is empty"
+        raise DataError(f"no images in {folder}: {held}", f"put {_either(suffixes)} files there")
+    return files
+
+
+def _check_pairs(images: Path, image_stems: list[str], masks: Path, mask_stems: list[str]) -> None:
+    """Refuses images without masks and masks without images."""
+    problems = []
+    for what, here, stems, other, there, others in (
+        ("image", images, image_stems, "mask", masks, mask_stems),
+        ("mask", masks, mask_stems, "image", images, image_stems),
+    ):
+        if alone := [stem for stem in stems if stem not in set(others)]:
+            problems.append(
+                f"{len(alone)} of {len(stems)} {what}s in {here} have no {other} in {there} "
+                f"({some(alone)})"
+            )
+    if problems:
+        raise DataError(
+            " and ".join(problems), "give image and mask the same name, or remove the odd ones"
+        )
+
+
+def _either(suffixes: Collection[str]) -> str:
+    return " or ".join(sorted(suffixes))

@@ -1,0 +1,120 @@
+"""All images of a data set at one size, decoded once and mapped into memory ever after."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+from PIL import Image as Pillow
+
+from ablate.data.images import Image, Images, Mask
+from ablate.errors import DataError, StoreError
+
+_BYTES_PER_PIXEL = 4  # three of the image, one of the mask
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set at one size; the arrays are read-only memory maps.
+
+    Attributes:
+        images: Shape NxSxSx3, RGB.
+        masks: Shape NxSxS, 1 for landslide, else 0.
+        names: One for each image.
+    """
+
+    images: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
+
+
+def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
+    """Decodes and resizes a data set once into ``cache/DIGEST-SIZEpx/`` and opens it from there.
+
+    Sides become ``size_px`` without keeping the aspect ratio, as in the paper: images by
+    antialiased bilinear resampling, masks by the nearest pixel. A kill leaves no half cache, and
+    of several processes that ask at once, one builds.
+
+    Args:
+        images: The data set.
+        size_px: Side of the square.
+        cache: A folder whose content may be deleted at any time.
+
+    Raises:
+        DataError: If an image or mask is broken, or if no pixel at all is landslide.
+        StoreError: If the disk is too full, or if the cache was damaged.
+    """
+    folder = cache / f"{images.digest()}-{size_px}px"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
+            if not folder.exists():
+                _build(images, size_px, folder)
+    return _open(folder)
+
+
+def _build(images: Images, size_px: int, folder: Path) -> None:
+    """Fills a folder beside ``folder`` and renames it; the caller holds the lock."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    count = len(images.names)
+    _check_space(count * size_px**2 * _BYTES_PER_PIXEL, folder.parent)
+    partial.mkdir()
+    try:
+        _write(images, size_px, partial)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(images: Images, size_px: int, folder: Path) -> None:
+    shape = (len(images.names), size_px, size_px)
+    landslide = False
+    # Written, not mapped: on a full disk a write raises, while a memory map kills the process.
+    with (folder / "images.npy").open("wb") as pixels, (folder / "masks.npy").open("wb") as labels:
+        for file, of in ((pixels, (*shape, 3)), (labels, shape)):
+            header = {"descr": "|u1", "fortran_order": False, "shape": of}
+            np.lib.format.write_array_header_1_0(file, header)
+        for index in range(len(images.names)):
+            image, mask = _resize(*images.load(index), size_px)
+            pixels.write(image.tobytes())
+            labels.write(mask.tobytes())
+            landslide = landslide or bool(mask.any())
+    if not landslide:
+        raise DataError(
+            f"no pixel of the {len(images.names)} masks of {images.label} is landslide",
+            f"check the masks: landslide is above 0 (at {size_px}×{size_px} pixels)",
+        )
+    (folder / "names.json").write_text(json.dumps(images.names), encoding="utf-8")
+
+
+def _resize(image: Image, mask: Mask, size_px: int) -> tuple[Image, npt.NDArray[np.uint8]]:
+    """The image with shape SxSx3, the mask with shape SxS and values 0 and 1."""
+    size = (size_px, size_px)
+    return (
+        np.asarray(Pillow.fromarray(image).resize(size, Pillow.Resampling.BILINEAR)),
+        np.asarray(Pillow.fromarray(mask.astype(np.uint8)).resize(size, Pillow.Resampling.NEAREST)),
+    )
+
+
+def _check_space(needed: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"the images need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free",
+            "free space or name another store",
+        )
+
+
+def _open(folder: Path) -> Prepared:
+    try:
+        images, masks = (
+            np.load(folder / name, mmap_mode="r") for name in ("images.npy", "masks.npy")
+        )
+        names = tuple(json.loads((folder / "names.json").read_bytes()))
+    except (OSError, ValueError, EOFError) as error:
+        raise StoreError(f"the cache {folder} is damaged ({error})", "remove it") from error
+    return Prepared(images, masks, names)

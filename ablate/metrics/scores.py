@@ -1,0 +1,80 @@
+"""The paper's metrics, and those that its equations print, from one confusion matrix."""
+
+from dataclasses import dataclass
+
+METRIC_NAMES = (
+    "precision",
+    "recall",
+    "f1",
+    "overall_accuracy",
+    "miou",
+    "landslide_iou",
+    "landslide_precision",
+    "landslide_recall",
+    "landslide_f1",
+)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pixels counted by truth and prediction; landslide is the positive class.
+
+    Attributes:
+        tp: Landslide, predicted as landslide.
+        fp: Background, predicted as landslide.
+        fn: Landslide, predicted as background.
+        tn: Background, predicted as background.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @classmethod
+    def none(cls) -> "Confusion":
+        """No pixels at all: where a sum begins."""
+        return cls(0, 0, 0, 0)
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """Pools the pixels of both."""
+        return Confusion(
+            self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn
+        )
+
+
+def scores(confusion: Confusion) -> dict[str, float]:
+    """All metrics as fractions (0..1), by the names in METRIC_NAMES.
+
+    ``precision`` and ``recall`` are means over the two classes and ``f1`` is the harmonic mean
+    of these two: the convention behind every row of the paper's tables. The ``landslide_``
+    metrics are of the landslide class alone: what Eqs. 16-18 print. ``miou`` is the mean of both
+    classes' IoU.
+
+    A quotient 0/0 is 0, as with scikit-learn's ``zero_division=0``: also the precision of a
+    class that is never predicted, and the IoU of one that is in neither truth nor prediction.
+    """
+    tp, fp, fn, tn = confusion.tp, confusion.fp, confusion.fn, confusion.tn
+    landslide_precision, landslide_recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+    landslide_iou = _ratio(tp, tp + fp + fn)
+    precision = (landslide_precision + _ratio(tn, tn + fn)) / 2
+    recall = (landslide_recall + _ratio(tn, tn + fp)) / 2
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": _harmonic_mean(precision, recall),
+        "overall_accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+        "miou": (landslide_iou + _ratio(tn, tn + fp + fn)) / 2,
+        "landslide_iou": landslide_iou,
+        "landslide_precision": landslide_precision,
+        "landslide_recall": landslide_recall,
+        "landslide_f1": _harmonic_mean(landslide_precision, landslide_recall),
+    }
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _harmonic_mean(a: float, b: float) -> float:
+    return _ratio(2 * a * b, a + b)

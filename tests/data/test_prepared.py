@@ -1,0 +1,169 @@
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ablate.data import open_images, prepare
+from ablate.errors import DataError, StoreError
+from ablate.spec import FoldersData
+
+Writer = Callable[..., Path]
+FOLDERS = FoldersData(kind="folders", images="images", masks="masks")
+
+# Prepares a data set, telling each image it loads as a line of a file, slowly.
+PREPARE_SLOWLY = """
+import sys, time
+from pathlib import Path
+from ablate.data import open_images, prepare
+from ablate.spec import FoldersData
+
+root, cache, told = map(Path, sys.argv[1:])
+images = open_images(FoldersData(kind="folders", images="images", masks="masks"), root)
+load = images.load
+
+def slow_load(index):
+    with told.open("a") as file:
+        file.write(f"{index}\\n")
+    time.sleep(0.05)
+    return load(index)
+
+images.load = slow_load
+prepare(images, 16, cache)
+"""
+
+
+class Counting:
+    """A data set in memory that counts how often it is read."""
+
+    label = "counting"
+
+    def __init__(self, landslide: bool = True) -> None:
+        self.names = ("x", "y")
+        self.loads: list[int] = []
+        self._landslide = landslide
+
+    def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        self.loads.append(index)
+        return (
+            np.full((8, 4, 3), 100 + index, np.uint8),
+            np.full((8, 4), self._landslide and index == 1),
+        )
+
+    def digest(self) -> str:
+        return "d" * 64
+
+
+def start(root: Path, cache: Path, told: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PREPARE_SLOWLY, root, cache, told])
+
+
+def test_everything_has_one_size_and_masks_stay_masks(tmp_path: Path, write_pairs: Writer) -> None:
+    images = open_images(FOLDERS, write_pairs(tmp_path))
+    prepared = prepare(images, 16, tmp_path / "cache")
+    assert prepared.images.shape == (3, 16, 16, 3)
+    assert prepared.masks.shape == (3, 16, 16)
+    assert prepared.images.dtype == prepared.masks.dtype == np.uint8
+    assert prepared.names == images.names
+    assert set(np.unique(prepared.masks)) == {0, 1}
+    image, mask = images.load(1)
+    expected = Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(prepared.images[1], np.asarray(expected))
+    rows, columns = (np.arange(16) + 0.5) * 9 // 16, (np.arange(16) + 0.5) * 12 // 16
+    np.testing.assert_array_equal(prepared.masks[1], mask[rows.astype(int)][:, columns.astype(int)])
+
+
+def test_images_shrink_without_aliasing(tmp_path: Path) -> None:
+    stripes = Counting()
+    stripes.load = lambda index: (  # type: ignore[method-assign]
+        np.tile(np.array([0, 200], np.uint8), (64, 32))[..., None].repeat(3, axis=2),
+        np.ones((64, 64), np.bool_),
+    )
+    inner = prepare(stripes, 16, tmp_path).images[0, :, 2:-2]
+    assert abs(inner.astype(int) - 100).max() <= 15
+
+
+def test_the_arrays_are_read_only_maps(tmp_path: Path) -> None:
+    prepared = prepare(Counting(), 16, tmp_path)
+    for array in (prepared.images, prepared.masks):
+        assert isinstance(array, np.memmap)
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_the_cache_is_built_once_for_each_size(tmp_path: Path) -> None:
+    images = Counting()
+    first = prepare(images, 16, tmp_path / "deep/cache")
+    again = prepare(images, 16, tmp_path / "deep/cache")
+    assert images.loads == [0, 1]
+    np.testing.assert_array_equal(first.images, again.images)
+    prepare(images, 32, tmp_path / "deep/cache")
+    assert images.loads == [0, 1, 0, 1]
+    folders = sorted(path.name for path in (tmp_path / "deep/cache").iterdir() if path.is_dir())
+    assert folders == [f"{'d' * 64}-16px", f"{'d' * 64}-32px"]
+
+
+def test_no_landslide_at_all_is_an_error_and_leaves_no_cache(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(DataError, match="no pixel of the 2 masks of counting is landslide"):
+            prepare(Counting(landslide=False), 16, tmp_path)
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+def test_a_broken_image_leaves_no_cache(tmp_path: Path, write_pairs: Writer) -> None:
+    write_pairs(tmp_path / "set")
+    (tmp_path / "set/images/c.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"c\.png cannot be read as an image"):
+        prepare(open_images(FOLDERS, tmp_path / "set"), 16, tmp_path / "cache")
+    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def test_a_full_disk_is_told_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Counting()
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
+    with pytest.raises(StoreError, match=r"the images need 0\.0 GB in .*; free space"):
+        prepare(images, 16, tmp_path)
+    assert images.loads == []
+
+
+@pytest.mark.parametrize("name", ["images.npy", "masks.npy", "names.json"])
+def test_a_damaged_cache_says_what_to_remove(tmp_path: Path, name: str) -> None:
+    prepare(Counting(), 16, tmp_path)
+    folder = tmp_path / f"{'d' * 64}-16px"
+    (folder / name).write_bytes(b"")
+    with pytest.raises(StoreError, match=rf"the cache {folder} is damaged \(.+\); remove it"):
+        prepare(Counting(), 16, tmp_path)
+
+
+def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: Writer) -> None:
+    root = write_pairs(tmp_path / "set", tuple("abcdefgh"))
+    cache, told = tmp_path / "cache", tmp_path / "told"
+    builder = start(root, cache, told)
+    deadline = time.monotonic() + 20
+    while not (told.exists() and len(told.read_text().splitlines()) >= 3):
+        assert time.monotonic() < deadline, "the builder never began"
+        time.sleep(0.005)
+    builder.kill()
+    assert builder.wait() == -signal.SIGKILL
+    assert [path.suffix for path in cache.iterdir() if path.is_dir()] == [".partial"]
+
+    prepared = prepare(open_images(FOLDERS, root), 16, cache)
+    assert len(prepared.images) == 8
+    assert prepared.masks.reshape(8, -1).any(axis=1).all()
+    assert not list(cache.glob("*.partial"))
+
+
+def test_concurrent_builders_build_once(tmp_path: Path, write_pairs: Writer) -> None:
+    root = write_pairs(tmp_path / "set", tuple("abcdefgh"))
+    cache, told = tmp_path / "cache", tmp_path / "told"
+    builders = [start(root, cache, told) for _ in range(2)]
+    assert [builder.wait(timeout=30) for builder in builders] == [0, 0]
+    assert told.read_text().split() == [str(index) for index in range(8)]
