@@ -1,1 +1,6 @@
-"""."""
+"""The training engine: one loop for every variant, stopped and resumed without a trace."""
+
+from ablate.train.devices import available_devices, check_device
+from ablate.train.worker import work
+
+__all__ = ["available_devices", "check_device", "work"]

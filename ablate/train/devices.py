@@ -1,0 +1,75 @@
+"""What there is to compute on, and how exactly."""
+
+import platform
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ablate.errors import BadInput
+from ablate.runs import Machine
+from ablate.spec import BackboneName
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def available_devices() -> list[str]:
+    """Every CUDA device, or else the CPU."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+
+
+def check_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        BadInput: If torch knows no such device, or this machine has none.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(
+            f"device {name!r} cannot be used", f"there are {', '.join(available_devices())}, cpu"
+        ) from error
+    return device
+
+
+def limit_threads(backbone: BackboneName) -> None:
+    """Gives SAM-nano one thread; larger models keep what torch was started with.
+
+    SAM-nano's operations are so small that a second thread costs more than it saves, and on one
+    thread a run gives the same bits on machines with any number of cores.
+    """
+    if backbone == "vit_nano":
+        torch.set_num_threads(1)
+
+
+def precision_on(device: torch.device, allowed: Precision) -> Precision:
+    """bfloat16 where the protocol allows it and the device has it in hardware."""
+    if allowed == "bfloat16":
+        if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bfloat16"
+        if device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False):
+            return "bfloat16"
+    return "float32"
+
+
+def machine(device: torch.device, precision: Precision) -> Machine:
+    """What a run is computed on, for its provenance."""
+    return Machine(
+        device=str(device),
+        device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        threads=torch.get_num_threads(),
+        precision=precision,
+        torch=torch.__version__,
+    )
+
+
+def _processor() -> str:
+    """The processor's own name."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

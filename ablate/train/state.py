@@ -1,0 +1,98 @@
+"""Everything that a training carries from one step to the next, and its form on disk."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ablate.models import Segmenter
+from ablate.spec import Protocol
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass
+class Best:
+    """The epoch whose weights are kept.
+
+    Attributes:
+        epoch: Counted from 1.
+        val_loss: Its mean loss over the validation images.
+        trained: Its trained parameters.
+    """
+
+    epoch: int
+    val_loss: float
+    trained: Tensors
+
+
+class TrainingState:
+    """Model, optimiser, schedule and counters of one run.
+
+    Attributes:
+        epoch: The epoch under way, counted from 1; epochs + 1 after the last.
+        step_in_epoch: Steps of it that are done.
+        step: Steps of the whole run that are done.
+        loss_sum: Sum of the epoch's training losses, each times its number of images.
+        elapsed_s: Seconds spent so far, over all resumptions.
+        best: The epoch whose weights are kept; None before the first validation.
+    """
+
+    def __init__(self, model: Segmenter, protocol: Protocol) -> None:
+        """The state before the first step. The model must be frozen as it is to be trained."""
+        self.model = model
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            trained, lr=protocol.optimizer.lr, weight_decay=protocol.optimizer.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, T_max=protocol.epochs, eta_min=protocol.schedule.lr_min
+        )
+        self.epoch = 1
+        self.step_in_epoch = 0
+        self.step = 0
+        self.loss_sum = 0.0
+        self.elapsed_s = 0.0
+        self.best: Best | None = None
+
+    def to_bytes(self) -> bytes:
+        """The whole state as one checkpoint."""
+        best = self.best and {
+            "epoch": self.best.epoch,
+            "val_loss": self.best.val_loss,
+            "trained": self.best.trained,
+        }
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "epoch": self.epoch,
+                "step_in_epoch": self.step_in_epoch,
+                "step": self.step,
+                "loss_sum": self.loss_sum,
+                "elapsed_s": self.elapsed_s,
+                "best": best,
+                "trained": self.model.trainable_state(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "rng": torch.get_rng_state(),
+            },
+            buffer,
+        )
+        return buffer.getvalue()
+
+    def load(self, content: bytes) -> None:
+        """Becomes the state that ``to_bytes`` wrote; only tensors and plain values are read."""
+        saved: dict[str, Any] = torch.load(
+            io.BytesIO(content), map_location="cpu", weights_only=True
+        )
+        self.epoch = saved["epoch"]
+        self.step_in_epoch = saved["step_in_epoch"]
+        self.step = saved["step"]
+        self.loss_sum = saved["loss_sum"]
+        self.elapsed_s = saved["elapsed_s"]
+        self.best = Best(**saved["best"]) if saved["best"] else None
+        self.model.load_trainable_state(saved["trained"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        torch.set_rng_state(saved["rng"])

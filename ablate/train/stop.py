@@ -1,0 +1,38 @@
+"""Ctrl-C and SIGTERM ask for a stop; the loop looks for it after every step."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether somebody has asked for a stop."""
+
+    def __init__(self) -> None:
+        """Nobody has."""
+        self.requested = False
+
+    def request(self, signum: int, frame: FrameType | None) -> None:
+        """Asks for a stop; fits ``signal.signal``."""
+        self.requested = True
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """While this is open, SIGINT and SIGTERM ask for a stop instead of ending the process.
+
+    Only a process's main thread receives signals; in any other nothing is installed.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop.request) for number in signals]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,38 @@
+"""A protocol so small that a run takes a second, and runs planned with it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablate.data import identify, open_images
+from ablate.plan import provenance
+from ablate.registry import Catalogue
+from ablate.runs import RunFolder, SpecFile, Store
+from ablate.spec import NANO_WEIGHTS, Context, RunSpec
+
+TINY = [
+    "epochs=2",
+    "batch_size=4",
+    "image_size_px=64",
+    "data={kind: generated, seed: 1, count: 20, size_px: 64}",
+]
+
+PlanRun = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def plan_run(tmp_path: Path) -> PlanRun:
+    """Makes the folder of a run: ``plan_run(variant, *overrides, store=…)``."""
+
+    def make(variant: str, *overrides: str, store: str = "store") -> RunFolder:
+        catalogue = Catalogue()
+        protocol = catalogue.protocol("demo", [*TINY, *overrides])
+        data = identify(open_images(protocol.data, None), protocol.split)
+        context = Context(protocol=protocol, data=data, weights=NANO_WEIGHTS)
+        spec = RunSpec(name=variant, variant=catalogue.variant(variant), context=context, seed=0)
+        folder = Store(tmp_path / store).run(spec.key)
+        folder.create(SpecFile(key=spec.key, run=spec, provenance=provenance()))
+        return folder
+
+    return make

@@ -1,0 +1,227 @@
+"""Training through the folder: what a run leaves, and what stops, kills and failures leave."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from ablate.errors import BadInput, Interrupted
+from ablate.metrics import Confusion, scores
+from ablate.models import build, load_weights
+from ablate.runs import Result, RunFolder, State
+from ablate.train import work
+from ablate.train.stop import Stop, stop_on_signals
+from train.conftest import PlanRun
+
+
+class StopAfter(Stop):
+    """Asks for a stop after a number of looks at it."""
+
+    def __init__(self, looks: int) -> None:
+        self._looks = looks
+
+    @property
+    def requested(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    @contextmanager
+    def fake() -> Iterator[Stop]:
+        yield StopAfter(looks)
+
+    monkeypatch.setattr("ablate.train.worker.stop_on_signals", fake)
+
+
+def finished(folder: RunFolder) -> Result:
+    result = folder.result()
+    assert result is not None, folder.failure()
+    return result
+
+
+def outcome(folder: RunFolder) -> dict[str, object]:
+    """Everything of a finished run that must not depend on how it came about."""
+    result = finished(folder)
+    events = [event.model_dump(exclude={"time"}) for event in folder.events()]
+    untimed = result.model_dump(exclude={"finished", "train_s"})
+    return {
+        "result": untimed,
+        "events": events,
+        "weights": folder.weights_path.read_bytes(),
+        "confusion": folder.confusion_path.read_bytes(),
+    }
+
+
+def test_what_a_run_leaves(plan_run: PlanRun) -> None:
+    folder = plan_run("translandseg")
+    work([folder.path], "cpu")
+    result, events = finished(folder), folder.events()
+
+    assert [(event.epoch, event.step) for event in events] == [(1, 4), (2, 8)]
+    best = min(events, key=lambda event: event.metrics["val_loss"])
+    assert result.epoch == best.epoch
+    assert result.metrics == {name: best.metrics[name] for name in result.metrics}
+
+    table = pd.read_parquet(folder.confusion_path)
+    assert len(table) == 7
+    assert (table[["tp", "fp", "fn", "tn"]].sum(axis=1) == 64 * 64).all()
+    pooled = Confusion(*(int(table[name].sum()) for name in ("tp", "fp", "fn", "tn")))
+    assert result.confusion == {name: getattr(pooled, name) for name in ("tp", "fp", "fn", "tn")}
+    assert {"val_loss": result.metrics["val_loss"], **scores(pooled)} == result.metrics
+
+    panels = sorted(folder.panels_path.iterdir())
+    assert len(panels) == 4
+    assert np.asarray(Image.open(panels[0])).shape == (256, 768, 3)
+
+    assert not list(folder.path.glob("checkpoint-*"))
+    assert folder.state() is State.DONE
+
+
+def test_the_weights_file_holds_the_trained_parameters_and_nothing_else(plan_run: PlanRun) -> None:
+    folder = plan_run("translandseg")
+    work([folder.path], "cpu")
+    saved = load_file(folder.weights_path)
+    spec = folder.spec()
+    model = build(
+        spec.variant,
+        "vit_nano",
+        image_size_px=64,
+        weights=load_weights("vit_nano", None),
+        seed=spec.seed,
+    )
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    assert saved.keys() == trained.keys()
+    assert sum(value.numel() for value in saved.values()) == finished(folder).parameters.trainable
+    assert any(not torch.equal(saved[name], trained[name]) for name in saved)
+
+
+def test_a_finished_run_is_not_trained_again(plan_run: PlanRun) -> None:
+    folder = plan_run("translandseg")
+    work([folder.path], "cpu")
+    before = (folder.path / "result.json").stat().st_mtime_ns
+    work([folder.path], "cpu")
+    assert (folder.path / "result.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("looks", [0, 2, 4, 5, 7])
+def test_a_stopped_run_ends_bit_for_bit_as_an_undisturbed_one(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    undisturbed = plan_run("translandseg-1", store="undisturbed")
+    work([undisturbed.path], "cpu")
+    folder = plan_run("translandseg-1")
+    with monkeypatch.context() as patch:
+        stop_after(patch, looks)
+        with pytest.raises(Interrupted):
+            work([folder.path], "cpu")
+    assert folder.state() is State.INTERRUPTED
+    work([folder.path], "cpu")
+    assert outcome(folder) == outcome(undisturbed)
+
+
+def test_an_event_that_the_checkpoint_does_not_know_is_told_once(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the event and its checkpoint."""
+    undisturbed = plan_run("translandseg", store="undisturbed")
+    work([undisturbed.path], "cpu")
+    folder = plan_run("translandseg")
+
+    def killed(self: RunFolder, step: int, content: bytes) -> None:
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save_checkpoint", killed)
+        with pytest.raises(SystemExit):
+            work([folder.path], "cpu")
+    assert len(folder.events()) == 1
+    work([folder.path], "cpu")
+    assert outcome(folder) == outcome(undisturbed)
+
+
+def test_two_seeds_differ_and_one_seed_repeats(plan_run: PlanRun) -> None:
+    first, again = plan_run("translandseg"), plan_run("translandseg", store="again")
+    work([first.path, again.path], "cpu")
+    assert outcome(first) == outcome(again)
+
+
+def test_a_diverging_run_leaves_its_cause_and_the_others_go_on(plan_run: PlanRun) -> None:
+    wild = plan_run("translandseg", "optimizer.lr=1e30", "schedule.lr_min=1e30")
+    tame = plan_run("translandseg")
+    work([wild.path, tame.path], "cpu")
+    failure = wild.failure()
+    assert failure is not None
+    assert wild.state() is State.DIVERGED
+    assert failure.message.startswith("Diverged: the ")
+    assert "loss is nan" in failure.message
+    assert tame.state() is State.DONE
+
+
+def test_a_raising_run_leaves_its_traceback_and_is_tried_again(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, other = plan_run("translandseg"), plan_run("translandseg-4")
+
+    def broken(*args: object, **kwargs: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("out of luck\nsecond line")
+
+    monkeypatch.setattr("ablate.train.worker.build", broken)
+    work([folder.path, other.path], "cpu")
+    failure = folder.failure()
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("error", "RuntimeError: out of luck")
+    assert "in broken" in failure.detail
+    assert (folder.state(), other.state()) == (State.FAILED, State.DONE)
+    work([folder.path], "cpu")
+    assert folder.state() is State.DONE
+    assert folder.failure() is None
+
+
+def test_a_run_of_another_process_is_left_to_it(plan_run: PlanRun) -> None:
+    folder = plan_run("translandseg")
+    with folder.claim():
+        thread_result: list[None] = []
+        thread = threading.Thread(target=lambda: thread_result.append(work([folder.path], "cpu")))
+        thread.start()
+        thread.join()
+        assert thread_result == [None]
+        assert not folder.events()
+
+
+def test_images_that_have_changed_since_are_refused(plan_run: PlanRun) -> None:
+    planned = plan_run("translandseg").spec_file()
+    data = planned.run.context.data.model_copy(update={"digest": "0" * 64})
+    context = planned.run.context.model_copy(update={"data": data})
+    run = planned.run.model_copy(update={"context": context})
+    other = RunFolder(plan_run("translandseg").path.with_name(run.key))
+    other.create(planned.model_copy(update={"run": run, "key": run.key}))
+    work([other.path], "cpu")
+    failure = other.failure()
+    assert failure is not None
+    assert "no longer those that this run was planned for" in failure.message
+
+
+def test_an_unknown_device_is_bad_input(plan_run: PlanRun) -> None:
+    with pytest.raises(BadInput, match="device 'abacus' cannot be used"):
+        work([plan_run("translandseg").path], "abacus")
+
+
+def test_outside_the_main_thread_no_handler_is_installed() -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        with stop_on_signals() as stop:
+            seen.append(stop.requested)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [False]
