@@ -1,1 +1,27 @@
-"""."""
+"""The command line: the only place where the rooms meet, and the only one that prints."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and leaves with its exit code.
+
+    0: all done; 1: some run failed; 2: bad input, nothing started; 75: interrupted, state saved.
+    """
+    from ablate.cli.app import app
+    from ablate.cli.config import load_settings
+    from ablate.cli.console import say_error
+    from ablate.errors import BadInput, Interrupted, SpecError
+
+    try:
+        load_settings(app)
+        app()
+    except SpecError as error:
+        for problem in error.problems:
+            say_error(problem)
+        sys.exit(2)
+    except BadInput as error:
+        say_error(str(error))
+        sys.exit(2)
+    except Interrupted:
+        sys.exit(75)

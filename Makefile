@@ -1,0 +1,35 @@
+# `make demo` and `make test` need nothing but Python 3.11 or later; PYTHON names another one.
+PYTHON ?= python3
+VENV ?= .venv
+STORE ?= ablate-store
+BIN := $(VENV)/bin
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/installed
+	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
+	$(BIN)/ablate report --grid table4 --protocol demo --format markdown --store $(STORE)
+	@echo "the table lies in reports/table4.md; browse the runs with $(BIN)/ablate ui --store $(STORE)"
+
+test: $(VENV)/installed-dev
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) build dist

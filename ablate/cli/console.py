@@ -1,0 +1,66 @@
+"""How ablate prints: tables for people, JSON for programs, problems on standard error."""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class TableFormat(StrEnum):
+    """Formats of the commands that print a table."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def say_error(problem: str) -> None:
+    """One line on standard error, never wrapped."""
+    err.print("[bold red]error:[/] ", end="")
+    err.print(problem, markup=False, soft_wrap=True)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], format: TableFormat, title: str | None = None
+) -> None:
+    """Prints rows that share their keys: as a table, or as JSON with all their values."""
+    if format is TableFormat.JSON:
+        print_json(rows)
+        return
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for key, value in rows[0].items() if rows else ():
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row.values()))
+    out.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as indented JSON."""
+    out.print(json.dumps(value, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)

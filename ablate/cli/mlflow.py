@@ -1,0 +1,34 @@
+"""``ablate ui`` and ``ablate sync``: MLflow, the mirror of a store."""
+
+from typing import Annotated
+
+import typer
+
+from ablate import tracking
+from ablate.cli import options
+from ablate.cli.console import err, out
+from ablate.runs import Store
+
+
+def ui(
+    store: options.StorePath = options.DEFAULT_STORE,
+    port: Annotated[
+        int, typer.Option(envvar="ABLATE_PORT", min=1, max=65535, help="Port on 127.0.0.1.")
+    ] = 5000,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Browse the store's runs in MLflow's user interface, on 127.0.0.1 only."""
+    out.print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    raise typer.Exit(tracking.serve_ui(Store(store), port, tracking_uri))
+
+
+def sync(
+    store: options.StorePath = options.DEFAULT_STORE,
+    tracking_uri: options.TrackingUri = None,
+) -> None:
+    """Rebuild or complete the MLflow mirror from the runs' folders."""
+    opened = Store(store)
+    records = opened.sweep_records()
+    with err.status("writing to MLflow"):
+        count = tracking.sync(opened, records, tracking_uri)
+    out.print(f"{count} runs of {len(records)} sweeps are in MLflow")

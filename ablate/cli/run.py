@@ -1,0 +1,216 @@
+"""``ablate run``: trains what a sweep still lacks."""
+
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate import tracking
+from ablate.cli import options
+from ablate.cli.console import TableFormat, err, out
+from ablate.cli.display import Display, duration
+from ablate.cli.plan import print_plan
+from ablate.cli.resolve import Request, resolve
+from ablate.errors import Interrupted
+from ablate.executors import Executor, InlineExecutor, LocalExecutor
+from ablate.plan import Plan, cohorts, provenance
+from ablate.runs import SpecFile, State, Store
+
+# How long the mirror may take for its last pass; `ablate sync` completes what it misses.
+_MIRROR_PATIENCE_S = 120
+# Each has an interpreter and torch of its own, most of a gigabyte.
+_SMALL_WORKERS = 4
+
+
+class ExecutorName(StrEnum):
+    """Who takes cohorts to devices."""
+
+    INLINE = "inline"
+    LOCAL = "local"
+
+
+def run(
+    grid: options.Grid,
+    protocol: options.ProtocolName = None,
+    data: options.DataPath = None,
+    checkpoint: options.CheckpointPath = None,
+    variant: options.VariantNames = None,
+    seeds: options.Seeds = None,
+    device: options.Devices = None,
+    executor: Annotated[
+        ExecutorName,
+        typer.Option(
+            envvar="ABLATE_EXECUTOR",
+            help="local: a worker process for each device; inline: this very process.",
+        ),
+    ] = ExecutorName.LOCAL,
+    store: options.StorePath = options.DEFAULT_STORE,
+    set_: options.Overrides = None,
+    tracking_uri: options.TrackingUri = None,
+    track: Annotated[
+        bool, typer.Option(envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", envvar="ABLATE_QUIET", help="Print only errors.")
+    ] = False,
+) -> None:
+    """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
+    request = Request(grid, protocol, data, checkpoint, variant or (), seeds, set_ or ())
+    opened = Store(store)
+    planned = resolve(request, opened)
+    if dry_run:
+        print_plan(planned, device or (), TableFormat.TABLE)
+        return
+    devices = _devices(device or (), planned)
+    if not quiet:
+        _say_what(request, planned, devices)
+    _write_down(request, planned, opened)
+    started = time.monotonic()
+    if planned.pending:
+        record_id = opened.sweep_records(grid)[0].id
+        mirror = _mirror(opened, record_id, tracking_uri) if track else nullcontext()
+        with mirror, Display(planned, quiet=quiet):
+            try:
+                _executor(executor, devices, opened).run(
+                    cohorts(planned.pending, len(devices)), _work
+                )
+            except Interrupted:
+                err.print("interrupted; the state is saved, the same command continues")
+                raise
+    _conclude(planned, time.monotonic() - started, store, quiet=quiet)
+
+
+def _work(folders: Sequence[Path], device: str) -> None:
+    """Trains; torch is imported only where that happens."""
+    from ablate.train import work
+
+    work(folders, device)
+
+
+def _executor(name: ExecutorName, devices: list[str], store: Store) -> Executor:
+    if name is ExecutorName.INLINE:
+        return InlineExecutor(devices[0])
+    return LocalExecutor(devices, store.logs_path)
+
+
+def _devices(names: Sequence[str], planned: Plan) -> list[str]:
+    """The named devices, or all GPUs, or else the CPU."""
+    if not names and not _has_gpu_driver():
+        # SAM-nano trains on one thread: as many workers as cores, within reason.
+        small = planned.context.weights.backbone == "vit_nano"
+        return ["cpu"] * (min(len(os.sched_getaffinity(0)), _SMALL_WORKERS) if small else 1)
+    if names and all(name == "cpu" for name in names):
+        return list(names)
+    # Only now: importing torch takes seconds.
+    from ablate.train import available_devices, check_device
+
+    for name in names:
+        check_device(name)
+    return list(names) or available_devices()
+
+
+def _has_gpu_driver() -> bool:
+    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
+
+
+def _say_what(request: Request, planned: Plan, devices: Sequence[str]) -> None:
+    """The first lines: what runs, on what, and what it is not."""
+    context = planned.context
+    if request.demo_by_default:
+        out.print(
+            "[bold]demo[/]: neither data nor checkpoint is configured, so this trains SAM-nano on "
+            "generated scenes.\n"
+            "For the paper's own experiment: --data BIJIE --checkpoint sam_vit_l_0b3195.pth"
+        )
+    if context.watermark:
+        out.print(f"[yellow]{context.watermark}[/]")
+    out.print(
+        f"[bold]{planned.sweep.title}[/] · protocol {context.protocol.name} · "
+        f"{context.data.label}: {context.data.train} to train, {context.data.validation} to "
+        f"validate · {context.weights.label} · {_counted(devices)}"
+    )
+
+
+def _counted(devices: Sequence[str]) -> str:
+    """``cuda:0, cuda:1`` or ``2 × cpu``."""
+    counts = {device: devices.count(device) for device in devices}
+    return ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
+
+
+def _write_down(request: Request, planned: Plan, store: Store) -> None:
+    """Creates the runs' folders and notes where data and weights lie."""
+    context = planned.context
+    if request.data is not None:
+        store.remember_source(context.data.digest, request.data)
+    if request.checkpoint is not None:
+        store.remember_source(context.weights.sha256, request.checkpoint)
+    origin = provenance()
+    for run in planned.runs:
+        run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=origin))
+    store.record_sweep(planned.sweep.name, context, [run.spec for run in planned.runs])
+
+
+@contextmanager
+def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
+    """While this is open, a process of its own mirrors the runs into MLflow."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    store.logs_path.mkdir(parents=True, exist_ok=True)
+    process = context.Process(
+        target=tracking.follow,
+        args=(store.root, [record_id], uri, stop, store.logs_path / "mlflow.log"),
+        name="ablate-mirror",
+        daemon=True,
+    )
+    process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(_MIRROR_PATIENCE_S)
+        if process.is_alive():
+            process.terminate()
+            err.print("MLflow is behind; `ablate sync` completes it")
+
+
+def _conclude(planned: Plan, spent_s: float, store: Path, *, quiet: bool) -> None:
+    """Says how it ended and what to do next; leaves with 1 where some run has failed."""
+    states = [run.folder.state() for run in planned.runs]
+    done = states.count(State.DONE)
+    for run, state in zip(planned.runs, states, strict=True):
+        failure = run.folder.failure()
+        if state in (State.FAILED, State.DIVERGED) and failure:
+            name = f"{run.spec.name} seed {run.spec.seed}"
+            err.print(f"[bold red]{state.value}:[/] {name}: ", end="")
+            err.print(
+                f"{failure.message} ({run.folder.path / 'failure.json'})",
+                markup=False,
+                soft_wrap=True,
+            )
+    if not quiet:
+        if planned.pending:
+            out.print(f"{done} of {len(states)} runs done, after {duration(spent_s)}")
+        elif done == len(states):
+            out.print(f"nothing to train: all {done} runs are done")
+        else:
+            out.print(f"nothing to train: {done} of {len(states)} runs are done")
+        if elsewhere := states.count(State.RUNNING):
+            out.print(f"{elsewhere} being trained by another process")
+        where = "" if store == options.DEFAULT_STORE else f" --store {store}"
+        out.print(
+            f"next: [bold]ablate report --grid {planned.sweep.name}{where}[/] · "
+            f"[bold]ablate ui{where}[/]",
+            soft_wrap=True,
+        )
+    if any(state in (State.FAILED, State.DIVERGED) for state in states):
+        raise typer.Exit(1)

@@ -1,0 +1,92 @@
+"""Bad input: one clear line with the repair, exit code 2, nothing left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.command import ablate
+
+TABLE4 = ["run", "--grid", "table4"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "--grid", "tabel4"], "no sweep is called 'tabel4'; did you mean 'table4'?"),
+        ([*TABLE4, "--protocol", "dmo"], "no protocol is called 'dmo'; did you mean 'demo'?"),
+        ([*TABLE4, "--data", "nowhere"], "there is no folder nowhere; give the data set's folder"),
+        (
+            [*TABLE4, "--checkpoint", "sam.pth"],
+            "protocol paper needs images and none are configured; give --data PATH, "
+            "or run the demo with --protocol demo",
+        ),
+        (
+            [*TABLE4, "--protocol", "paper"],
+            "give --data PATH and --checkpoint sam_vit_l_0b3195.pth",
+        ),
+        (
+            [*TABLE4, "--protocol", "demo", "--checkpoint", "sam.pth"],
+            "backbone vit_nano takes no checkpoint, but sam.pth is given",
+        ),
+        ([*TABLE4, "--variant", "translandseg-77"], "sweep table4 has no row translandseg-77"),
+        ([*TABLE4, "--seeds", "0;1"], "--seeds 0;1 is no list of numbers"),
+        ([*TABLE4, "--seeds", "0,0"], "--seeds 0,0 names a seed twice"),
+        ([*TABLE4, "--set", "epoch=3"], "--set epoch=3: unknown key 'epoch'; did you mean"),
+        ([*TABLE4, "--device", "abacus"], "device 'abacus' cannot be used; there are cpu"),
+        (["report", "--grid", "table4"], "sweep table4 was never started in"),
+        (["status"], "no sweep was started in ablate-store"),
+        (["variants", "show", "transland"], "no variant is called 'transland'; did you mean"),
+        (["ui"], "no MLflow database"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_one_line_and_nothing_left(tmp_path: Path, words: list[str], expected: str) -> None:
+    done = ablate(tmp_path, *words)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert expected in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_without_a_checkpoint_is_never_a_silent_demo(tmp_path: Path) -> None:
+    for folder in ("image", "mask"):
+        (tmp_path / "landslide" / folder).mkdir(parents=True)
+    done = ablate(tmp_path, *TABLE4, "--data", ".")
+    assert done.returncode == 2
+    assert "the protocol's" not in done.stdout
+    assert "vit_l needs SAM's weights and none are configured" in done.stderr
+    assert "give --checkpoint PATH" in done.stderr
+
+
+def test_a_broken_variant_stops_everything_with_all_its_problems(tmp_path: Path) -> None:
+    (tmp_path / "variants").mkdir()
+    (tmp_path / "variants" / "translandseg-1.yaml").write_text(
+        "extends: translandseg\nadapter: {placement: outsde, widht: 3}\n"
+    )
+    done = ablate(tmp_path, *TABLE4)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: variants/translandseg-1.yaml:2: adapter.placement is 'outsde'; "
+        "did you mean 'outside'?",
+        "error: variants/translandseg-1.yaml:2: unknown key 'adapter.widht'; did you mean 'width'?",
+    ]
+    check = ablate(tmp_path, "variants", "check")
+    assert check.returncode == 2
+    assert "did you mean 'outside'?" in check.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["variants"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("stor = 'x'\n", "ablate.toml: unknown key 'stor'; its keys are "),
+        ("store = \n", "ablate.toml cannot be read: "),
+        ("store = {a = 1}\n", "ablate.toml: store is a dict; give a text, number or list"),
+    ],
+)
+def test_mistakes_in_the_settings(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "ablate.toml").write_text(text)
+    done = ablate(tmp_path, "variants", "list")
+    assert done.returncode == 2
+    assert expected in done.stderr

@@ -1,0 +1,39 @@
+"""Command line over environment over ablate.toml; and every option has both."""
+
+import json
+from pathlib import Path
+
+from typer.main import get_command
+
+from ablate.cli.app import app
+from ablate.cli.config import option_variables
+from cli.command import ablate
+
+PLAN = ["plan", "--grid", "table4", "--format", "json"]
+
+
+def epochs(folder: Path, *words: str, **variables: str) -> int:
+    done = ablate(folder, *PLAN, *words, **variables)
+    assert done.returncode == 0, done.stderr
+    found: int = json.loads(done.stdout)["context"]["protocol"]["epochs"]
+    return found
+
+
+def test_the_nearest_word_wins(tmp_path: Path) -> None:
+    (tmp_path / "ablate.toml").write_text('set = ["epochs=3"]\nseeds = "4,5"\n')
+    assert epochs(tmp_path) == 3
+    assert epochs(tmp_path, ABLATE_SET="epochs=7 batch_size=2") == 7
+    assert epochs(tmp_path, "--set", "epochs=9", ABLATE_SET="epochs=7") == 9
+    runs = json.loads(ablate(tmp_path, *PLAN).stdout)["runs"]
+    assert {run["seed"] for run in runs} == {4, 5}
+
+
+def test_every_option_has_an_environment_variable() -> None:
+    known = option_variables(get_command(app))
+    for command in ("run", "plan", "status", "report", "ui", "sync", "doctor"):
+        for param in get_command(app).commands[command].params:
+            names = param.envvar if isinstance(param.envvar, list) else [param.envvar]
+            if param.name in ("help", "dry_run"):
+                continue
+            assert names[0] in known, (command, param.name)
+            assert names[0].startswith("ABLATE_")
