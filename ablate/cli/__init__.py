@@ -1,5 +1,6 @@
 """The command line: the only place where the rooms meet, and the only one that prints."""
 
+import os
 import sys
 
 
@@ -25,3 +26,12 @@ def main() -> None:
         sys.exit(2)
     except Interrupted:
         sys.exit(75)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as in `ablate report … | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
+        sys.exit(2)

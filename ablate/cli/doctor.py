@@ -15,7 +15,6 @@ from rich.markup import escape
 from ablate import tracking
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json
-from ablate.data import detect, open_images
 from ablate.errors import BadInput
 from ablate.registry import Catalogue
 from ablate.runs import Store
@@ -112,6 +111,8 @@ def _catalogue() -> _Finding:
 def _data(path: Path | None) -> _Finding:
     if path is None:
         return _Finding("data", "note", "none configured", "the demo needs none; else --data PATH")
+    from ablate.data import detect, open_images
+
     try:
         images = open_images(detect(path), path)
     except BadInput as error:

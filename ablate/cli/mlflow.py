@@ -18,7 +18,9 @@ def ui(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Browse the store's runs in MLflow's user interface, on 127.0.0.1 only."""
-    out.print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)")
+    out.print(
+        f"MLflow: http://127.0.0.1:{port}/{tracking.RUNS_VIEW} (Ctrl-C ends it)", soft_wrap=True
+    )
     raise typer.Exit(tracking.serve_ui(Store(store), port, tracking_uri))
 
 

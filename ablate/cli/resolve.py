@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.data import detect, identify, open_images
 from ablate.errors import BadInput, DataError
 from ablate.plan import Plan, identify_weights, make, sweep_runs
 from ablate.registry import Catalogue
@@ -61,6 +60,9 @@ def resolve(request: Request, store: Store) -> Plan:
 def _context(
     protocol: Protocol, data: Path | None, checkpoint: Path | None, store: Store
 ) -> Context:
+    # Only now: NumPy and SciPy would double the time until `ablate --help` answers.
+    from ablate.data import detect, identify, open_images
+
     if data is not None:
         if not data.is_dir():
             raise DataError(f"there is no folder {data}", "give the data set's folder")

@@ -79,14 +79,13 @@ def run(
     if planned.pending:
         record_id = opened.sweep_records(grid)[0].id
         mirror = _mirror(opened, record_id, tracking_uri) if track else nullcontext()
-        with mirror, Display(planned, quiet=quiet):
-            try:
-                _executor(executor, devices, opened).run(
-                    cohorts(planned.pending, len(devices)), _work
-                )
-            except Interrupted:
-                err.print("interrupted; the state is saved, the same command continues")
-                raise
+        groups = cohorts(planned.pending, len(devices))
+        try:
+            with mirror, Display(planned, quiet=quiet):
+                _executor(executor, devices, opened).run(groups, _work)
+        except Interrupted:
+            err.print("interrupted; the state is saved, the same command continues")
+            raise
     _conclude(planned, time.monotonic() - started, store, quiet=quiet)
 
 
@@ -165,10 +164,10 @@ def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
     """While this is open, a process of its own mirrors the runs into MLflow."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    store.logs_path.mkdir(parents=True, exist_ok=True)
+    log = store.logs_path / f"mlflow-{time.time_ns()}.log"
     process = context.Process(
         target=tracking.follow,
-        args=(store.root, [record_id], uri, stop, store.logs_path / "mlflow.log"),
+        args=(store.root, [record_id], uri, stop, log),
         name="ablate-mirror",
         daemon=True,
     )
@@ -181,6 +180,8 @@ def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
         if process.is_alive():
             process.terminate()
             err.print("MLflow is behind; `ablate sync` completes it")
+        elif log.exists() and log.stat().st_size:
+            err.print(f"MLflow had trouble, see {log}; `ablate sync` completes it", soft_wrap=True)
 
 
 def _conclude(planned: Plan, spent_s: float, store: Path, *, quiet: bool) -> None:

@@ -226,7 +226,7 @@ def _read(model: type[_File], path: Path) -> _File | None:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise StoreError(
             f"{path} cannot be read: {error}", "remove the file and run again"
         ) from error

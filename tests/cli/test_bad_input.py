@@ -90,3 +90,13 @@ def test_mistakes_in_the_settings(tmp_path: Path, text: str, expected: str) -> N
     done = ablate(tmp_path, "variants", "list")
     assert done.returncode == 2
     assert expected in done.stderr
+
+
+def test_a_store_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "store").touch()
+    done = ablate(tmp_path, *TABLE4, "--store", "store")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "store" in done.stderr
+    assert "Not a directory" in done.stderr

@@ -1,0 +1,122 @@
+"""The commands that only look: variants, plan, status, doctor."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablate.runs import Failure, Store
+from cli.command import ablate
+
+
+def output(folder: Path, *words: str, code: int = 0) -> str:
+    done = ablate(folder, *words)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
+    table: list[dict[str, Any]] = json.loads(output(folder, *words, "--format", "json"))
+    return table
+
+
+def test_list_names_what_sets_the_variants_apart(tmp_path: Path) -> None:
+    listed = {row["name"]: row for row in rows(tmp_path, "variants", "list")}
+    assert listed["translandseg-6"] == {
+        "name": "translandseg-6",
+        "label": "TransLandSeg-6",
+        "adapter": "atl",
+        "midlays": "m×2 + c×3",
+        "residual": True,
+        "placement": "inside",
+        "width": 2,
+    }
+    assert "translandseg-6" in output(tmp_path, "variants", "list")
+
+
+def test_show_draws_where_the_atl_sits(tmp_path: Path) -> None:
+    outside = output(tmp_path, "variants", "show", "translandseg")
+    assert outside.index("ATL  Ω(X) = Θ(X) + X") < outside.index("transformer block")
+    assert "L_down  Linear  1024 → 2  2,050" in outside
+    assert "123,072 adapter parameters at 24 sites" in outside
+    inside = output(tmp_path, "variants", "show", "translandseg-9", "--backbone", "vit_nano")
+    assert inside.index("attention") < inside.index("ATL  Θ(X)") < inside.index("MLP")
+    assert "96 → 2" in inside
+
+
+def test_show_as_json_counts_what_params_counts(tmp_path: Path) -> None:
+    shown = json.loads(output(tmp_path, "variants", "show", "translandseg-5", "--format", "json"))
+    (counted,) = rows(tmp_path, "variants", "params", "translandseg-5")
+    assert shown["sites"] == counted["sites"] == 24
+    assert shown["sites"] * shown["parameters_per_site"] == counted["adapter"]
+
+
+def test_params_are_exact(tmp_path: Path) -> None:
+    counted = {
+        row["variant"]: row for row in rows(tmp_path, "variants", "params", "--backbone", "vit_l")
+    }
+    assert len(counted) == 10
+    assert counted["translandseg"] == {
+        "variant": "translandseg",
+        "total": 312_459_684,
+        "trainable": 4_181_412,
+        "adapter": 123_072,
+        "sites": 24,
+    }
+
+
+def test_plan_says_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
+    words = ["--grid", "table4", "--seeds", "0,1", "--device", "cpu", "--device", "cpu"]
+    plan = json.loads(output(tmp_path, "plan", *words, "--format", "json"))
+    assert [run["state"] for run in plan["runs"]] == ["new"] * 20
+    assert {run["cohort"] for run in plan["runs"] if run["seed"] == 1} == {2}
+    assert "20 of 20 runs to train, in 2 cohorts" in output(tmp_path, "plan", *words)
+    assert output(tmp_path, "run", *words, "--dry-run") == output(tmp_path, "plan", *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_tells_states_apart(tmp_path: Path, begun_store: Path) -> None:
+    first, second, *_ = Store(begun_store).runs()
+    first.save_checkpoint(1, b"state")
+    second.write_failure(Failure(kind="error", message="out of luck", detail="", time=0.0))
+    (sweep,) = rows(tmp_path, "status", "--store", str(begun_store))
+    found = {run["key"]: (run["state"], run["note"]) for run in sweep["runs"]}
+    assert found.pop(first.key) == ("interrupted", None)
+    assert found.pop(second.key) == ("failed", "out of luck")
+    assert set(found.values()) == {("new", None)}
+    text = output(tmp_path, "status", "--store", str(begun_store))
+    assert "8 new, 1 interrupted, 1 failed" in text
+
+
+def test_doctor_examines_and_leaves_nothing(tmp_path: Path) -> None:
+    findings = {line["what"]: line for line in rows(tmp_path, "doctor")}
+    assert findings["torch"]["state"] == "ok"
+    assert findings["catalogue"]["state"] == "ok"
+    assert findings["store"]["finding"].endswith("ablate-store, not there yet")
+    assert findings["data"]["state"] == findings["checkpoint"]["state"] == "note"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "expected"),
+    [
+        (["--data", "nowhere"], "data", "nowhere does not exist"),
+        (["--checkpoint", "nowhere.pth"], "checkpoint", "there is no file nowhere.pth"),
+    ],
+)
+def test_doctor_finds_what_is_wrong(
+    tmp_path: Path, words: list[str], what: str, expected: str
+) -> None:
+    findings = json.loads(output(tmp_path, "doctor", *words, "--format", "json", code=1))
+    (finding,) = [line for line in findings if line["what"] == what]
+    assert finding["state"] == "problem"
+    assert expected in finding["finding"]
+
+
+def test_doctor_points_at_a_broken_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "variants").mkdir()
+    (tmp_path / "variants" / "mine.yaml").write_text("extends: nobody\n")
+    findings = json.loads(output(tmp_path, "doctor", "--format", "json", code=1))
+    (finding,) = [line for line in findings if line["what"] == "catalogue"]
+    assert "no variant is called 'nobody'" in finding["finding"]

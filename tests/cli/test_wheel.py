@@ -1,0 +1,74 @@
+"""A built wheel, installed elsewhere, finds its catalogue and its published values."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cli.command import environment
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked into a folder of its own."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def python(installed: Path, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment() | {"PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_is_the_installed_one_that_runs(installed: Path, tmp_path: Path) -> None:
+    where = python(installed, tmp_path, "-c", "import ablate; print(ablate.__file__)")
+    assert Path(where.strip()).is_relative_to(installed)
+
+
+def test_variants_and_sweeps_are_found(installed: Path, tmp_path: Path) -> None:
+    rows = json.loads(
+        python(installed, tmp_path, "-m", "ablate", "variants", "list", "--format", "json")
+    )
+    assert len(rows) >= 10
+    checked = python(installed, tmp_path, "-m", "ablate", "variants", "check")
+    assert "no problem" in checked
+    plan = python(
+        installed, tmp_path, "-m", "ablate", "plan", "--grid", "table4", "--format", "json"
+    )
+    assert len(json.loads(plan)["runs"]) == 10
+
+
+def test_published_values_and_templates_are_found(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "from ablate.report import load_published; from ablate.registry import shipped; "
+        "print(load_published('table4').rows['translandseg'].miou, "
+        "(shipped('reports/templates') / 'report.md.j2').exists())"
+    )
+    assert python(installed, tmp_path, "-c", program).split() == ["88.1", "True"]
+
+
+def test_the_wheel_carries_no_tests_and_no_reports_of_ours(installed: Path) -> None:
+    names = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
+    assert {name for name in names if not name.startswith("ablate")} == set()
+    assert not list(installed.rglob("table4.md"))
