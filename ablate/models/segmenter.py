@@ -1,0 +1,143 @@
+"""Encoder and mask decoder without prompts: images in, logits out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder
+from segment_anything.modeling.transformer import Attention
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ablate.errors import WeightsError
+from ablate.runs import Parameters
+
+_NAMES_SHOWN = 3
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names in order and, where there are more, their number."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:_NAMES_SHOWN])
+    return f"{shown}, … ({len(ordered)})" if len(ordered) > _NAMES_SHOWN else shown
+
+
+class Segmenter(nn.Module):
+    """SAM with adapters, without prompts.
+
+    The decoder gets no sparse prompts, the learned no-mask embedding as dense prompt, and the
+    positional encoding of SAM's own Gaussian matrix; both lie in buffers, which nothing trains.
+    Mask token 0 gives the one mask. SAM has neither dropout nor batch normalisation: ``train()``
+    and ``eval()`` change nothing.
+
+    Args:
+        image_encoder: SAM's encoder, its blocks perhaps wrapped by adapters.
+        mask_decoder: SAM's decoder.
+        adapters: The modules of the adapters' sites, which are parts of ``image_encoder``.
+        no_mask: The no-mask embedding, 1xCx1x1, where C is ``Backbone.prompt_width``.
+        image_pe: The positional encoding of the token grid, 1xCxhxw.
+    """
+
+    no_mask: Tensor
+    image_pe: Tensor
+
+    def __init__(
+        self,
+        image_encoder: ImageEncoderViT,
+        mask_decoder: MaskDecoder,
+        adapters: Sequence[nn.Module],
+        *,
+        no_mask: Tensor,
+        image_pe: Tensor,
+    ) -> None:
+        """Keeps the modules as they are, with their own ``requires_grad``."""
+        super().__init__()
+        self.image_encoder = image_encoder
+        self.mask_decoder = mask_decoder
+        # A tuple registers nothing: the encoder owns these modules and names their parameters.
+        self.adapters = tuple(adapters)
+        self.register_buffer("no_mask", no_mask.detach())
+        self.register_buffer("image_pe", image_pe.detach())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Segments a batch.
+
+        Args:
+            images: Normalised images, Bx3xSxS, of the size that the model was built for.
+
+        Returns:
+            Logits, Bx1xSxS: above 0 is landslide.
+        """
+        embeddings = self.image_encoder(images)
+        # One prompt set of batch 1 broadcasts over the B images: MaskDecoder.predict_masks
+        # would repeat every image as often as there are prompt sets.
+        low_resolution, _ = self.mask_decoder(
+            image_embeddings=embeddings,
+            image_pe=self.image_pe,
+            sparse_prompt_embeddings=self.no_mask.new_empty(1, 0, self.no_mask.shape[1]),
+            dense_prompt_embeddings=self.no_mask.expand_as(self.image_pe),
+            multimask_output=False,
+        )
+        return F.interpolate(
+            low_resolution, size=images.shape[-2:], mode="bilinear", align_corners=False
+        )
+
+    def _trainable(self) -> dict[str, nn.Parameter]:
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+    def trainable_state(self) -> dict[str, Tensor]:
+        """Copies of the trained parameters on the CPU, named by the modules that own them."""
+        return {
+            name: value.detach().to("cpu", copy=True) for name, value in self._trainable().items()
+        }
+
+    def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
+        """Puts the values of ``trainable_state`` back.
+
+        Raises:
+            WeightsError: If a name is missing or not known, or a shape is another.
+        """
+        own = self._trainable()
+        gaps = {
+            "missing": own.keys() - state.keys(),
+            "unexpected": state.keys() - own.keys(),
+            "misshapen": {
+                name for name in own.keys() & state.keys() if own[name].shape != state[name].shape
+            },
+        }
+        if any(gaps.values()):
+            found = "; ".join(f"{what}: {some(names)}" for what, names in gaps.items() if names)
+            raise WeightsError(
+                f"the trained weights do not fit this variant ({found})",
+                "load them into the variant and the backbone that they were trained with",
+            )
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(state[name])
+
+    def parameters_counted(self) -> Parameters:
+        """Counts as the paper's Table III does: without the prompt encoder."""
+        in_adapters = {value for adapter in self.adapters for value in adapter.parameters()}
+        return Parameters(
+            total=sum(value.numel() for value in self.parameters()),
+            trainable=sum(value.numel() for value in self._trainable().values()),
+            adapter=sum(value.numel() for value in in_adapters),
+            sites=len(self.adapters),
+        )
+
+    def unreached(self) -> frozenset[str]:
+        """Names of the mask decoder's parameters that the loss on one mask never moves.
+
+        - The head that predicts the mask's quality: no part of the logits (no gradient at all).
+        - The hypernetworks of mask tokens 1-3: their masks are cut off (gradient zero).
+        - The biases of the attentions' keys: they add one number to a whole row of attention
+          scores, and the softmax takes it out again (gradient zero but for rounding).
+
+        The paper counts them as trained, and so does ``parameters_counted``.
+        """
+        decoder = self.mask_decoder
+        silent = {
+            *decoder.iou_prediction_head.parameters(),
+            *decoder.output_hypernetworks_mlps[1:].parameters(),
+            *(part.k_proj.bias for part in decoder.modules() if isinstance(part, Attention)),
+        }
+        return frozenset(name for name, value in self.named_parameters() if value in silent)

@@ -1,0 +1,82 @@
+"""Table III by formula and by building."""
+
+import pytest
+import torch
+from nano_helpers import Build
+from segment_anything import sam_model_registry
+
+from ablate.models import count
+from ablate.models.sam import bare
+from ablate.runs import Parameters
+from ablate.spec import BACKBONES, AtlAdapter, BackboneName, SamVariant
+from structures import DECODER_ONLY, STRUCTURES
+
+OFFICIAL: tuple[BackboneName, ...] = ("vit_b", "vit_l", "vit_h")
+
+
+@pytest.fixture(scope="module")
+def sams() -> dict[BackboneName, tuple[int, int]]:
+    """Parameters of image encoder and mask decoder, from segment_anything's own builders."""
+    counted = {}
+    for name in OFFICIAL:
+        with torch.device("meta"):
+            sam = sam_model_registry[name]()
+        counted[name] = (
+            sum(value.numel() for value in sam.image_encoder.parameters()),
+            sum(value.numel() for value in sam.mask_decoder.parameters()),
+        )
+    nano = bare("vit_nano")
+    counted["vit_nano"] = (
+        sum(value.numel() for value in nano.image_encoder.parameters()),
+        sum(value.numel() for value in nano.mask_decoder.parameters()),
+    )
+    return counted
+
+
+def atl_parameters(adapter: AtlAdapter, channels: int) -> int:
+    d, k = adapter.width, adapter.kernel_size
+    midlay = {"m": d * d + d, "c": d * d * k * k + d + 2 * d}
+    down, up = channels * d + d, d * channels + channels
+    return down + sum(midlay[name] for name in adapter.midlays) + up
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_the_ten_structures_are_counted(
+    sams: dict[BackboneName, tuple[int, int]], name: str, backbone: BackboneName
+) -> None:
+    variant, geometry = STRUCTURES[name], BACKBONES[backbone]
+    assert isinstance(variant.adapter, AtlAdapter)
+    encoder, decoder = sams[backbone]
+    adapter = geometry.depth * atl_parameters(variant.adapter, geometry.width)
+    assert count(variant, backbone) == Parameters(
+        total=encoder + decoder + adapter,
+        trainable=decoder + adapter,
+        adapter=adapter,
+        sites=geometry.depth,
+    )
+
+
+def test_the_papers_model_has_the_papers_numbers(
+    sams: dict[BackboneName, tuple[int, int]],
+) -> None:
+    assert sams["vit_l"] == (308_278_272, 4_058_340)
+    assert count(STRUCTURES["translandseg"], "vit_l") == Parameters(
+        total=312_459_684, trainable=4_181_412, adapter=123_072, sites=24
+    )
+
+
+def test_what_is_trained_is_what_the_variant_says() -> None:
+    decoder_only = count(DECODER_ONLY, "vit_b")
+    assert (decoder_only.trainable, decoder_only.adapter, decoder_only.sites) == (4_058_340, 0, 0)
+    adapter_only = SamVariant(
+        system="sam", adapter=STRUCTURES["translandseg"].adapter, trained=("adapter",)
+    )
+    counted = count(adapter_only, "vit_b")
+    assert counted.trainable == counted.adapter > 0
+
+
+@pytest.mark.parametrize("name", ["translandseg", "translandseg-6"])
+def test_a_built_model_counts_the_same(build_nano: Build, name: str) -> None:
+    variant = STRUCTURES[name]
+    assert build_nano(variant).parameters_counted() == count(variant, "vit_nano")

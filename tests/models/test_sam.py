@@ -1,0 +1,71 @@
+"""SAM's modules for every backbone, and what building does to them."""
+
+import pytest
+import torch
+from nano_helpers import Build
+from segment_anything import sam_model_registry
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ablate.models import build
+from ablate.models.sam import bare
+from ablate.spec import BackboneName
+from structures import DECODER_ONLY, STRUCTURES
+
+
+@pytest.mark.parametrize("backbone", ["vit_b", "vit_l", "vit_h"])
+def test_the_official_sizes_are_sams_own(backbone: BackboneName) -> None:
+    with torch.device("meta"):
+        official = sam_model_registry[backbone]()
+    ours = bare(backbone)
+    shapes = {name: value.shape for name, value in official.state_dict().items()}
+    assert {name: value.shape for name, value in ours.state_dict().items()} == shapes
+    # What no shape shows: windows, heads, scales, eps, activations, strides.
+    assert str(ours) == str(official)
+    for own, theirs in zip(ours.modules(), official.modules(), strict=True):
+        for name in ("window_size", "num_heads", "scale", "eps", "num_mask_tokens"):
+            assert getattr(own, name, None) == getattr(theirs, name, None)
+
+
+def test_frozen_tensors_are_shared_and_trained_ones_are_copies(
+    build_nano: Build, nano_weights: dict[str, Tensor]
+) -> None:
+    model = build_nano(STRUCTURES["translandseg"])
+    given = {value.data_ptr() for value in nano_weights.values()}
+    for parameter in model.parameters():
+        assert (parameter.data_ptr() in given) == (not parameter.requires_grad)
+
+
+def test_building_refuses_weights_with_a_gap(nano_weights: dict[str, Tensor]) -> None:
+    gap = "prompt_encoder.no_mask_embed.weight"
+    weights = {name: value for name, value in nano_weights.items() if name != gap}
+    with pytest.raises(RuntimeError, match=gap):
+        build(DECODER_ONLY, "vit_nano", image_size_px=128, weights=weights, seed=0)
+
+
+def test_another_image_size_resizes_the_positions_alone(
+    build_nano: Build, nano_weights: dict[str, Tensor], images: Tensor
+) -> None:
+    model = build_nano(STRUCTURES["translandseg-2"], image_size_px=192)
+    native = nano_weights["image_encoder.pos_embed"]
+    resized = model.image_encoder.pos_embed
+    assert not resized.requires_grad
+    expected = F.interpolate(native.permute(0, 3, 1, 2), (12, 12), mode="bicubic")
+    torch.testing.assert_close(resized.detach(), expected.permute(0, 2, 3, 1))
+    assert model.image_pe.shape == (1, 64, 12, 12)
+    larger = F.interpolate(images[:1], (192, 192), mode="bilinear")
+    assert model(larger).shape == (1, 1, 192, 192)
+    assert native.shape == (1, 8, 8, 96)
+
+
+def test_the_native_size_keeps_the_positions(
+    build_nano: Build, nano_weights: dict[str, Tensor]
+) -> None:
+    encoder = build_nano(DECODER_ONLY).image_encoder
+    assert torch.equal(encoder.pos_embed, nano_weights["image_encoder.pos_embed"])
+
+
+def test_train_and_eval_are_one(build_nano: Build, images: Tensor) -> None:
+    model = build_nano(STRUCTURES["translandseg-5"])
+    with torch.no_grad():
+        assert torch.equal(model.train()(images), model.eval()(images))

@@ -1,0 +1,35 @@
+"""The paper's ten structures as specs, independent of the shipped files."""
+
+from ablate.spec import AtlAdapter, MidLay, NoAdapter, SamVariant
+
+
+def structure(
+    midlays: tuple[MidLay, ...], placement: str, *, residual: bool, width: int = 2
+) -> SamVariant:
+    """One ATL structure, trained as the paper trains it."""
+    adapter = AtlAdapter.model_validate(
+        {
+            "kind": "atl",
+            "midlays": midlays,
+            "placement": placement,
+            "residual": residual,
+            "width": width,
+        }
+    )
+    return SamVariant(system="sam", adapter=adapter, trained=("adapter", "mask_decoder"))
+
+
+STRUCTURES: dict[str, SamVariant] = {
+    "translandseg-1": structure(("c", "c", "c"), "outside", residual=True),
+    "translandseg-2": structure(("c", "c"), "outside", residual=True),
+    "translandseg-3": structure(("c", "c"), "outside", residual=False),
+    "translandseg-4": structure(("m", "m"), "outside", residual=True),
+    "translandseg-5": structure(("m", "m", "c", "c", "c"), "outside", residual=True),
+    "translandseg-6": structure(("m", "m", "c", "c", "c"), "inside", residual=True),
+    "translandseg-7": structure(("m",), "outside", residual=False),
+    "translandseg-8": structure(("m",), "inside", residual=True),
+    "translandseg-9": structure(("m",), "inside", residual=False),
+    "translandseg": structure(("m",), "outside", residual=True),
+}
+
+DECODER_ONLY = SamVariant(system="sam", adapter=NoAdapter(kind="none"), trained=("mask_decoder",))
