@@ -1,1 +1,79 @@
-"""."""
+"""The MLflow mirror: a copy of the store's folders that can always be made again.
+
+Imports no mlflow before one of its functions is called.
+"""
+
+from collections.abc import Sequence
+from multiprocessing.synchronize import Event as StopEvent
+from pathlib import Path
+
+from ablate.runs import Store, SweepRecord
+from ablate.tracking.address import tracking_uri
+from ablate.tracking.view import RUNS_VIEW
+
+__all__ = ["RUNS_VIEW", "follow", "serve_ui", "sync", "tracking_uri"]
+
+
+def sync(store: Store, records: Sequence[SweepRecord], uri: str | None = None) -> int:
+    """Mirrors all runs of these sweeps as their folders are now.
+
+    Sets MLflow's switches (quiet, no telemetry) in this process's environment.
+
+    Args:
+        store: Whose folders are read.
+        records: The sweeps.
+        uri: MLflow's tracking URI; None: the sqlite database in the store.
+
+    Returns:
+        The number of runs that the mirror now holds for these sweeps.
+
+    Raises:
+        StoreError: If MLflow cannot be written to, if another process does so now, or if a run's
+            folder cannot be read (the others are mirrored all the same).
+    """
+    from ablate.tracking.live import sync as sync_now
+
+    return sync_now(store, records, uri)
+
+
+def follow(
+    store_root: Path, record_ids: Sequence[str], uri: str | None, stop: StopEvent, log: Path
+) -> None:
+    """Mirrors these sweeps while they run; the target of a process of its own (``spawn``).
+
+    Ends, after a last look at the folders, when ``stop`` is set, on SIGTERM, or when the parent
+    process is gone. Ignores Ctrl-C, which is the parent's business. Never raises because of
+    MLflow: what goes wrong is written to ``log`` and tried again.
+
+    Args:
+        store_root: The store's folder.
+        record_ids: The sweeps, by the ids of their records.
+        uri: MLflow's tracking URI; None: the sqlite database in the store.
+        stop: Set by the parent when the runs have ended.
+        log: Takes whatever this process would print.
+    """
+    from ablate.tracking.live import follow as follow_until
+
+    follow_until(store_root, record_ids, uri, stop, log)
+
+
+def serve_ui(store: Store, port: int, uri: str | None = None) -> int:
+    """Serves MLflow's user interface on 127.0.0.1 until Ctrl-C or SIGTERM.
+
+    ``http://127.0.0.1:PORT/`` followed by RUNS_VIEW shows the store's runs as a table.
+
+    Args:
+        store: Whose mirror is shown.
+        port: Where to listen.
+        uri: The database to show; None: the sqlite database in the store.
+
+    Returns:
+        The server's exit code; 0 after Ctrl-C or SIGTERM.
+
+    Raises:
+        StoreError: If there is no mirror yet, the port is taken, or ``uri`` is of a server that
+            has a user interface of its own.
+    """
+    from ablate.tracking.ui import serve
+
+    return serve(store, port, uri)

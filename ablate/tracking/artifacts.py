@@ -1,0 +1,36 @@
+"""The files of a run that has ended, copied to MLflow."""
+
+import json
+
+import pandas as pd
+from mlflow import MlflowClient
+
+from ablate.runs import Failure, Result, RunFolder, SpecFile
+
+_TABLE = "per-image.json"
+
+# MLflow shows what this tag names as a table that can be sorted and compared between runs.
+TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
+
+
+def upload(
+    client: MlflowClient, run_id: str, folder: RunFolder, spec: SpecFile, ending: Result | Failure
+) -> None:
+    """Copies everything that may be copied; a second time, it replaces the same files.
+
+    Checkpoints stay where they are: they are only good for resuming.
+    """
+    client.log_text(run_id, spec.model_dump_json(indent=2), "spec.json")
+    name = "result.json" if isinstance(ending, Result) else "failure.json"
+    client.log_text(run_id, ending.model_dump_json(indent=2) + "\n", name)
+    if isinstance(ending, Failure):
+        return
+    if folder.weights_path.exists():
+        client.log_artifact(run_id, str(folder.weights_path))
+    if folder.confusion_path.exists():
+        client.log_artifact(run_id, str(folder.confusion_path))
+        # Not log_table: what it finds already there it would append to.
+        table = pd.read_parquet(folder.confusion_path)
+        client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
+    if folder.panels_path.is_dir():
+        client.log_artifacts(run_id, str(folder.panels_path), folder.panels_path.name)

@@ -1,0 +1,74 @@
+"""Making MLflow's sqlite database so that neither a race nor a kill can leave half of one.
+
+MLflow itself creates and migrates tables in place: a kill in between leaves a database that it
+refuses, and two processes that begin at once break each other's migrations.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ablate.errors import StoreError
+from ablate.tracking.address import Address, sqlite_uri
+
+# Making one takes seconds; a slow shared disk may take a minute.
+_PATIENCE_S = 120.0
+_BUSY_S = 20.0
+
+
+def ensure(address: Address) -> bool:
+    """Makes the database of an sqlite address unless it is there; does nothing for others.
+
+    Returns:
+        Whether it was made now.
+
+    Raises:
+        StoreError: If what is there is no MLflow database, or if another process has been making
+            one for too long.
+    """
+    path = address.database
+    if path is None:
+        return False
+    if _is_there(path):
+        _check(path, address)
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name("database.lock")
+    try:
+        with FileLock(lock, timeout=_PATIENCE_S):
+            if _is_there(path):
+                return False
+            _build(path, address)
+    except Timeout as error:
+        raise StoreError(
+            f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
+        ) from error
+    return True
+
+
+def _is_there(path: Path) -> bool:
+    # sqlite makes an empty file wherever a reader looks for a database that is gone.
+    return path.exists() and path.stat().st_size > 0
+
+
+def _build(path: Path, address: Address) -> None:
+    """Creates and migrates all tables in a temporary file, then renames it into place."""
+    temporary = path.with_name(f".{path.name}.new")
+    # Journals too: sqlite would play that of a database that is gone into the new one.
+    for leftover in (*path.parent.glob(f"{temporary.name}*"), *path.parent.glob(f"{path.name}-*")):
+        leftover.unlink()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(sqlite_uri(temporary), str(address.artifacts))  # type: ignore[no-untyped-call]
+    temporary.replace(path)
+
+
+def _check(path: Path, address: Address) -> None:
+    # MLflow itself would try a broken file again and again, for minutes.
+    try:
+        with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
+            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} is no usable MLflow database: {error}", address.repair) from error

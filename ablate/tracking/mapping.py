@@ -1,0 +1,246 @@
+"""What a run's files become in MLflow, as plain values. Imports no mlflow."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablate.runs import Event, Failure, Provenance, Result, State, SweepRecord
+from ablate.spec import ENGINE_VERSION, Context, RunSpec, midlay_text
+
+# mlflow.utils.validation: longer values are refused or cut.
+_PARAM_CHARACTERS = 6000
+_TAG_CHARACTERS = 8000
+_DIGEST_CHARACTERS = 36
+
+STATUS = {
+    State.NEW: "SCHEDULED",
+    State.RUNNING: "RUNNING",
+    State.INTERRUPTED: "KILLED",
+    State.FAILED: "FAILED",
+    State.DIVERGED: "FAILED",
+    State.DONE: "FINISHED",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric.
+
+    Attributes:
+        name: The metric's.
+        value: A fraction, a loss or a count.
+        time_ms: Unix time.
+        step: The epoch; 0 for what describes the whole run.
+    """
+
+    name: str
+    value: float
+    time_ms: int
+    step: int
+
+
+def milliseconds(time_s: float) -> int:
+    """MLflow's unit of time; the same for the same stored time, so that a replay is no news."""
+    return round(time_s * 1000)
+
+
+# Names and descriptions ---------------------------------------------------------------------
+
+
+def sweep_name(record: SweepRecord) -> str:
+    """The name of a sweep's parent run."""
+    return f"{record.sweep} · {record.context.protocol.name}"
+
+
+def run_name(spec: RunSpec, seeds: Sequence[int]) -> str:
+    """The name of a nested run; the seed is told where there is more than one."""
+    return f"{spec.label} · seed {spec.seed}" if len(seeds) > 1 else spec.label
+
+
+def sweep_note(context: Context) -> str:
+    """The description of a parent run, in Markdown."""
+    return _paragraphs(_watermark(context), f"{_ground(context)}.")
+
+
+def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
+    """The description of a nested run, in Markdown."""
+    return _paragraphs(
+        f"**{spec.label}**: {_structure(spec)}.",
+        # Second: MLflow folds away what comes after a few lines.
+        _watermark(spec.context),
+        _ending(ending, spec.context.protocol.selection),
+        f"{_ground(spec.context)}, seed {spec.seed}.",
+    )
+
+
+def _paragraphs(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def _structure(spec: RunSpec) -> str:
+    adapter = spec.variant.adapter
+    if adapter.kind == "none":
+        return "no adapter, only the mask decoder learns"
+    residual = "with" if adapter.residual else "without"
+    return (
+        f"MidLay {midlay_text(adapter)}, {adapter.placement} the transformer blocks, "
+        f"{residual} residual connection, d = {adapter.width}"
+    )
+
+
+def _ground(context: Context) -> str:
+    data = context.data
+    return (
+        f"Protocol {context.protocol.name} on {data.label} "
+        f"({data.train} training, {data.validation} validation images), {context.weights.label}"
+    )
+
+
+def _ending(ending: Result | Failure | None, selection: str) -> str:
+    if isinstance(ending, Failure):
+        return f"**{ending.kind}**: {ending.message}"
+    if isinstance(ending, Result):
+        return (
+            f"Epoch {ending.epoch} of {ending.epochs} selected ({selection}); "
+            f"{ending.parameters.trainable:,} of {ending.parameters.total:,} parameters trained "
+            f"in {ending.train_s:.0f} s on {ending.machine.device_name}, "
+            f"{ending.machine.precision}."
+        )
+    return ""
+
+
+def _watermark(context: Context) -> str:
+    return f"**{context.watermark}**" if context.watermark else ""
+
+
+# Params -------------------------------------------------------------------------------------
+
+
+def params(spec: RunSpec) -> dict[str, str]:
+    """The whole spec, flattened to dotted names, with every default filled in."""
+    variant = spec.variant.model_dump(mode="json")
+    variant |= {"name": spec.name, "label": spec.label, "backbone": spec.backbone_name}
+    if spec.variant.adapter.kind == "atl":
+        variant["adapter"]["up_init"] = spec.variant.adapter.effective_up_init
+    tree = {"variant": variant, "seed": spec.seed, "engine": ENGINE_VERSION}
+    flat = dict(_flatten(tree | spec.context.model_dump(mode="json")))
+    return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(_text(item) for item in value)
+    return str(value)
+
+
+# Tags ---------------------------------------------------------------------------------------
+
+
+def sweep_tags(record: SweepRecord) -> dict[str, str]:
+    """The tags that a parent run is born with; those of a nested run are a superset."""
+    tags = {
+        "ablate.sweep_id": record.id,
+        "ablate.sweep": record.sweep,
+        "ablate.protocol": record.context.protocol.name,
+    }
+    if record.context.watermark is not None:
+        tags["ablate.watermark"] = record.context.watermark[:_TAG_CHARACTERS]
+    return tags
+
+
+def run_tags(record: SweepRecord, spec: RunSpec, provenance: Provenance) -> dict[str, str]:
+    """The tags that a nested run is born with."""
+    tags = sweep_tags(record) | {
+        "ablate.key": spec.key,
+        "ablate.variant": spec.name,
+        "mlflow.source.name": "ablate",
+        "mlflow.source.type": "LOCAL",
+    }
+    if provenance.commit is not None:
+        commit, _, changes = provenance.commit.partition("+")
+        tags["mlflow.source.git.commit"] = commit
+        tags["mlflow.source.git.dirty"] = str(bool(changes))
+    return tags
+
+
+def state_tags(
+    spec: RunSpec, state: State, ending: Result | Failure | None, stamp: str
+) -> dict[str, str]:
+    """The tags that change with a run's state.
+
+    Args:
+        spec: The run.
+        state: What its folder says now.
+        ending: Its result or failure, where it has one.
+        stamp: Tells one ending from another; empty without an ending.
+    """
+    tags = {
+        "ablate.state": state.value,
+        "ablate.artifacts": stamp,
+        "mlflow.note.content": run_note(spec, ending)[:_TAG_CHARACTERS],
+    }
+    if isinstance(ending, Result):
+        tags["ablate.device"] = ending.machine.device_name
+    return tags
+
+
+# Metrics ------------------------------------------------------------------------------------
+
+
+def epoch_points(event: Event) -> list[Point]:
+    """The metrics of an epoch; their prefix puts the curves above all other charts."""
+    time_ms = milliseconds(event.time)
+    return [
+        Point(f"epoch/{name}", value, time_ms, event.epoch) for name, value in event.metrics.items()
+    ]
+
+
+def final_points(result: Result) -> list[Point]:
+    """What the tables are made from, and the counted parameters."""
+    values: dict[str, float] = {f"final/{name}": value for name, value in result.metrics.items()}
+    counted = result.parameters
+    values |= {
+        "parameters/total": counted.total,
+        "parameters/trainable": counted.trainable,
+        "parameters/adapter": counted.adapter,
+    }
+    # Step 0: MLflow draws metrics with no later step as bars, side by side.
+    time_ms = milliseconds(result.finished)
+    return [Point(name, value, time_ms, 0) for name, value in values.items()]
+
+
+# The data set -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """The fields of an MLflow data set."""
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+def data_input(context: Context) -> DataInput:
+    """The data set that a run learns from."""
+    data = context.data
+    return DataInput(
+        name=data.label,
+        digest=data.digest[:_DIGEST_CHARACTERS],
+        source=json.dumps(context.protocol.data.model_dump(mode="json")),
+        profile=json.dumps({"train": data.train, "validation": data.validation}),
+    )

@@ -1,0 +1,225 @@
+"""The sweeps of a store, in MLflow: a parent run for each, a nested run for each of its runs."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage, Run
+
+from ablate.errors import StoreError
+from ablate.runs import SpecFile, State, Store, SweepRecord
+from ablate.tracking import mapping
+from ablate.tracking.address import Address
+from ablate.tracking.nested import NestedRun, set_status, tell
+from ablate.tracking.view import VIEW_TAGS
+
+_EXPERIMENT = "ablate"
+_EXPERIMENT_TAGS = {
+    "mlflow.note.content": "Mirror of ablate's run folders, made by `ablate run` and `ablate sync`."
+    " Tables come from the folders: `ablate report`.",
+    # Without it the UI asks whether this is about language models.
+    "mlflow.experimentKind": "custom_model_development",
+    **VIEW_TAGS,
+}
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one look at a sweep's folders gave.
+
+    Attributes:
+        mirrored: Runs that MLflow now holds.
+        problems: Folders that could not be read, one line each.
+    """
+
+    mirrored: int
+    problems: tuple[str, ...]
+
+
+class Mirror:
+    """Keeps MLflow equal to the folders; remembers what it told, so that no news cost nothing.
+
+    Args:
+        store: Whose folders are read.
+        address: Where MLflow is.
+
+    Raises:
+        mlflow.exceptions.MlflowException: If MLflow cannot be written to.
+        StoreError: If the store was moved since its mirror was made.
+    """
+
+    def __init__(self, store: Store, address: Address) -> None:
+        """Finds or makes the experiment."""
+        self._store = store
+        self._address = address
+        self._client = MlflowClient(tracking_uri=address.uri)
+        self._experiment_id = self._experiment()
+        self._sweeps: dict[str, _MirroredSweep] = {}
+
+    def update(self, record: SweepRecord, *, live: bool) -> Pass:
+        """Tells MLflow what is new in the folders of a sweep.
+
+        Args:
+            record: The sweep.
+            live: Whether somebody still works on it, so that unfinished runs are no last word.
+
+        Raises:
+            mlflow.exceptions.MlflowException: If MLflow cannot be written to.
+        """
+        sweep = self._sweeps.get(record.id)
+        if sweep is None:
+            sweep = _MirroredSweep(self._client, self._experiment_id, self._store, self._address)
+            sweep.find(record)
+            self._sweeps[record.id] = sweep
+        return sweep.update(record, live=live)
+
+    def _experiment(self) -> str:
+        artifacts = self._address.artifacts
+        found = self._client.get_experiment_by_name(_EXPERIMENT)
+        if found is None:
+            location = str(artifacts) if artifacts else None
+            return str(self._client.create_experiment(_EXPERIMENT, location, _EXPERIMENT_TAGS))
+        if (
+            self._address.own
+            and artifacts
+            and Path(found.artifact_location).resolve() != artifacts.resolve()
+        ):
+            raise StoreError(
+                f"the mirror was made when the store lay elsewhere ({found.artifact_location})",
+                self._address.repair,
+            )
+        if found.lifecycle_stage == LifecycleStage.DELETED:
+            self._client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+class _MirroredSweep:
+    """One sweep's parent run and nested runs."""
+
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, store: Store, address: Address
+    ) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self._store = store
+        self._address = address
+        self._parent: Run | None = None
+        self._told: tuple[str | None, str] | None = None
+        self._found: dict[str, list[Run]] = {}
+        self._runs: dict[str, NestedRun] = {}
+
+    def find(self, record: SweepRecord) -> None:
+        """Looks up, by their tags, the runs that an earlier process made."""
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id],
+                f"tags.`ablate.sweep_id` = '{record.id}'",
+                max_results=_PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            for run in page:
+                if key := run.data.tags.get("ablate.key"):
+                    self._found.setdefault(key, []).append(run)
+                elif self._parent is None:
+                    self._parent = run
+            token = page.token
+            if not token:
+                break
+        if self._parent:
+            self._told = (self._parent.data.tags.get("ablate.states"), self._parent.info.status)
+
+    def update(self, record: SweepRecord, *, live: bool) -> Pass:
+        begun = {folder.key for folder in self._store.runs()}
+        folders = {key: self._store.run(key) for key in record.runs if key in begun}
+        for key in self._runs.keys() - folders.keys():
+            del self._runs[key]  # somebody removed the folder; it may be begun again
+        problems = []
+        specs: dict[str, SpecFile] = {}
+        for key in folders:
+            try:
+                if key not in self._runs:
+                    specs[key] = folders[key].spec_file()
+            except StoreError as error:
+                problems.append(str(error))
+        parent = self._parent = self._parent or self._create_parent(record, specs)
+        for key, spec in specs.items():
+            self._runs[key] = self._nested(record, parent, spec)
+        for key, nested in self._runs.items():
+            try:
+                if not nested.settled:
+                    nested.update(folders[key], mapping.run_name(nested.spec, record.seeds))
+            except (OSError, ValueError) as error:
+                problems.append(f"{folders[key].path} cannot be mirrored: {error}")
+        self._update_parent(record, parent, live=live)
+        return Pass(mirrored=len(self._runs), problems=tuple(problems))
+
+    def _create_parent(self, record: SweepRecord, specs: dict[str, SpecFile]) -> Run:
+        first = min((s.provenance.created for s in specs.values()), default=record.updated)
+        note = mapping.sweep_note(record.context)
+        return self._client.create_run(
+            self._experiment_id,
+            start_time=mapping.milliseconds(first),
+            tags=mapping.sweep_tags(record) | {"mlflow.note.content": note},
+            run_name=mapping.sweep_name(record),
+        )
+
+    def _nested(self, record: SweepRecord, parent: Run, spec: SpecFile) -> NestedRun:
+        """The run of this folder, found or made.
+
+        A folder that was removed and begun again is another life: it starts at another time.
+        """
+        start_ms = mapping.milliseconds(spec.provenance.created)
+        others = self._found.setdefault(spec.key, [])
+        for run in others:
+            if run.info.start_time == start_ms:
+                return NestedRun(self._client, run, spec, born_now=False)
+        if self._address.own:
+            # On a shared server they may be another store's.
+            for run in others:
+                self._client.delete_run(run.info.run_id)
+            others.clear()
+        run = self._client.create_run(
+            self._experiment_id,
+            start_time=start_ms,
+            tags=mapping.run_tags(record, spec.run, spec.provenance)
+            | {"mlflow.parentRunId": parent.info.run_id},
+            run_name=mapping.run_name(spec.run, record.seeds),
+        )
+        others.append(run)
+        return NestedRun(self._client, run, spec, born_now=True)
+
+    def _update_parent(self, record: SweepRecord, parent: Run, *, live: bool) -> None:
+        states = [
+            (self._runs[key].state or State.NEW) if key in self._runs else State.NEW
+            for key in record.runs
+        ]
+        counts = Counter(states)
+        text = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
+        status = _sweep_status(counts, live=live)
+        if self._told == (text, status):
+            return
+        now_ms = mapping.milliseconds(time.time())
+        failed = counts[State.FAILED] + counts[State.DIVERGED]
+        points = [
+            mapping.Point("done", counts[State.DONE], now_ms, 0),
+            mapping.Point("failed", failed, now_ms, 0),
+        ]
+        tell(self._client, parent.info.run_id, points, {"ablate.states": text})
+        ends = [run.ended_ms for run in self._runs.values() if run.ended_ms]
+        over = status in ("FINISHED", "FAILED")
+        set_status(self._client, parent.info.run_id, status, max(ends) if over and ends else None)
+        self._told = (text, status)
+
+
+def _sweep_status(counts: Counter[State], *, live: bool) -> str:
+    unfinished = counts[State.NEW] + counts[State.INTERRUPTED] + counts[State.RUNNING]
+    if counts[State.RUNNING] or (live and unfinished):
+        return "RUNNING"
+    if unfinished:
+        return "KILLED"
+    return "FAILED" if counts[State.FAILED] + counts[State.DIVERGED] else "FINISHED"

@@ -1,0 +1,178 @@
+"""One run of a sweep, in MLflow."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+
+from ablate.runs import Event, Failure, Result, RunFolder, SpecFile, State
+from ablate.tracking import mapping
+from ablate.tracking.artifacts import TABLE_TAG, upload
+
+# mlflow.utils.validation.MAX_METRICS_PER_BATCH, less some room for tags.
+_METRICS_PER_BATCH = 900
+
+
+class NestedRun:
+    """Keeps one MLflow run equal to one run's folder, and remembers what it told MLflow.
+
+    Args:
+        client: Talks to MLflow.
+        run: The MLflow run.
+        spec: The run's ``spec.json``.
+        born_now: Whether ``run`` was created just now, and so has no history.
+    """
+
+    def __init__(self, client: MlflowClient, run: Run, spec: SpecFile, *, born_now: bool) -> None:
+        """Completes what a kill may have left out of an earlier process's first words."""
+        self._client = client
+        self._spec = spec
+        self.spec = spec.run
+        self._id: str = run.info.run_id
+        self._name: str = run.info.run_name
+        self._status: str = run.info.status
+        self._tags: dict[str, str] = dict(run.data.tags)
+        self._epochs: set[int] | None = set() if born_now else None
+        self.ended_ms: int | None = run.info.end_time
+        self.state: State | None = None
+        self._tell_params(run)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run is done and MLflow knows all of it: nothing can change any more."""
+        return self.state is State.DONE
+
+    def update(self, folder: RunFolder, name: str) -> None:
+        """Tells MLflow what is new in the folder.
+
+        Raises:
+            mlflow.exceptions.MlflowException: If MLflow cannot be written to.
+            ValueError: If a file of the folder cannot be read.
+        """
+        if name != self._name:
+            self._client.update_run(self._id, name=name)
+            self._name = name
+        # The state first: what it promises (events, result) is there when it is read after.
+        state = folder.state()
+        ending = _ending(folder, state)
+        if ending is None and state in (State.DONE, State.FAILED, State.DIVERGED):
+            return  # a new attempt has just begun: the next look sees it
+        stamp = _stamp(ending)
+        told = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
+        is_told = told == (state.value, stamp, mapping.STATUS[state])
+        if not (is_told and state is State.DONE):
+            events = folder.events()
+            self._tell_epochs(events)
+            if not is_told:
+                self._tell_state(folder, state, ending, stamp, _end_ms(state, ending, events))
+        self.state = state
+
+    def _tell_params(self, run: Run) -> None:
+        context = self._spec.run.context
+        # A value that MLflow has cannot be changed; a later ablate may spell one differently.
+        missing = mapping.params(self._spec.run).items() - run.data.params.items()
+        fresh = [Param(k, v) for k, v in sorted(missing) if k not in run.data.params]
+        if fresh:
+            self._client.log_batch(self._id, params=fresh, synchronous=True)
+        if run.inputs is None or not run.inputs.dataset_inputs:
+            data = mapping.data_input(context)
+            dataset = Dataset(
+                data.name, data.digest, "code", source=data.source, profile=data.profile
+            )
+            role = InputTag("mlflow.data.context", "training")
+            self._client.log_inputs(self._id, [DatasetInput(dataset, [role])])
+
+    def _tell_epochs(self, events: list[Event]) -> None:
+        """Each epoch once: a resumed run tells some again, at another time."""
+        if not events:
+            return
+        if self._epochs is None:
+            # Not a tag: the metrics of an epoch are one transaction, a tag would be another.
+            any_name = mapping.epoch_points(events[0])[0].name
+            history = self._client.get_metric_history(self._id, any_name)
+            self._epochs = {metric.step for metric in history}
+        for batch in _batches(event for event in events if event.epoch not in self._epochs):
+            points = [point for event in batch for point in mapping.epoch_points(event)]
+            tell(self._client, self._id, points)
+            self._epochs |= {event.epoch for event in batch}
+
+    def _tell_state(
+        self,
+        folder: RunFolder,
+        state: State,
+        ending: Result | Failure | None,
+        stamp: str,
+        end_ms: int | None,
+    ) -> None:
+        tags = mapping.state_tags(self._spec.run, state, ending, stamp)
+        if ending and self._tags.get("ablate.artifacts") != stamp:
+            upload(self._client, self._id, folder, self._spec, ending)
+        if isinstance(ending, Result):
+            tags |= TABLE_TAG
+            tell(self._client, self._id, mapping.final_points(ending), tags)
+        else:
+            tell(self._client, self._id, [], tags)
+        self._tags |= tags
+        # The status last: a run that is FINISHED for MLflow has nothing left to be told.
+        set_status(self._client, self._id, mapping.STATUS[state], end_ms)
+        self._status, self.ended_ms = mapping.STATUS[state], end_ms
+
+
+def tell(
+    client: MlflowClient,
+    run_id: str,
+    points: Iterable[mapping.Point],
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Logs metrics and tags in one request."""
+    client.log_batch(
+        run_id,
+        metrics=[Metric(p.name, p.value, p.time_ms, p.step) for p in points],
+        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+        synchronous=True,
+    )
+
+
+def set_status(client: MlflowClient, run_id: str, status: str, end_ms: int | None) -> None:
+    """Sets a run's status, and when it ended where that is known."""
+    if end_ms is None:
+        client.update_run(run_id, status=status)
+    else:
+        client.set_terminated(run_id, status, end_ms)
+
+
+def _ending(folder: RunFolder, state: State) -> Result | Failure | None:
+    if state is State.DONE:
+        return folder.result()
+    if state in (State.FAILED, State.DIVERGED):
+        return folder.failure()
+    return None
+
+
+def _stamp(ending: Result | Failure | None) -> str:
+    """Tells one ending from another, so that its files are copied once."""
+    if isinstance(ending, Result):
+        return ending.weights_sha256
+    return f"failure {mapping.milliseconds(ending.time)}" if ending else ""
+
+
+def _end_ms(state: State, ending: Result | Failure | None, events: list[Event]) -> int | None:
+    if isinstance(ending, Result):
+        return mapping.milliseconds(ending.finished)
+    if isinstance(ending, Failure):
+        return mapping.milliseconds(ending.time)
+    if state is State.INTERRUPTED and events:
+        return mapping.milliseconds(events[-1].time)
+    return None
+
+
+def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Groups of whole epochs, each small enough for one request."""
+    batch: list[Event] = []
+    for event in events:
+        if batch and sum(len(e.metrics) for e in (*batch, event)) > _METRICS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch

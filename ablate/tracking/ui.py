@@ -1,0 +1,66 @@
+"""MLflow's user interface over the store's mirror."""
+
+import signal
+import socket
+import subprocess
+import sys
+from types import FrameType
+
+from ablate.errors import StoreError
+from ablate.runs import Store
+from ablate.tracking import environment
+from ablate.tracking.address import Address
+
+_HOST = "127.0.0.1"
+
+
+def serve(store: Store, port: int, uri: str | None) -> int:
+    """See ``ablate.tracking.serve_ui``."""
+    address = Address.of(store, uri)
+    if address.uri.startswith(("http:", "https:")):
+        raise StoreError(
+            f"the runs are mirrored to a server, {address.uri}", "open that address in a browser"
+        )
+    if address.database is not None and not address.database.exists():
+        raise StoreError(
+            f"there is no MLflow database {address.database}",
+            "run a sweep with `ablate run`, or `ablate sync` for the runs that are there",
+        )
+    _check_port(port)
+    asked = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        server.terminate()
+
+    server = subprocess.Popen(_command(address, port), env=environment.server_environment())
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = server.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0 if asked else code
+
+
+def _command(address: Address, port: int) -> list[str]:
+    command = [sys.executable, "-m", "mlflow", "server"]
+    command += ["--backend-store-uri", address.uri, "--registry-store-uri", address.uri]
+    if address.artifacts:
+        command += ["--default-artifact-root", str(address.artifacts), "--no-serve-artifacts"]
+    # One worker is enough for one user; a line for each request would bury the address.
+    quiet = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    return [*command, "--host", _HOST, "--port", str(port), *quiet]
+
+
+def _check_port(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the server does: a port in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except (OSError, OverflowError) as error:
+            raise StoreError(
+                f"port {port} of {_HOST} cannot be used: {error}", "choose another with --port"
+            ) from error

@@ -1,0 +1,49 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablate.errors import StoreError
+from ablate.runs import Store
+from ablate.tracking import tracking_uri
+from ablate.tracking.address import Address
+
+
+def test_the_store_has_a_database_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tracking_uri(Store(Path("here")), None) == f"sqlite:///{tmp_path}/here/mlflow/mlflow.db"
+    assert tracking_uri(Store(Path("here")), "http://server:5000") == "http://server:5000"
+
+
+def test_its_uri_leads_back_to_the_file(tmp_path):
+    for name in ("plain", "a b", "a%20b", "a?b#c", "é"):
+        address = Address.of(Store(tmp_path / name), None)
+        assert address.database == tmp_path / name / "mlflow" / "mlflow.db"
+        assert address.own
+
+
+def test_only_sqlite_needs_a_lock_and_a_folder_for_artifacts(tmp_path):
+    server = Address.of(Store(tmp_path), "http://server:5000")
+    assert (server.database, server.artifacts, server.own) == (None, None, False)
+    other = Address.of(Store(tmp_path), f"sqlite:///{tmp_path}/other.db")
+    assert (other.database, other.own) == (tmp_path / "other.db", False)
+    assert other.artifacts == tmp_path / "mlflow" / "artifacts"
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_without_a_file_is_refused(tmp_path, uri):
+    with pytest.raises(StoreError, match="names no file"):
+        Address.of(Store(tmp_path), uri)
+
+
+def test_importing_the_room_imports_no_mlflow():
+    script = (
+        "import sys, ablate.tracking as t; from pathlib import Path;"
+        "from ablate.runs import Store; t.tracking_uri(Store(Path('x')), None);"
+        "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas') if m in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"

@@ -1,0 +1,100 @@
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from chromium import Chromium
+from fake_store import fake_store
+
+from ablate.errors import StoreError
+from ablate.runs import Store
+from ablate.tracking import RUNS_VIEW, environment, serve_ui, sync
+
+SERVE = (
+    "import sys; from pathlib import Path; from ablate.runs import Store;"
+    "from ablate.tracking import serve_ui;"
+    "sys.exit(serve_ui(Store(Path(sys.argv[1])), int(sys.argv[2])))"
+)
+
+
+def test_without_a_mirror_there_is_nothing_to_serve(tmp_path):
+    with pytest.raises(StoreError, match=r"no MLflow database .*; run a sweep"):
+        serve_ui(Store(tmp_path), 5999)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_an_error(tmp_path, with_database):
+    with_database(Store(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StoreError, match=rf"port {port} .*; choose another with --port"):
+            serve_ui(Store(tmp_path), port)
+
+
+def test_a_server_has_an_interface_of_its_own(tmp_path):
+    with pytest.raises(StoreError, match=r"https://mlflow\.example; open that address"):
+        serve_ui(Store(tmp_path), 5999, "https://mlflow.example")
+
+
+def test_the_server_keeps_to_itself(monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    told = environment.server_environment()
+    assert "MLFLOW_RUN_ID" not in told
+    assert told["MLFLOW_DISABLE_TELEMETRY"] == told["DO_NOT_TRACK"] == "true"
+    assert told["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def wait_for(url, server, limit_s=90):
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        assert server.poll() is None
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"{url} does not answer")
+
+
+@pytest.mark.browser
+def test_a_browser_shows_the_runs(tmp_path, with_database):
+    binary = shutil.which("chromium")
+    if binary is None:
+        pytest.skip("there is no chromium on PATH")
+    fake = fake_store(tmp_path / "store")
+    with_database(fake.store)
+    result = fake.finish(0).result()
+    fake.begin(1)
+    sync(fake.store, [fake.record])
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-c", SERVE, fake.store.root, str(port)])
+    try:
+        page = f"http://127.0.0.1:{port}/"
+        wait_for(f"{page}health", server)
+        with Chromium(binary, tmp_path / "profile") as browser:
+            browser.open(f"{page}#/experiments/1/runs")
+            assert "table4 · demo" in browser.wait_for("table4 · demo")
+            browser.open(f"{page}{RUNS_VIEW}")
+            miou = str(result.metrics["miou"])[:6]
+            words = ("TransLandSeg\n", "TransLandSeg-7", "final/miou", miou, "Runs by MIoU")
+            shown = browser.wait_for(*words)
+            assert [word for word in words if word not in shown] == []
+            outside = [
+                url
+                for url in browser.requested
+                if url.startswith("http") and not url.startswith(page)
+            ]
+            assert outside == []
+    finally:
+        server.send_signal(signal.SIGTERM)
+        code = server.wait(30)
+    assert code == 0
