@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from structures import STRUCTURES
 
 from ablate.registry import Catalogue, shipped
 from ablate.spec import AtlAdapter
+from structures import STRUCTURES
 
 TEN = [f"translandseg-{number}" for number in range(1, 10)] + ["translandseg"]
 

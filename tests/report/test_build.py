@@ -8,7 +8,6 @@ from ablate.metrics import METRIC_NAMES
 from ablate.report.model import COLUMNS, Hole, Row
 from ablate.report.spread import interval_of
 from ablate.spec import NANO_WEIGHTS, Comparison
-
 from report.conftest import MACHINE, VIT_L, Table
 
 

@@ -10,7 +10,6 @@ import pytest
 from ablate.report import SUFFIXES, Format, Report, render, write
 from ablate.report.markdown import table as pipe_table
 from ablate.spec import Comparison, PublishedSplit
-
 from report.conftest import MACHINE, Table
 
 FORMATS: tuple[Format, ...] = ("markdown", "csv", "json")
