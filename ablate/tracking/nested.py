@@ -70,8 +70,8 @@ class NestedRun:
     def _tell_params(self, run: Run) -> None:
         context = self._spec.run.context
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.
-        missing = mapping.params(self._spec.run).items() - run.data.params.items()
-        fresh = [Param(k, v) for k, v in sorted(missing) if k not in run.data.params]
+        params = mapping.params(self._spec.run)
+        fresh = [Param(k, v) for k, v in params.items() if k not in run.data.params]
         if fresh:
             self._client.log_batch(self._id, params=fresh, synchronous=True)
         if run.inputs is None or not run.inputs.dataset_inputs:

@@ -152,6 +152,7 @@ def test_nanos_weights_are_the_same_every_time(nano_weights: dict[str, Tensor]) 
         ("image_encoder.patch_embed.proj.weight", 3163.286684),
         ("image_encoder.pos_embed", 190.139748),
         ("image_encoder.blocks.0.attn.qkv.weight", 1781.888640),
+        ("image_encoder.blocks.0.attn.proj.weight", 226.176859),
         ("image_encoder.blocks.3.mlp.lin2.weight", 746.262655),
         ("image_encoder.blocks.1.attn.rel_pos_h", 140.0),
         ("image_encoder.neck.0.weight", 500.401246),
