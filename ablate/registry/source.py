@@ -75,6 +75,7 @@ class Document:
                 and item.get("kind", old.get("kind")) == old.get("kind")
             ):
                 below[key] = dict(old)
+                self.places[here] = top.places[here]
                 self._lay(top, below[key], item, here)
             else:
                 for known in [known for known in self.places if known[: len(here)] == here]:

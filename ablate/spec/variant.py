@@ -43,6 +43,14 @@ class AtlAdapter(Frozen):
             raise ValueError(f"{size} is even; an odd side keeps the size of the map")
         return size
 
+    @model_validator(mode="after")
+    def _convolution_is_wide_enough(self) -> "AtlAdapter":
+        if "c" in self.midlays and self.width == 1:
+            raise ValueError(
+                "a LayerNorm over 1 channel is constant; MidLay c needs width 2 or more"
+            )
+        return self
+
     @property
     def effective_up_init(self) -> Literal["zero", "default"]:
         """How the up-projection really starts."""

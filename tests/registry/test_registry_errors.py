@@ -54,6 +54,11 @@ def problems(folder: Path, text: str) -> list[str]:
             "mine.yaml:2: adapter.kernel_size: 2 is even; an odd side keeps the size of the map",
         ),
         (
+            "extends: translandseg\nadapter: {midlays: [c], width: 1}\n",
+            "mine.yaml:2: adapter: a LayerNorm over 1 channel is constant; "
+            "MidLay c needs width 2 or more",
+        ),
+        (
             "extends: translandseg\nadapter: {kind: atl2}\n",
             "mine.yaml:2: adapter.kind is 'atl2'; did you mean 'atl'?",
         ),
