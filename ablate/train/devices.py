@@ -26,11 +26,16 @@ def check_device(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise BadInput(
-            f"device {name!r} cannot be used", f"there are {', '.join(available_devices())}, cpu"
-        ) from error
+        if device.type == "cuda":
+            # Counted, not touched: a process that only plans takes no memory of the device.
+            usable = (device.index or 0) < torch.cuda.device_count()
+        else:
+            usable = torch.empty(0, device=device).device.type == device.type
+    except (RuntimeError, AssertionError):
+        usable = False
+    if not usable:
+        names = ", ".join(dict.fromkeys([*available_devices(), "cpu"]))
+        raise BadInput(f"device {name!r} cannot be used", f"there are {names}")
     return device
 
 

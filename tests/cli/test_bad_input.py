@@ -32,7 +32,7 @@ TABLE4 = ["run", "--grid", "table4"]
         ([*TABLE4, "--seeds", "0;1"], "--seeds 0;1 is no list of numbers"),
         ([*TABLE4, "--seeds", "0,0"], "--seeds 0,0 names a seed twice"),
         ([*TABLE4, "--set", "epoch=3"], "--set epoch=3: unknown key 'epoch'; did you mean"),
-        ([*TABLE4, "--device", "abacus"], "device 'abacus' cannot be used; there are cpu"),
+        ([*TABLE4, "--device", "abacus"], "device 'abacus' cannot be used; there are "),
         (["report", "--grid", "table4"], "sweep table4 was never started in"),
         (["status"], "no sweep was started in ablate-store"),
         (["variants", "show", "transland"], "no variant is called 'transland'; did you mean"),
