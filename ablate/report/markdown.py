@@ -12,6 +12,7 @@ from ablate.report.model import (
     Report,
     Row,
     Score,
+    SeedState,
     SystemParameters,
 )
 from ablate.report.parameters import rounded_millions
@@ -49,6 +50,7 @@ def to_markdown(report: Report) -> str:
         is_compared=any(s.total.rounds is not None for s in _systems(report)),
         scores=_scores(report),
         missing=_missing(report),
+        blank=_blank(report),
         differences=_differences(report),
         verdicts=_verdicts(report),
         pairs=_pairs(report),
@@ -138,9 +140,19 @@ def _missing(report: Report) -> list[str]:
         for seed in row.seeds:
             if seed.state != "done":
                 reason = f"{seed.state} ({seed.cause})" if seed.cause else seed.state
-                run = f"{row.label} seed {seed.seed}" if _is_over_seeds(report) else row.label
-                reasons.setdefault(reason, []).append(run)
+                reasons.setdefault(reason, []).append(_run_name(report, row, seed))
     return [f"{reason}: {', '.join(runs)}" for reason, runs in reasons.items()]
+
+
+def _blank(report: Report) -> list[str]:
+    """The runs that predict no landslide at all."""
+    return [
+        _run_name(report, row, seed) for row in report.rows for seed in row.seeds if seed.is_blank
+    ]
+
+
+def _run_name(report: Report, row: Row, seed: SeedState) -> str:
+    return f"{row.label} seed {seed.seed}" if _is_over_seeds(report) else row.label
 
 
 def _landslide(report: Report) -> str:

@@ -32,12 +32,15 @@ class SeedState(Frozen):
         key: The run's key.
         state: ``done``, or why there is no number.
         cause: What failed; None if nothing did.
+        is_blank: Whether it predicts no landslide at all, so that the precision of that class
+            is 0/0, taken as 0; None without a result.
     """
 
     seed: int
     key: str
     state: Literal["done"] | Hole
     cause: str | None
+    is_blank: bool | None
 
 
 class Score(Frozen):

@@ -89,6 +89,7 @@ def row_of(group: Group, baseline: Group | None, has_published: bool) -> Row:
                 key=reading.run.key,
                 state=reading.hole or "done",
                 cause=reading.cause,
+                is_blank=_is_blank(reading),
             )
             for reading in group.readings
         ),
@@ -97,6 +98,13 @@ def row_of(group: Group, baseline: Group | None, has_published: bool) -> Row:
         scores={metric: _score(group, metric) for metric in COLUMNS},
         delta=difference(group, baseline) if baseline and baseline.name != group.name else None,
     )
+
+
+def _is_blank(reading: Reading) -> bool | None:
+    if reading.finished is None:
+        return None
+    pixels = reading.finished.result.confusion
+    return pixels["tp"] + pixels["fp"] == 0
 
 
 def _score(group: Group, metric: str) -> Score:

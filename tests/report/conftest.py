@@ -125,10 +125,11 @@ class Table:
         machine: Machine = MACHINE,
         commit: str | None = "abc1234",
         finished: float = 1.7e9 + 60,
+        confusion: tuple[int, int, int, int] = (8_000, 1_100, 1_000, 89_900),
     ) -> None:
         folder = self.begin(name, seed, commit)
-        confusion = {"tp": 8_000, "fp": 1_100, "fn": 1_000, "tn": 89_900}
-        metrics = scores(Confusion(**confusion)) | {"val_loss": 0.1}
+        pixels = dict(zip(("tp", "fp", "fn", "tn"), confusion, strict=True))
+        metrics = scores(Confusion(**pixels)) | {"val_loss": 0.1}
         if miou is not None:
             metrics["miou"] = miou
         folder.publish_result(
@@ -138,7 +139,7 @@ class Table:
                 epochs=20,
                 steps=400,
                 metrics=metrics,
-                confusion=confusion,
+                confusion=pixels,
                 parameters=parameters,
                 weights_sha256=digest_of("weights"),
                 machine=machine,

@@ -251,3 +251,16 @@ def test_the_room_loads_nothing_heavy() -> None:
     code = f"import sys, ablate.report; print(sorted({heavy!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_that_predicts_no_landslide_is_named(table: Table) -> None:
+    table.finish("translandseg")
+    table.finish("translandseg-7", confusion=(0, 0, 9_000, 91_000))
+    report = table.report()
+    blank = {row.name: [seed.is_blank for seed in row.seeds] for row in report.rows}
+    assert blank["translandseg"] == [False]
+    assert blank["translandseg-7"] == [True]
+    assert blank["translandseg-1"] == [None]
+    text = render(report, "markdown")
+    assert "Predicts no landslide at all, so that the precision of that class" in text
+    assert "taken as 0: TransLandSeg-7.\n" in text
