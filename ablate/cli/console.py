@@ -28,10 +28,14 @@ def say_error(problem: str) -> None:
 def print_rows(
     rows: Sequence[Mapping[str, Any]], format: TableFormat, title: str | None = None
 ) -> None:
-    """Prints rows that share their keys: as a table, or as JSON with all their values."""
+    """Prints rows that share their keys: as a table, or as JSON with all their values.
+
+    The table leaves out columns in which no row has a value.
+    """
     if format is TableFormat.JSON:
         print_json(rows)
         return
+    columns: list[str] = []
     table = Table(
         title=title,
         title_justify="left",
@@ -40,11 +44,14 @@ def print_rows(
         box=None,
         padding=(0, 2, 0, 0),
     )
-    for key, value in rows[0].items() if rows else ():
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+    for key in rows[0] if rows else ():
+        values = [row[key] for row in rows if row[key] is not None]
+        if values:
+            numeric = isinstance(values[0], int | float) and not isinstance(values[0], bool)
+            table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+            columns.append(key)
     for row in rows:
-        table.add_row(*(cell(value) for value in row.values()))
+        table.add_row(*(cell(row[key]) for key in columns))
     out.print(table)
 
 
