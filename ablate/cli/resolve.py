@@ -75,8 +75,8 @@ def _context(
             f"protocol {protocol.name} needs images and none are configured",
             f"give --data PATH{also}, or run the demo with --protocol demo",
         )
-    weights = identify_weights(protocol.backbone, checkpoint)
     digests = store.digests_path if store.root.exists() else None
+    weights = identify_weights(protocol.backbone, checkpoint, digests)
     identity = identify(open_images(protocol.data, data, digests), protocol.split)
     return Context(protocol=protocol, data=identity, weights=weights)
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ablate import tracking
-from ablate.cli import options
+from ablate.cli import gate, options
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
@@ -74,6 +74,8 @@ def run(
     devices = _devices(device or (), planned)
     if not quiet:
         _say_what(request, planned, devices)
+    if planned.pending:
+        gate.check(planned)
     _write_down(request, planned, opened)
     started = time.monotonic()
     if planned.pending:

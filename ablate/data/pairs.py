@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from ablate.data.digests import FileDigests
 from ablate.data.images import Image, Mask
 from ablate.data.reading import read_image, read_mask
 from ablate.errors import DataError
+from ablate.runs import FileDigests
 from ablate.spec import digest_of
 
 _NAMES_SHOWN = 3
@@ -64,7 +64,7 @@ class PairedFiles:
         """SHA-256 (64 hex digits) over the names and the contents of all files, in order.
 
         Raises:
-            DataError: If a file cannot be read.
+            BadInput: If a file cannot be read.
         """
         if self._digest is None:
             digests = FileDigests(self._digests_path)

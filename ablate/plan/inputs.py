@@ -1,23 +1,28 @@
 """Which frozen weights a sweep starts from."""
 
-import hashlib
 from pathlib import Path
 
 from ablate.errors import WeightsError
+from ablate.runs import FileDigests
 from ablate.spec import BACKBONES, NANO_WEIGHTS, BackboneName, WeightsIdentity
 
-_BLOCK_BYTES = 1 << 20
 
+def identify_weights(
+    backbone: BackboneName, checkpoint: Path | None, digests: Path | None = None
+) -> WeightsIdentity:
+    """The identity of the weights for a backbone. Nothing of the file is interpreted.
 
-def identify_weights(backbone: BackboneName, checkpoint: Path | None) -> WeightsIdentity:
-    """The identity of the weights for a backbone.
+    A file under an official name must be the official file. Under another name it is taken for
+    somebody's own weights, and labelled so.
 
     Args:
         backbone: The protocol's image encoder.
         checkpoint: The official file; None for SAM-nano, whose weights ablate makes.
+        digests: Where digests of files are remembered; None: nowhere.
 
     Raises:
-        WeightsError: If a file is needed and missing, or given and not needed.
+        WeightsError: If a file is needed and missing, given and not needed, or not what its
+            name says.
     """
     geometry = BACKBONES[backbone]
     if geometry.checkpoint is None:
@@ -36,13 +41,34 @@ def identify_weights(backbone: BackboneName, checkpoint: Path | None) -> Weights
         raise WeightsError(
             f"there is no checkpoint {checkpoint}", f"give the path of {geometry.checkpoint}"
         )
-    return WeightsIdentity(label=geometry.label, backbone=backbone, sha256=_file_sha256(checkpoint))
+    known = FileDigests(digests)
+    sha256 = known.of(checkpoint)
+    known.save()
+    return WeightsIdentity(
+        label=_label(backbone, checkpoint, sha256), backbone=backbone, sha256=sha256
+    )
 
 
-def _file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hex digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+def _label(backbone: BackboneName, checkpoint: Path, sha256: str) -> str:
+    """How tables call the weights of a file with this digest.
+
+    Raises:
+        WeightsError: If it is the official file of another size, or not the official file that
+            its name promises.
+    """
+    geometry = BACKBONES[backbone]
+    if sha256 == geometry.checkpoint_sha256:
+        return geometry.label
+    for other in BACKBONES.values():
+        if sha256 == other.checkpoint_sha256:
+            raise WeightsError(
+                f"{checkpoint} is {other.label}, but the protocol's backbone is {backbone}",
+                f"give {geometry.checkpoint}, or --set backbone=…",
+            )
+        if checkpoint.name == other.checkpoint:
+            raise WeightsError(
+                f"{checkpoint} is not the official file of that name "
+                f"(SHA-256 {sha256[:12]}…, not {str(other.checkpoint_sha256)[:12]}…)",
+                "download it again; weights of your own go under another name",
+            )
+    return f"{geometry.label} from {checkpoint.name}"

@@ -1,5 +1,6 @@
 """The run ledger: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
     Event,
@@ -18,6 +19,7 @@ from ablate.runs.store import Store
 __all__ = [
     "Event",
     "Failure",
+    "FileDigests",
     "Machine",
     "Parameters",
     "Progress",

@@ -1,7 +1,7 @@
 """The geometry of SAM's image encoders, as plain numbers that need no torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 BackboneName = Literal["vit_nano", "vit_b", "vit_l", "vit_h"]
 
@@ -24,6 +24,7 @@ class Backbone:
         iou_head_width: Hidden channels of the mask-quality head.
         image_size_px: Side of the image that the position embeddings are made for.
         checkpoint: Name of the official weights file; None where ablate makes the weights.
+        checkpoint_sha256: SHA-256 of that file.
     """
 
     label: str
@@ -37,28 +38,63 @@ class Backbone:
     iou_head_width: int
     image_size_px: int
     checkpoint: str | None
+    checkpoint_sha256: str | None
 
 
-# The official sizes: segment_anything/build_sam.py.
+# What the three official sizes share.
+_OFFICIAL: Any = {
+    "window": 14,
+    "prompt_width": 256,
+    "decoder_mlp_width": 2048,
+    "iou_head_width": 256,
+    "image_size_px": 1024,
+}
+
+# Geometry: segment_anything/build_sam.py. The hex digits in the official files' names are the
+# first of their MD5, not of their SHA-256.
 BACKBONES: dict[BackboneName, Backbone] = {
-    "vit_nano": Backbone("SAM-nano", 96, 4, 3, (1, 3), 4, 64, 256, 64, 128, None),
+    "vit_nano": Backbone(
+        label="SAM-nano",
+        width=96,
+        depth=4,
+        heads=3,
+        global_blocks=(1, 3),
+        window=4,
+        prompt_width=64,
+        decoder_mlp_width=256,
+        iou_head_width=64,
+        image_size_px=128,
+        checkpoint=None,
+        checkpoint_sha256=None,
+    ),
     "vit_b": Backbone(
-        "SAM ViT-B", 768, 12, 12, (2, 5, 8, 11), 14, 256, 2048, 256, 1024, "sam_vit_b_01ec64.pth"
+        label="SAM ViT-B",
+        width=768,
+        depth=12,
+        heads=12,
+        global_blocks=(2, 5, 8, 11),
+        checkpoint="sam_vit_b_01ec64.pth",
+        checkpoint_sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        **_OFFICIAL,
     ),
     "vit_l": Backbone(
-        "SAM ViT-L", 1024, 24, 16, (5, 11, 17, 23), 14, 256, 2048, 256, 1024, "sam_vit_l_0b3195.pth"
+        label="SAM ViT-L",
+        width=1024,
+        depth=24,
+        heads=16,
+        global_blocks=(5, 11, 17, 23),
+        checkpoint="sam_vit_l_0b3195.pth",
+        checkpoint_sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+        **_OFFICIAL,
     ),
     "vit_h": Backbone(
-        "SAM ViT-H",
-        1280,
-        32,
-        16,
-        (7, 15, 23, 31),
-        14,
-        256,
-        2048,
-        256,
-        1024,
-        "sam_vit_h_4b8939.pth",
+        label="SAM ViT-H",
+        width=1280,
+        depth=32,
+        heads=16,
+        global_blocks=(7, 15, 23, 31),
+        checkpoint="sam_vit_h_4b8939.pth",
+        checkpoint_sha256="a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        **_OFFICIAL,
     ),
 }

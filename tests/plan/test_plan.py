@@ -1,5 +1,7 @@
 """From a sweep to runs, and from runs to cohorts."""
 
+import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from ablate.errors import BadInput, WeightsError
 from ablate.plan import PlannedRun, cohorts, identify_weights, make, sweep_runs
 from ablate.registry import Catalogue, shipped
 from ablate.runs import Failure, State, Store
-from ablate.spec import NANO_WEIGHTS, Context
+from ablate.spec import BACKBONES, NANO_WEIGHTS, Context
 
 
 def planned(context: Context, store: Store, seeds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
@@ -97,11 +99,43 @@ def test_weights_of_nano_need_no_file(tmp_path: Path) -> None:
         identify_weights("vit_nano", tmp_path)
 
 
-def test_weights_of_a_file_are_known_by_its_content(tmp_path: Path) -> None:
-    (tmp_path / "a.pth").write_bytes(b"abc")
-    identity = identify_weights("vit_l", tmp_path / "a.pth")
+def test_weights_of_ones_own_are_known_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "mine.pth").write_bytes(b"abc")
+    identity = identify_weights("vit_l", tmp_path / "mine.pth")
     assert identity.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert identity.label == "SAM ViT-L from mine.pth"
     with pytest.raises(WeightsError, match="there is no checkpoint"):
         identify_weights("vit_l", tmp_path / "b.pth")
     with pytest.raises(WeightsError, match="download sam_vit_l_0b3195"):
         identify_weights("vit_l", None)
+
+
+@pytest.mark.parametrize("name", ["sam_vit_l_0b3195.pth", "sam_vit_b_01ec64.pth"])
+def test_a_file_under_an_official_name_must_be_the_official_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"<html>not found</html>")
+    with pytest.raises(WeightsError, match="is not the official file of that name"):
+        identify_weights("vit_l", tmp_path / name)
+
+
+def test_the_official_file_of_another_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "renamed.pth"
+    path.write_bytes(b"abc")
+    sha256 = identify_weights("vit_l", path).sha256
+    altered = dataclasses.replace(BACKBONES["vit_b"], checkpoint_sha256=sha256)
+    monkeypatch.setitem(BACKBONES, "vit_b", altered)
+    with pytest.raises(WeightsError, match="is SAM ViT-B, but the protocol's backbone is vit_l"):
+        identify_weights("vit_l", path)
+    assert identify_weights("vit_b", path).label == "SAM ViT-B"
+
+
+def test_a_large_file_is_hashed_once(tmp_path: Path) -> None:
+    path, cache = tmp_path / "mine.pth", tmp_path / "digests.json"
+    path.write_bytes(b"abc")
+    os.utime(path, ns=(10**18, 10**18))
+    first = identify_weights("vit_l", path, cache)
+    cache.write_text(cache.read_text().replace(first.sha256, "f" * 64))
+    assert identify_weights("vit_l", path, cache).sha256 == "f" * 64
+    os.utime(path, ns=(10**18 + 1, 10**18 + 1))
+    assert identify_weights("vit_l", path, cache) == first

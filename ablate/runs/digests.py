@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from ablate.errors import DataError
+from ablate.errors import BadInput
 from ablate.runs import atomic
 
 # A file changed so lately may change again without a new time stamp or size.
@@ -30,7 +30,7 @@ class FileDigests:
         """SHA-256 (64 hex digits) of the content.
 
         Raises:
-            DataError: If the file cannot be read.
+            BadInput: If the file cannot be read.
         """
         try:
             status = file.stat()
@@ -42,7 +42,7 @@ class FileDigests:
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(
+            raise BadInput(
                 f"{file} cannot be read ({error.strerror})", "check the file and its permissions"
             ) from error
         if time.time_ns() - status.st_mtime_ns > _SETTLED_AFTER_NS:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.data.digests import FileDigests
+from ablate.runs import FileDigests
 
 OLD_NS = 1_600_000_000_000_000_000
 
