@@ -11,7 +11,7 @@ def main() -> None:
     """
     from ablate.cli.app import app
     from ablate.cli.config import load_settings
-    from ablate.cli.console import say_error
+    from ablate.cli.console import err, say_error
     from ablate.errors import BadInput, Interrupted, SpecError
 
     try:
@@ -24,7 +24,8 @@ def main() -> None:
     except BadInput as error:
         say_error(str(error))
         sys.exit(2)
-    except Interrupted:
+    except Interrupted as stop:
+        err.print(f"interrupted: {stop}; the same command continues", soft_wrap=True)
         sys.exit(75)
     except BrokenPipeError:
         # Whoever read the output has seen enough, as in `ablate report … | head`.

@@ -1,9 +1,10 @@
 """The gate before a sweep: no variant may be vacuous."""
 
 import multiprocessing
+import signal
 from concurrent.futures import ProcessPoolExecutor
 
-from ablate.errors import SpecError
+from ablate.errors import Interrupted, SpecError
 from ablate.plan import Plan
 from ablate.spec import Variant
 
@@ -13,12 +14,18 @@ def check(plan: Plan) -> None:
 
     Raises:
         SpecError: If one of them ablates nothing.
+        Interrupted: If Ctrl-C comes before the first run.
     """
     rows = {run.spec.name: run.spec.variant for run in plan.runs}
     # In a process of its own: this one never needs torch again.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        problems = pool.submit(_vacuous, rows).result()
+    # Ctrl-C reaches the whole terminal group; what it means is decided here.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ProcessPoolExecutor(1, context, signal.signal, ignore) as pool:
+            problems = pool.submit(_vacuous, rows).result()
+    except KeyboardInterrupt as stop:
+        raise Interrupted("nothing was started") from stop
     if problems:
         raise SpecError(problems)
 

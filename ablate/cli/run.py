@@ -18,7 +18,6 @@ from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
 from ablate.cli.resolve import Request, resolve
-from ablate.errors import Interrupted
 from ablate.executors import Executor, InlineExecutor, LocalExecutor
 from ablate.plan import Plan, cohorts, provenance
 from ablate.runs import SpecFile, State, Store
@@ -82,12 +81,8 @@ def run(
         record_id = opened.sweep_records(grid)[0].id
         mirror = _mirror(opened, record_id, tracking_uri) if track else nullcontext()
         groups = cohorts(planned.pending, len(devices))
-        try:
-            with mirror, Display(planned, quiet=quiet):
-                _executor(executor, devices, opened).run(groups, _work)
-        except Interrupted:
-            err.print("interrupted; the state is saved, the same command continues")
-            raise
+        with mirror, Display(planned, quiet=quiet):
+            _executor(executor, devices, opened).run(groups, _work)
     _conclude(planned, time.monotonic() - started, store, quiet=quiet)
 
 

@@ -69,7 +69,7 @@ class LocalExecutor:
                     if rest is not None:
                         waiting.appendleft(rest)
         if self._stops:
-            raise Interrupted("stopped by a signal")
+            raise Interrupted("every run's state is saved")
 
     def _start(self, cohort: Cohort, device: str, work: Work) -> _Worker:
         self._logs.mkdir(parents=True, exist_ok=True)
