@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from ablate.data import open_images, prepare, split
-from ablate.errors import DataError, Diverged, Interrupted
+from ablate.errors import DataError, Diverged, Interrupted, WeightsError
 from ablate.models import build, load_weights
-from ablate.runs import Failure, RunFolder, Store
+from ablate.runs import Failure, FileDigests, RunFolder, Store
 from ablate.spec import BACKBONES, BackboneName, GeneratedData, RunSpec
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine
@@ -89,7 +89,7 @@ def _train(
     backbone = spec.backbone_name
     if backbone not in weights:
         official = BACKBONES[backbone].checkpoint is not None
-        checkpoint = store.source(spec.context.weights.sha256) if official else None
+        checkpoint = checkpoint_of(store, spec.context.weights.sha256) if official else None
         weights[backbone] = load_weights(backbone, checkpoint)
     model = build(
         spec.variant,
@@ -103,6 +103,24 @@ def _train(
     engine = Engine(folder, spec, model, prepared, train, validation, precision, stop)
     engine.train()
     conclude(folder, engine, prepared, validation, machine(device, precision))
+
+
+def checkpoint_of(store: Store, sha256: str) -> Path:
+    """The file of weights with this digest, checked before anything of it is interpreted.
+
+    Raises:
+        StoreError: If the store has never seen such a file.
+        WeightsError: If the file has changed since.
+    """
+    path, digests = store.source(sha256), FileDigests(store.digests_path)
+    found = digests.of(path)
+    digests.save()
+    if found != sha256:
+        raise WeightsError(
+            f"{path} is no longer the file that this run was planned for",
+            "bring it back, or start the sweep again",
+        )
+    return path
 
 
 def _one_line(error: Exception) -> str:

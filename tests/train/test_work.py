@@ -1,8 +1,10 @@
 """Training through the folder: what a run leaves, and what stops, kills and failures leave."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,12 +13,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ablate.errors import BadInput, Interrupted
+from ablate.errors import BadInput, Interrupted, WeightsError
 from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
-from ablate.runs import Result, RunFolder, State
+from ablate.runs import Result, RunFolder, State, Store
 from ablate.train import work
 from ablate.train.stop import Stop, stop_on_signals
+from ablate.train.worker import checkpoint_of
 from train.conftest import PlanRun
 
 
@@ -207,6 +210,17 @@ def test_images_that_have_changed_since_are_refused(plan_run: PlanRun) -> None:
     failure = other.failure()
     assert failure is not None
     assert "no longer those that this run was planned for" in failure.message
+
+
+def test_weights_that_have_changed_since_are_refused(tmp_path: Path) -> None:
+    store, file = Store(tmp_path / "store"), tmp_path / "mine.pth"
+    file.write_bytes(b"planned")
+    sha256 = hashlib.sha256(b"planned").hexdigest()
+    store.remember_source(sha256, file)
+    assert checkpoint_of(store, sha256) == file
+    file.write_bytes(b"changed since")
+    with pytest.raises(WeightsError, match="no longer the file that this run was planned for"):
+        checkpoint_of(store, sha256)
 
 
 def test_an_unknown_device_is_bad_input(plan_run: PlanRun) -> None:
