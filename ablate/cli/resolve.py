@@ -67,7 +67,10 @@ def _context(
         if not data.is_dir():
             raise DataError(f"there is no folder {data}", "give the data set's folder")
         if protocol.data.kind != "folders":
-            protocol = protocol.model_copy(update={"data": detect(data)})
+            found = detect(data)
+            # Of one kind the protocol's own words win: part, channels, scale.
+            if found.kind != protocol.data.kind:
+                protocol = protocol.model_copy(update={"data": found})
     elif not isinstance(protocol.data, GeneratedData):
         official = BACKBONES[protocol.backbone].checkpoint
         also = f" and --checkpoint {official}" if official and checkpoint is None else ""

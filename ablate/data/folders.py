@@ -40,7 +40,8 @@ def find_folders(root: Path) -> FoldersData:
     if not images or not masks:
         raise DataError(
             f"{root} is no data set that ablate knows: it has neither landslide/image with "
-            f"landslide/mask nor {'|'.join(_IMAGE_FOLDERS)} with {'|'.join(_MASK_FOLDERS)}, "
+            f"landslide/mask, nor TrainData/img with TrainData/mask, nor "
+            f"{'|'.join(_IMAGE_FOLDERS)} with {'|'.join(_MASK_FOLDERS)}, "
             f"but {some([path.name for path in listing(root)]) or 'nothing'}",
             repair,
         )

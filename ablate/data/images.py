@@ -32,6 +32,6 @@ class Images(Protocol):
         """SHA-256 (64 hex digits) over everything that ``load`` can give.
 
         Raises:
-            DataError: If a file cannot be read.
+            BadInput: If a file cannot be read.
         """
         ...

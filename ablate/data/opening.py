@@ -7,6 +7,7 @@ from ablate.data.bijie import is_bijie, open_bijie
 from ablate.data.folders import find_folders, open_folders
 from ablate.data.generated_images import open_generated
 from ablate.data.images import Images
+from ablate.data.landslide4sense import default, is_landslide4sense, open_landslide4sense
 from ablate.data.pairs import check_folder
 from ablate.errors import DataError
 from ablate.spec import BijieData, Data
@@ -15,6 +16,7 @@ _OPENERS: dict[str, Callable[..., Images]] = {
     "bijie": open_bijie,
     "folders": open_folders,
     "generated": open_generated,
+    "landslide4sense": open_landslide4sense,
 }
 
 
@@ -42,4 +44,6 @@ def detect(root: Path) -> Data:
         DataError: If it is missing or of no known layout.
     """
     check_folder(root)
-    return BijieData(kind="bijie") if is_bijie(root) else find_folders(root)
+    if is_bijie(root):
+        return BijieData(kind="bijie")
+    return default() if is_landslide4sense(root) else find_folders(root)

@@ -1,6 +1,6 @@
 """Image files in one folder, mask files of the same stems in another."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ablate.data.images import Image, Mask
@@ -38,10 +38,16 @@ class PairedFiles:
         self.label = label
         self._digests_path = digests
         self._digest: str | None = None
-        self._images = _by_stem(images, suffixes)
-        self._masks = _by_stem(masks, suffixes)
+        self._images = by_stem(images, suffixes)
+        self._masks = by_stem(masks, suffixes)
         self.names = tuple(self._images)
-        _check_pairs(images, list(self._images), masks, list(self._masks))
+        check_pairs(
+            images,
+            self._images,
+            masks,
+            self._masks,
+            "give image and mask the same name, or remove the odd ones",
+        )
 
     def load(self, index: int) -> tuple[Image, Mask]:
         """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: landslide).
@@ -67,14 +73,7 @@ class PairedFiles:
             BadInput: If a file cannot be read.
         """
         if self._digest is None:
-            digests = FileDigests(self._digests_path)
-            self._digest = digest_of(
-                [
-                    [name, digests.of(self._images[name]), digests.of(self._masks[name])]
-                    for name in self.names
-                ]
-            )
-            digests.save()
+            self._digest = digest_of(content(self._images, self._masks, self._digests_path))
         return self._digest
 
 
@@ -113,8 +112,12 @@ def listing(folder: Path) -> list[Path]:
     return [path for path in paths if not path.name.startswith(".")]
 
 
-def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
-    """The files that count, by stem, in the order of their names."""
+def by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
+    """The files that count, by stem, in the order of their names.
+
+    Raises:
+        DataError: If there are none, or two of one stem.
+    """
     paths = listing(folder)
     files: dict[str, Path] = {}
     for path in paths:
@@ -131,22 +134,49 @@ def _by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     return files
 
 
-def _check_pairs(images: Path, image_stems: list[str], masks: Path, mask_stems: list[str]) -> None:
-    """Refuses images without masks and masks without images."""
+def check_pairs(
+    images: Path,
+    image_names: Collection[str],
+    masks: Path,
+    mask_names: Collection[str],
+    repair: str,
+) -> None:
+    """Refuses images without masks and masks without images.
+
+    Raises:
+        DataError: If there are any.
+    """
     problems = []
-    for what, here, stems, other, there, others in (
-        ("image", images, image_stems, "mask", masks, mask_stems),
-        ("mask", masks, mask_stems, "image", images, image_stems),
+    for what, here, names, other, there, others in (
+        ("image", images, image_names, "mask", masks, set(mask_names)),
+        ("mask", masks, mask_names, "image", images, set(image_names)),
     ):
-        if alone := [stem for stem in stems if stem not in set(others)]:
+        if alone := [name for name in names if name not in others]:
             problems.append(
-                f"{len(alone)} of {len(stems)} {what}s in {here} have no {other} in {there} "
+                f"{len(alone)} of {len(names)} {what}s in {here} have no {other} in {there} "
                 f"({some(alone)})"
             )
     if problems:
-        raise DataError(
-            " and ".join(problems), "give image and mask the same name, or remove the odd ones"
-        )
+        raise DataError(" and ".join(problems), repair)
+
+
+def content(
+    images: Mapping[str, Path], masks: Mapping[str, Path], digests: Path | None
+) -> list[list[str]]:
+    """Name, digest of the image and digest of the mask, for every pair in order.
+
+    Args:
+        images: The image files by name.
+        masks: The mask files by the same names.
+        digests: Where digests of files are remembered; None: nowhere.
+
+    Raises:
+        BadInput: If a file cannot be read.
+    """
+    known = FileDigests(digests)
+    rows = [[name, known.of(image), known.of(masks[name])] for name, image in images.items()]
+    known.save()
+    return rows
 
 
 def _either(suffixes: Collection[str]) -> str:

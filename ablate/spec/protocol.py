@@ -11,6 +11,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Rgb = tuple[float, float, float]
+Landslide4SensePart = Literal["TrainData", "ValidData", "TestData"]
+Channel = Annotated[int, Field(ge=0, le=13)]
 
 
 class BijieData(Frozen):
@@ -33,6 +35,22 @@ class FoldersData(Frozen):
     masks: str
 
 
+class Landslide4SenseData(Frozen):
+    """Landslide4Sense: an HDF5 file of 14 channels for each image, one for each mask.
+
+    Attributes:
+        kind: The discriminator.
+        part: The published part that is split into training and validation images.
+        channels: What becomes red, green and blue, counted from 0 (Sentinel-2's B4, B3 and B2).
+        scale: A pixel is value·scale, cut to a whole number of 0..255.
+    """
+
+    kind: Literal["landslide4sense"]
+    part: Landslide4SensePart = "TrainData"
+    channels: tuple[Channel, Channel, Channel] = (3, 2, 1)
+    scale: Positive
+
+
 class GeneratedData(Frozen):
     """Procedural landslide scenes, made on the fly.
 
@@ -49,7 +67,9 @@ class GeneratedData(Frozen):
     size_px: int = Field(ge=32, le=4096)
 
 
-Data = Annotated[BijieData | FoldersData | GeneratedData, Field(discriminator="kind")]
+Data = Annotated[
+    BijieData | FoldersData | Landslide4SenseData | GeneratedData, Field(discriminator="kind")
+]
 
 
 class Split(Frozen):

@@ -2,7 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import h5py
+import numpy as np
 from typer.main import get_command
 
 from ablate.cli.app import app
@@ -37,3 +40,26 @@ def test_every_option_has_an_environment_variable() -> None:
                 continue
             assert names[0] in known, (command, param.name)
             assert names[0].startswith("ABLATE_")
+
+
+def test_the_protocols_own_words_about_its_data_win(tmp_path: Path) -> None:
+    for index in range(3):
+        for folder, key, shape in (("img", "img", (128, 128, 14)), ("mask", "mask", (128, 128))):
+            name = "image" if key == "img" else key
+            path = tmp_path / "TrainData" / folder / f"{name}_{index}.h5"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(path, "w") as file:
+                file[key] = np.ones(shape, dtype=np.float64)
+    words = ["--protocol", "landslide4sense", "--data", ".", "--set", "backbone=vit_nano"]
+    words += ["--set", "image_size_px=128"]
+
+    def data(*more: str) -> dict[str, Any]:
+        done = ablate(tmp_path, *PLAN, *words, *more)
+        assert done.returncode == 0, done.stderr
+        context: dict[str, Any] = json.loads(done.stdout)["context"]
+        return {"scale": context["protocol"]["data"]["scale"]} | context["data"]
+
+    declared, altered = data(), data("--set", "data.scale=20")
+    assert (declared["scale"], altered["scale"]) == (25.5, 20)
+    assert declared["label"] == "Landslide4Sense"
+    assert declared["digest"] != altered["digest"]

@@ -107,7 +107,8 @@ def test_an_unknown_layout_tells_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "masks").write_text("a file, not a folder")
     with pytest.raises(
         DataError,
-        match=r"neither landslide/image with landslide/mask nor image\|images\|img with "
+        match=r"neither landslide/image with landslide/mask, nor TrainData/img with "
+        r"TrainData/mask, nor image\|images\|img with "
         r"mask\|masks\|label\|labels\|annotations, but TrainData, images, masks, …;",
     ):
         detect(tmp_path)
@@ -160,10 +161,17 @@ def test_identity_is_made_of_digest_and_split(bijie: Path) -> None:
     assert (identity.train, identity.validation) == (2, 1)
 
 
+def test_one_image_is_too_few_to_split(tmp_path: Path, write_pairs: Writer) -> None:
+    images = open_images(folders(), write_pairs(tmp_path, ("a",)))
+    with pytest.raises(DataError, match=r"of 1 images, validation_share 0\.3 leaves none to train"):
+        identify(images, Split(seed=42, validation_share=0.3))
+
+
 def test_planning_with_data_and_metrics_loads_no_torch() -> None:
     code = (
         "import sys, ablate.data, ablate.metrics\n"
-        "print([name for name in ('torch', 'torchvision', 'mlflow') if name in sys.modules])"
+        "heavy = ('torch', 'torchvision', 'mlflow', 'h5py')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True

@@ -7,7 +7,7 @@ from PIL import Image
 
 from ablate.data.pairs import PairedFiles
 from ablate.data.reading import SUFFIXES
-from ablate.errors import DataError
+from ablate.errors import BadInput, DataError
 
 Writer = Callable[..., Path]
 
@@ -132,5 +132,5 @@ def test_swapped_image_and_mask_folders_have_another_digest(
 def test_the_digest_of_a_vanished_file_is_an_error(tmp_path: Path, write_pairs: Writer) -> None:
     images = opened(write_pairs(tmp_path))
     (tmp_path / "masks/b.png").unlink()
-    with pytest.raises(DataError, match=r"b\.png cannot be read \(No such file or directory\)"):
+    with pytest.raises(BadInput, match=r"b\.png cannot be read \(No such file or directory\)"):
         images.digest()

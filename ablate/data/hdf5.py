@@ -1,0 +1,91 @@
+"""Reading one array of an HDF5 file after its declaration was judged."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ablate.data.pairs import some
+from ablate.errors import DataError
+
+# Compressed chunks are unpacked whole, however little of them the array declares; and what a
+# file's bytes can swell to is bounded by their number alone. The data set's files have 2 MB.
+_LIMIT_BYTES = 2**24
+
+_REPLACE = "replace the file"
+
+
+def read_array(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> npt.NDArray[Any]:
+    """Reads the array ``key`` if it is declared as expected and lies in the file itself.
+
+    Args:
+        path: The file.
+        key: The array's name at the top of the file.
+        shape: The one shape that is accepted.
+        kinds: NumPy's letters of the kinds of numbers that are accepted (``f``, ``i``, ``u``,
+            ``b``).
+
+    Raises:
+        DataError: If the file is broken or too large, or if the array is missing, of another
+            shape or kind, or lies elsewhere.
+    """
+    # On a broken file the library raises errors of many kinds, hence the wide net.
+    try:
+        size = path.stat().st_size
+        if size > _LIMIT_BYTES:
+            raise DataError(f"{path} has {size} bytes, more than {_LIMIT_BYTES}", _REPLACE)
+        # Reading needs no lock, and some network file systems have none.
+        with h5py.File(path, "r", locking=False) as file:
+            _check_place(path, file, key)
+            array = file[key]
+            _check_declaration(path, key, array, shape, kinds)
+            return np.asarray(array[()])
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read as HDF5 ({' '.join(str(error).split())})", _REPLACE
+        ) from error
+
+
+def _check_place(path: Path, file: h5py.File, key: str) -> None:
+    """Refuses a key that is missing or a link: a link can name any other file."""
+    link = file.get(key, getlink=True)
+    if link is None:
+        held = some([repr(name) for name in file]) or "nothing"
+        raise DataError(f"{path} has no array {key!r}, it holds {held}", _REPLACE)
+    if not isinstance(link, h5py.HardLink):
+        raise DataError(
+            f"{key!r} in {path} is a link to something else", "store the values in the file itself"
+        )
+
+
+def _check_declaration(
+    path: Path, key: str, array: Any, shape: tuple[int, ...], kinds: str
+) -> None:
+    """Refuses by the header alone, before any value is read."""
+    if not isinstance(array, h5py.Dataset):
+        raise DataError(f"{key!r} in {path} is no array", _REPLACE)
+    if array.is_virtual or array.external:
+        raise DataError(
+            f"{key!r} in {path} takes its values from other files",
+            "store the values in the file itself",
+        )
+    if array.shape != shape:
+        raise DataError(
+            f"{key!r} in {path} has the shape {_times(array.shape)}, not {_times(shape)}", _REPLACE
+        )
+    if array.dtype.kind not in kinds:
+        raise DataError(f"{key!r} in {path} holds {array.dtype}, not numbers", _REPLACE)
+    chunk = int(np.prod(array.chunks or shape, dtype=object)) * array.dtype.itemsize
+    if chunk > _LIMIT_BYTES:
+        raise DataError(
+            f"{key!r} in {path} is stored in chunks of {chunk} bytes, more than {_LIMIT_BYTES}",
+            _REPLACE,
+        )
+
+
+def _times(shape: tuple[int, ...] | None) -> str:
+    return "×".join(map(str, shape)) if shape else "of a single value"
