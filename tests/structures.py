@@ -1,6 +1,6 @@
 """The paper's ten structures as specs, independent of the shipped files."""
 
-from ablate.spec import AtlAdapter, MidLay, NoAdapter, SamVariant
+from ablate.spec import AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter, SamVariant
 
 
 def structure(
@@ -30,6 +30,30 @@ STRUCTURES: dict[str, SamVariant] = {
     "translandseg-8": structure(("m",), "inside", residual=True),
     "translandseg-9": structure(("m",), "inside", residual=False),
     "translandseg": structure(("m",), "outside", residual=True),
+}
+
+BETWEEN = SamVariant(
+    system="sam",
+    adapter=AtlAdapter(
+        kind="atl", midlays=("m",), placement="outside", residual=True, width=2, sites="between"
+    ),
+    trained=("adapter", "mask_decoder"),
+)
+
+
+def released(midlays: tuple[MidLay, ...], width: int = 32) -> SamVariant:
+    """The adapter of the public code, trained as it trains it."""
+    return SamVariant(
+        system="sam",
+        adapter=AtlReleasedAdapter(kind="atl-released", midlays=midlays, width=width),
+        trained=("adapter", "mask_decoder", "no_mask_embedding"),
+    )
+
+
+RELEASED: dict[str, SamVariant] = {
+    "translandseg-released": released(("m",)),
+    "translandseg-released-m2": released(("m", "m")),
+    "translandseg-released-c3": released(("c", "c", "c")),
 }
 
 DECODER_ONLY = SamVariant(system="sam", adapter=NoAdapter(kind="none"), trained=("mask_decoder",))

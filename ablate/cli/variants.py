@@ -9,7 +9,21 @@ from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
-from ablate.spec import BACKBONES, Backbone, BackboneName, Variant, layers, midlay_text
+from ablate.spec import (
+    BACKBONES,
+    Adapter,
+    AtlAdapter,
+    AtlReleasedAdapter,
+    Backbone,
+    BackboneName,
+    Layer,
+    NoAdapter,
+    Variant,
+    layers,
+    midlay_text,
+    shared_layers,
+    site_count,
+)
 
 app = typer.Typer(help="The registry: list, draw, check and count variants.", no_args_is_help=True)
 
@@ -31,17 +45,19 @@ def list_(format: options.Format = TableFormat.TABLE) -> None:
     for name in catalogue.variant_files:
         variant = catalogue.variant(name)
         adapter = variant.adapter
-        rows.append(
-            {
-                "name": name,
-                "label": variant.label or name,
-                "adapter": adapter.kind,
-                "midlays": midlay_text(adapter),
-                "residual": adapter.residual if adapter.kind == "atl" else None,
-                "placement": adapter.placement if adapter.kind == "atl" else None,
-                "width": adapter.width if adapter.kind == "atl" else None,
-            }
-        )
+        row = {
+            "name": name,
+            "adapter": adapter.kind,
+            "midlays": midlay_text(adapter),
+            "residual": None if adapter.kind == "none" else adapter.residual,
+            "placement": None if adapter.kind == "none" else adapter.placement,
+            "width": None if adapter.kind == "none" else adapter.width,
+        }
+        if format is TableFormat.JSON:
+            # Eighty columns cannot hold these without cutting the names off.
+            row["label"] = variant.label or name
+            row["sites"] = None if adapter.kind == "none" else adapter.sites
+        rows.append(row)
     print_rows(rows, format)
 
 
@@ -56,8 +72,7 @@ def show(
     variant = catalogue.variant(name)
     geometry = BACKBONES[variant.backbone or backbone]
     adapter = variant.adapter
-    stack = layers(adapter, geometry) if adapter.kind == "atl" else []
-    per_site = sum(layer.parameters for layer in stack)
+    stack, shared = layers(adapter, geometry), shared_layers(adapter, geometry)
     if format is TableFormat.TABLE:
         out.print(_drawing(name, variant, geometry))
         return
@@ -67,9 +82,11 @@ def show(
             "file": str(catalogue.variant_files[name]),
             "variant": variant.model_dump(mode="json"),
             "backbone": variant.backbone or backbone,
-            "sites": geometry.depth if stack else 0,
-            "parameters_per_site": per_site,
+            "sites": site_count(adapter, geometry),
+            "parameters_per_site": _parameters(stack),
+            "parameters_shared": _parameters(shared),
             "layers": [vars(layer) for layer in stack],
+            "shared_layers": [vars(layer) for layer in shared],
         }
     )
 
@@ -106,6 +123,10 @@ def params(
     print_rows(rows, format)
 
 
+def _parameters(stack: list[Layer]) -> int:
+    return sum(layer.parameters for layer in stack)
+
+
 def _drawing(name: str, variant: Variant, backbone: Backbone) -> Tree:
     """A variant as a tree, from the image to the mask."""
     adapter = variant.adapter
@@ -114,26 +135,46 @@ def _drawing(name: str, variant: Variant, backbone: Backbone) -> Tree:
     grid = f"{backbone.image_size_px // 16}×{backbone.image_size_px // 16}"
     tree = Tree(f"[bold]{variant.label or name}[/] on {backbone.label}")
     tree.add(f"patch and position embedding  3 → {backbone.width}, {grid} tokens  {frozen}")
+    shared = shared_layers(adapter, backbone)
+    if shared:
+        _add_layers(tree, f"shared by all prompts  {trained['adapter']}", shared)
     blocks = tree.add(f"{backbone.depth} blocks, each")
-    if adapter.kind == "none":
-        blocks.add(f"transformer block  {frozen}")
+    if adapter.kind != "none" and adapter.placement == "inside":
+        blocks.add(f"LayerNorm, attention  {frozen}")
+    stack = layers(adapter, backbone)
+    if stack:
+        _add_layers(blocks, f"{_site(adapter)}  {trained['adapter']}", stack)
+    if adapter.kind != "none" and adapter.placement == "inside":
+        blocks.add(f"+ shortcut, LayerNorm, MLP  {frozen}")
     else:
-        stack = layers(adapter, backbone)
-        formula = "Ω(X) = Θ(X) + X" if adapter.residual else "Θ(X)"
-        count = sum(layer.parameters for layer in stack)
-        text = f"ATL  {formula}, d = {adapter.width}  {trained['adapter']}  {count:,} parameters"
-        if adapter.placement == "inside":
-            blocks.add(f"LayerNorm, attention  {frozen}")
-        atl = blocks.add(text)
-        for layer in stack:
-            atl.add(f"{layer.name}  {layer.module}  {layer.shape}  {layer.parameters:,}")
-        rest = (
-            "+ shortcut, LayerNorm, MLP" if adapter.placement == "inside" else "transformer block"
-        )
-        blocks.add(f"{rest}  {frozen}")
+        blocks.add(f"transformer block  {frozen}")
     tree.add(f"neck  {backbone.width} → {backbone.prompt_width}  {frozen}")
+    if "no_mask_embedding" in trained:
+        embedding = f"no-mask embedding  {backbone.prompt_width}"
+        tree.add(f"{embedding}  {trained['no_mask_embedding']}")
     tree.add(f"mask decoder, no prompts, mask token 0  {trained.get('mask_decoder', frozen)}")
-    if adapter.kind != "none":
-        total = backbone.depth * sum(layer.parameters for layer in layers(adapter, backbone))
-        tree.add(f"[bold]{total:,}[/] adapter parameters at {backbone.depth} sites")
+    sites = site_count(adapter, backbone)
+    if sites:
+        total = sites * _parameters(stack) + _parameters(shared)
+        tree.add(f"[bold]{total:,}[/] adapter parameters at {sites} sites")
     return tree
+
+
+def _site(adapter: Adapter) -> str:
+    """What stands at one site, as a formula."""
+    match adapter:
+        case AtlAdapter():
+            formula = "Ω(X) = Θ(X) + X" if adapter.residual else "Θ(X)"
+            spared = ", not before the first block" if adapter.sites == "between" else ""
+            return f"ATL  {formula}, d = {adapter.width}{spared}"
+        case AtlReleasedAdapter():
+            up = "MidLays(F)" if "c" in adapter.midlays else "L_up(MidLays(F))"
+            return f"prompt  X + {up}, d = {adapter.width}"
+        case NoAdapter():
+            return ""
+
+
+def _add_layers(above: Tree, text: str, stack: list[Layer]) -> None:
+    branch = above.add(f"{text}  {_parameters(stack):,} parameters")
+    for layer in stack:
+        branch.add(f"{layer.name}  {layer.module}  {layer.shape}  {layer.parameters:,}")

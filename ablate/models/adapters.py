@@ -4,44 +4,25 @@ Maps inside the encoder are BxHxWxM: B images, HxW tokens, M channels (``Backbon
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from segment_anything.modeling.common import LayerNorm2d
+from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 from torch import Tensor, nn
 
-from ablate.spec import Adapter, AtlAdapter, MidLay, NoAdapter
-
-
-class ConvMidLay(nn.Module):
-    """MidLay c: convolution, LayerNorm over the channels, GELU (Fig. 2).
-
-    Args:
-        width: Channels d of the map.
-        kernel_size: Side of the convolution, in tokens; odd.
-    """
-
-    def __init__(self, width: int, kernel_size: int) -> None:
-        """Starts as PyTorch starts convolutions and SAM starts the LayerNorm of its neck."""
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, kernel_size, padding=kernel_size // 2)
-        self.norm = LayerNorm2d(width)
-        self.act = nn.GELU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps BxHxWxd to BxHxWxd."""
-        x = self.act(self.norm(self.conv(x.permute(0, 3, 1, 2))))
-        return x.permute(0, 2, 3, 1)
+from ablate.models.midlays import ConvMidLay, linear_midlay
+from ablate.models.released import PromptedEncoder, Prompts
+from ablate.spec import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 
 
 def _linear_midlay(adapter: AtlAdapter) -> nn.Module:
-    """MidLay m: Linear, GELU (Fig. 2)."""
-    return nn.Sequential(nn.Linear(adapter.width, adapter.width), nn.GELU())
+    return linear_midlay(adapter.width)
 
 
 def _conv_midlay(adapter: AtlAdapter) -> nn.Module:
-    return ConvMidLay(adapter.width, adapter.kernel_size)
+    d, k = adapter.width, adapter.kernel_size
+    return ConvMidLay(nn.Conv2d(d, d, k, padding=k // 2))
 
 
 _MIDLAYS: dict[MidLay, Callable[[AtlAdapter], nn.Module]] = {
@@ -143,40 +124,61 @@ _PLACEMENTS: dict[str, Callable[[nn.Module, Atl], nn.Module]] = {
 }
 
 
-def _insert_atl(adapter: AtlAdapter, blocks: nn.ModuleList, channels: int) -> list[nn.Module]:
-    """Wraps every block, the first included, with an ATL of its own."""
+class Adapted(NamedTuple):
+    """An encoder with adapters.
+
+    Attributes:
+        encoder: Maps Bx3xSxS to BxCxhxw, as SAM's own does.
+        adapters: The modules that were added; they are parts of ``encoder``.
+        sites: How many places of the encoder they change.
+    """
+
+    encoder: nn.Module
+    adapters: list[nn.Module]
+    sites: int
+
+
+def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
+    """Wraps the blocks, each with an ATL of its own; "between" spares the first."""
     atls: list[nn.Module] = []
-    for index, block in enumerate(blocks):
-        atl = Atl(adapter, channels)
-        blocks[index] = _PLACEMENTS[adapter.placement](block, atl)
+    for index, block in enumerate(encoder.blocks):
+        if index == 0 and adapter.sites == "between":
+            continue
+        atl = Atl(adapter, encoder.pos_embed.shape[-1])
+        encoder.blocks[index] = _PLACEMENTS[adapter.placement](block, atl)
         atls.append(atl)
-    return atls
+    return Adapted(encoder, atls, len(atls))
 
 
-def _insert_nothing(adapter: NoAdapter, blocks: nn.ModuleList, channels: int) -> list[nn.Module]:
-    return []
+def _insert_prompts(adapter: AtlReleasedAdapter, encoder: ImageEncoderViT) -> Adapted:
+    prompted = PromptedEncoder(encoder, Prompts(adapter, encoder))
+    return Adapted(prompted, [prompted.prompts], len(encoder.blocks))
 
 
-# An adapter kind is a builder that wraps the blocks in place and returns its sites' modules.
-_BUILDERS: dict[str, Callable[[Any, nn.ModuleList, int], list[nn.Module]]] = {
+def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
+    return Adapted(encoder, [], 0)
+
+
+# An adapter kind is a builder that changes the encoder.
+_BUILDERS: dict[str, Callable[[Any, ImageEncoderViT], Adapted]] = {
     "atl": _insert_atl,
+    "atl-released": _insert_prompts,
     "none": _insert_nothing,
 }
 
 
-def insert(adapter: Adapter, blocks: nn.ModuleList, channels: int, seed: int) -> list[nn.Module]:
-    """Inserts adapters into an encoder's blocks, on the CPU.
+def insert(adapter: Adapter, encoder: ImageEncoderViT, seed: int) -> Adapted:
+    """Inserts adapters into an encoder; their parameters are made on the CPU.
 
     Args:
         adapter: What to insert.
-        blocks: The encoder's blocks; they are wrapped in place.
-        channels: Channels M of the encoder.
+        encoder: SAM's encoder; its blocks are wrapped in place.
         seed: Decides the initialisation alone: the global generator is left as it was.
 
     Returns:
-        The adapters, one module for each site.
+        The encoder to use from here on, and what was added to it.
     """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed the accelerators, which are not forked.
         torch.default_generator.manual_seed(seed)
-        return _BUILDERS[adapter.kind](adapter, blocks, channels)
+        return _BUILDERS[adapter.kind](adapter, encoder)

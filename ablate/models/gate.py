@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ablate.models.sam import build, load_weights
 from ablate.models.segmenter import Segmenter
-from ablate.spec import BACKBONES, Variant
+from ablate.spec import BACKBONES, BackboneName, Variant
 
-_BACKBONE = "vit_nano"
+_BACKBONE: BackboneName = "vit_nano"
 _IMAGES = 2
 # Moves trained parameters off their start, where a zero up-projection hides everything below.
 _SCATTER = 0.1
@@ -79,8 +79,10 @@ def _wrongly_frozen(model: Segmenter, variant: Variant) -> list[str]:
     parts = {
         "adapter": [p for adapter in model.adapters for p in adapter.parameters()],
         "mask_decoder": list(model.mask_decoder.parameters()),
+        # A buffer, and so no parameter, where it is not trained.
+        "no_mask_embedding": [model.no_mask] if isinstance(model.no_mask, nn.Parameter) else [],
     }
-    expected = {id(p) for part in variant.trained for p in parts.get(part, ())}
+    expected = {id(p) for part in variant.trained for p in parts[part]}
     owned = {id(p) for parameters in parts.values() for p in parameters}
     problems = []
     for name, parameter in model.named_parameters():
@@ -88,8 +90,9 @@ def _wrongly_frozen(model: Segmenter, variant: Variant) -> list[str]:
             problems.append(f"{name} is to be trained but frozen")
         if parameter.requires_grad and id(parameter) in owned - expected:
             problems.append(f"{name} is to be frozen but trained")
-    if "adapter" in variant.trained and not parts["adapter"]:
-        problems.append("trains an adapter that has no parameters")
+    problems += [
+        f"trains {part}, but it has no parameters" for part in variant.trained if not parts[part]
+    ]
     return problems
 
 

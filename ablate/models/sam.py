@@ -223,20 +223,23 @@ def _assemble(sam: Sam, variant: Variant, image_size_px: int, seed: int) -> Segm
     sam.requires_grad_(False)
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
-    channels = encoder.pos_embed.shape[-1]
     if image_size_px != encoder.img_size:
         _resize_positions(encoder, image_size_px)
-    adapters = insert(variant.adapter, encoder.blocks, channels, seed)
-    trainable = {"adapter": adapters, "mask_decoder": [sam.mask_decoder]}
+    adapted = insert(variant.adapter, encoder, seed)
+    trainable = {"adapter": adapted.adapters, "mask_decoder": [sam.mask_decoder]}
     for part, modules in trainable.items():
         for module in modules:
             module.to(device).requires_grad_(part in variant.trained)
     prompts = sam.prompt_encoder
+    no_mask = prompts.no_mask_embed.weight.reshape(1, -1, 1, 1).clone()
+    if "no_mask_embedding" in variant.trained:
+        no_mask = nn.Parameter(no_mask)
     return Segmenter(
-        encoder,
+        adapted.encoder,
         sam.mask_decoder,
-        adapters,
-        no_mask=prompts.no_mask_embed.weight.reshape(1, -1, 1, 1).clone(),
+        adapted.adapters,
+        sites=adapted.sites,
+        no_mask=no_mask,
         image_pe=prompts.get_dense_pe(),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder
+from segment_anything.modeling import MaskDecoder
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -25,15 +25,18 @@ class Segmenter(nn.Module):
     """SAM with adapters, without prompts.
 
     The decoder gets no sparse prompts, the learned no-mask embedding as dense prompt, and the
-    positional encoding of SAM's own Gaussian matrix; both lie in buffers, which nothing trains.
+    positional encoding of SAM's own Gaussian matrix. The encoding lies in a buffer, which nothing
+    trains and nothing counts, and so does the embedding unless it is given as a parameter.
     Mask token 0 gives the one mask. SAM has neither dropout nor batch normalisation: ``train()``
     and ``eval()`` change nothing.
 
     Args:
-        image_encoder: SAM's encoder, its blocks perhaps wrapped by adapters.
+        image_encoder: SAM's encoder, perhaps with adapters.
         mask_decoder: SAM's decoder.
-        adapters: The modules of the adapters' sites, which are parts of ``image_encoder``.
-        no_mask: The no-mask embedding, 1xCx1x1, where C is ``Backbone.prompt_width``.
+        adapters: The adapters' modules, which are parts of ``image_encoder``.
+        sites: How many places of the encoder the adapters change.
+        no_mask: The no-mask embedding, 1xCx1x1, where C is ``Backbone.prompt_width``; a
+            parameter where it is trained.
         image_pe: The positional encoding of the token grid, 1xCxhxw.
     """
 
@@ -42,10 +45,11 @@ class Segmenter(nn.Module):
 
     def __init__(
         self,
-        image_encoder: ImageEncoderViT,
+        image_encoder: nn.Module,
         mask_decoder: MaskDecoder,
         adapters: Sequence[nn.Module],
         *,
+        sites: int,
         no_mask: Tensor,
         image_pe: Tensor,
     ) -> None:
@@ -55,7 +59,11 @@ class Segmenter(nn.Module):
         self.mask_decoder = mask_decoder
         # A tuple registers nothing: the encoder owns these modules and names their parameters.
         self.adapters = tuple(adapters)
-        self.register_buffer("no_mask", no_mask.detach())
+        self.sites = sites
+        if isinstance(no_mask, nn.Parameter):
+            self.register_parameter("no_mask", no_mask)
+        else:
+            self.register_buffer("no_mask", no_mask.detach())
         self.register_buffer("image_pe", image_pe.detach())
 
     def forward(self, images: Tensor) -> Tensor:
@@ -121,7 +129,7 @@ class Segmenter(nn.Module):
             total=sum(value.numel() for value in self.parameters()),
             trainable=sum(value.numel() for value in self._trainable().values()),
             adapter=sum(value.numel() for value in in_adapters),
-            sites=len(self.adapters),
+            sites=self.sites,
         )
 
     def unreached(self) -> frozenset[str]:

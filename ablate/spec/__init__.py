@@ -8,6 +8,7 @@ from ablate.spec.protocol import (
     Data,
     FoldersData,
     GeneratedData,
+    Landslide4SenseData,
     Loss,
     Protocol,
     PublishedSplit,
@@ -21,9 +22,17 @@ from ablate.spec.run import (
     RunSpec,
     WeightsIdentity,
 )
-from ablate.spec.structure import Layer, layers, midlay_text
+from ablate.spec.structure import Layer, layers, midlay_text, shared_layers, site_count
 from ablate.spec.sweep import Comparison, Sweep
-from ablate.spec.variant import Adapter, AtlAdapter, MidLay, NoAdapter, SamVariant, Variant
+from ablate.spec.variant import (
+    Adapter,
+    AtlAdapter,
+    AtlReleasedAdapter,
+    MidLay,
+    NoAdapter,
+    SamVariant,
+    Variant,
+)
 
 __all__ = [
     "BACKBONES",
@@ -32,6 +41,7 @@ __all__ = [
     "PATCH_SIZE_PX",
     "Adapter",
     "AtlAdapter",
+    "AtlReleasedAdapter",
     "Backbone",
     "BackboneName",
     "BijieData",
@@ -43,6 +53,7 @@ __all__ = [
     "FoldersData",
     "Frozen",
     "GeneratedData",
+    "Landslide4SenseData",
     "Layer",
     "Loss",
     "MidLay",
@@ -59,4 +70,6 @@ __all__ = [
     "digest_of",
     "layers",
     "midlay_text",
+    "shared_layers",
+    "site_count",
 ]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from itertools import groupby
 
-from ablate.spec.backbone import Backbone
-from ablate.spec.variant import Adapter, AtlAdapter
+from ablate.spec.backbone import PATCH_SIZE_PX, Backbone
+from ablate.spec.variant import Adapter, AtlAdapter, AtlReleasedAdapter, NoAdapter
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,81 @@ class Layer:
     parameters: int
 
 
-def layers(adapter: AtlAdapter, backbone: Backbone) -> list[Layer]:
-    """The layers of one ATL, from its input to its output (Fig. 2a)."""
+def layers(adapter: Adapter, backbone: Backbone) -> list[Layer]:
+    """The layers that each site has for itself, from its input to its output (Fig. 2a)."""
+    match adapter:
+        case AtlAdapter():
+            return _atl_layers(adapter, backbone)
+        case AtlReleasedAdapter():
+            return _released_layers(adapter, backbone)
+        case NoAdapter():
+            return []
+
+
+def shared_layers(adapter: Adapter, backbone: Backbone) -> list[Layer]:
+    """The layers that all sites have in common: none but in the released reading."""
+    if not isinstance(adapter, AtlReleasedAdapter):
+        return []
+    wide, d, patch = backbone.width, adapter.width, PATCH_SIZE_PX
+    return [
+        Layer("L_down", "Linear", f"{wide} → {d}", wide * d + d),
+        Layer(
+            "high frequencies",
+            f"FFT, Conv {patch}×{patch} stride {patch}",
+            f"3 → {d}",
+            3 * patch * patch * d + d,
+        ),
+        *([] if "c" in adapter.midlays else [_up(wide, d)]),
+    ]
+
+
+def site_count(adapter: Adapter, backbone: Backbone) -> int:
+    """How many places of the encoder the adapter changes."""
+    if adapter.kind == "none":
+        return 0
+    return backbone.depth - (adapter.sites == "between")
+
+
+def _atl_layers(adapter: AtlAdapter, backbone: Backbone) -> list[Layer]:
     wide, d, k = backbone.width, adapter.width, adapter.kernel_size
-    square = f"{d} → {d}"
     midlay = {
-        "m": Layer("MidLay m", "Linear, GELU", square, d * d + d),
-        "c": Layer("MidLay c", f"Conv {k}×{k}, LayerNorm, GELU", square, d * d * k * k + d + 2 * d),
+        "m": _linear_midlay(d),
+        "c": _conv_midlay(f"Conv {k}×{k}", d, d, d * d * k * k + d),
     }
     return [
         Layer("L_down", "Linear", f"{wide} → {d}", wide * d + d),
         *(midlay[name] for name in adapter.midlays),
-        Layer("L_up", "Linear", f"{d} → {wide}", d * wide + wide),
+        _up(wide, d),
     ]
+
+
+def _released_layers(adapter: AtlReleasedAdapter, backbone: Backbone) -> list[Layer]:
+    wide, d = backbone.width, adapter.width
+    if "c" not in adapter.midlays:
+        return [_linear_midlay(d) for _ in adapter.midlays]
+    return [
+        _conv_midlay("Conv 1×1", d, d, d * d + d),
+        _conv_midlay("depthwise Conv 3×3", d, d, 9 * d),
+        _conv_midlay("Conv 1×1", d, wide, d * wide + wide),
+    ]
+
+
+def _linear_midlay(d: int) -> Layer:
+    return Layer("MidLay m", "Linear, GELU", f"{d} → {d}", d * d + d)
+
+
+def _conv_midlay(conv: str, channels_in: int, channels_out: int, parameters: int) -> Layer:
+    """The convolution's parameters are given, the LayerNorm's are added."""
+    return Layer(
+        "MidLay c",
+        f"{conv}, LayerNorm, GELU",
+        f"{channels_in} → {channels_out}",
+        parameters + 2 * channels_out,
+    )
+
+
+def _up(wide: int, d: int) -> Layer:
+    return Layer("L_up", "Linear", f"{d} → {wide}", d * wide + wide)
 
 
 def midlay_text(adapter: Adapter) -> str:

@@ -1,6 +1,6 @@
 """A variant: one row of an ablation table."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -8,7 +8,15 @@ from ablate.spec.backbone import BackboneName
 from ablate.spec.base import Frozen
 
 MidLay = Literal["m", "c"]
-Part = Literal["adapter", "mask_decoder"]
+Sites = Literal["all", "between"]
+Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
+
+_RELEASED_MIDLAYS: tuple[tuple[MidLay, ...], ...] = (("m",), ("m", "m"), ("c", "c", "c"))
+
+
+def _refuse_norm_over_one_channel(midlays: tuple[MidLay, ...], width: int) -> None:
+    if "c" in midlays and width == 1:
+        raise ValueError("a LayerNorm over 1 channel is constant; MidLay c needs width 2 or more")
 
 
 class AtlAdapter(Frozen):
@@ -26,6 +34,9 @@ class AtlAdapter(Frozen):
         kernel_size: Side of MidLay c's convolution, in tokens; odd.
         up_init: ``zero`` keeps SAM's function at step 0, ``default`` is PyTorch's; None means
             ``zero`` with the residual connection and ``default`` without.
+        sites: ``all``: every block has an ATL, the first included (Eq. 6); ``between``: the
+            first has none, as "between each Transformer block" can be read. Inside a block
+            there is nothing to stand between, so ``between`` goes with ``outside`` alone.
     """
 
     kind: Literal["atl"]
@@ -35,6 +46,7 @@ class AtlAdapter(Frozen):
     width: int = Field(ge=1)
     kernel_size: int = Field(default=3, ge=1)
     up_init: Literal["zero", "default"] | None = None
+    sites: Sites = "all"
 
     @field_validator("kernel_size")
     @classmethod
@@ -45,9 +57,15 @@ class AtlAdapter(Frozen):
 
     @model_validator(mode="after")
     def _convolution_is_wide_enough(self) -> "AtlAdapter":
-        if "c" in self.midlays and self.width == 1:
+        _refuse_norm_over_one_channel(self.midlays, self.width)
+        return self
+
+    @model_validator(mode="after")
+    def _sites_exist(self) -> "AtlAdapter":
+        if self.sites == "between" and self.placement == "inside":
             raise ValueError(
-                "a LayerNorm over 1 channel is constant; MidLay c needs width 2 or more"
+                "sites between leaves out what stands before the first block, and nothing does "
+                "with placement inside; give sites all, or placement outside"
             )
         return self
 
@@ -61,7 +79,54 @@ class AtlAdapter(Frozen):
         identity = self.model_dump(mode="json") | {"up_init": self.effective_up_init}
         if "c" not in self.midlays:
             del identity["kernel_size"]
+        if self.sites == "all":
+            # Runs that are older than the field keep their keys.
+            del identity["sites"]
         return identity
+
+
+class AtlReleasedAdapter(Frozen):
+    """The adapter that the authors' public code trains, which is not that of the equations.
+
+    The patch embedding (before positions are added) and the image's high frequencies are brought
+    to ``width`` channels once; from this one feature each block gets a prompt through MidLays
+    of its own, and the prompt is added to the stream before the block. The two projections are
+    shared by all blocks.
+
+    Attributes:
+        midlays: The layers of each block's own: ``m`` or ``m m`` (Linear + GELU each), or
+            ``c c c``: 1x1, depthwise 3x3 and 1x1 convolution, each with LayerNorm and GELU;
+            the last one widens to M channels, and no shared up-projection follows.
+        width: The bottleneck width d; the public code has 1024/32.
+        placement: Prompts are added before each block.
+        residual: The stream goes on beside the prompt.
+        sites: Every block has a prompt, the first included.
+    """
+
+    kind: Literal["atl-released"]
+    midlays: tuple[MidLay, ...]
+    width: int = Field(default=32, ge=1)
+    placement: ClassVar[Literal["outside"]] = "outside"
+    residual: ClassVar[Literal[True]] = True
+    sites: ClassVar[Sites] = "all"
+
+    @field_validator("midlays")
+    @classmethod
+    def _midlays_are_released(cls, midlays: tuple[MidLay, ...]) -> tuple[MidLay, ...]:
+        if midlays not in _RELEASED_MIDLAYS:
+            raise ValueError(
+                f"[{', '.join(midlays)}] is not in the public code; give [m], [m, m] or [c, c, c]"
+            )
+        return midlays
+
+    @model_validator(mode="after")
+    def _convolution_is_wide_enough(self) -> "AtlReleasedAdapter":
+        _refuse_norm_over_one_channel(self.midlays, self.width)
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the function that is trained."""
+        return self.model_dump(mode="json")
 
 
 class NoAdapter(Frozen):
@@ -74,7 +139,7 @@ class NoAdapter(Frozen):
         return self.model_dump(mode="json")
 
 
-Adapter = Annotated[AtlAdapter | NoAdapter, Field(discriminator="kind")]
+Adapter = Annotated[AtlAdapter | AtlReleasedAdapter | NoAdapter, Field(discriminator="kind")]
 
 
 class SamVariant(Frozen):
@@ -85,7 +150,8 @@ class SamVariant(Frozen):
         label: The name that tables print; the variant's own name if not given.
         backbone: The image encoder; None: the protocol's.
         adapter: What is inserted into the frozen encoder.
-        trained: The parts that learn; everything else is frozen.
+        trained: The parts that learn; everything else is frozen. The no-mask embedding is
+            counted as a parameter only where it is among them (the public code trains it).
     """
 
     system: Literal["sam"]

@@ -31,8 +31,12 @@ def test_list_names_what_sets_the_variants_apart(tmp_path: Path) -> None:
         "residual": True,
         "placement": "inside",
         "width": 2,
+        "sites": "all",
     }
-    assert "translandseg-6" in output(tmp_path, "variants", "list")
+    assert listed["translandseg-23-sites"]["sites"] == "between"
+    assert listed["translandseg-released-c3"]["width"] == 32
+    table = output(tmp_path, "variants", "list")
+    assert all(name in table for name in listed)
 
 
 def test_show_draws_where_the_atl_sits(tmp_path: Path) -> None:
@@ -45,18 +49,37 @@ def test_show_draws_where_the_atl_sits(tmp_path: Path) -> None:
     assert "96 → 2" in inside
 
 
-def test_show_as_json_counts_what_params_counts(tmp_path: Path) -> None:
-    shown = json.loads(output(tmp_path, "variants", "show", "translandseg-5", "--format", "json"))
-    (counted,) = rows(tmp_path, "variants", "params", "translandseg-5")
-    assert shown["sites"] == counted["sites"] == 24
-    assert shown["sites"] * shown["parameters_per_site"] == counted["adapter"]
+@pytest.mark.parametrize(
+    ("name", "sites"),
+    [
+        ("translandseg-5", 24),
+        ("translandseg-23-sites", 23),
+        ("translandseg-released", 24),
+        ("translandseg-released-c3", 24),
+    ],
+)
+def test_show_as_json_counts_what_params_counts(tmp_path: Path, name: str, sites: int) -> None:
+    shown = json.loads(output(tmp_path, "variants", "show", name, "--format", "json"))
+    (counted,) = rows(tmp_path, "variants", "params", name)
+    assert shown["sites"] == counted["sites"] == sites
+    own = shown["sites"] * shown["parameters_per_site"]
+    assert own + shown["parameters_shared"] == counted["adapter"]
+
+
+def test_show_draws_what_the_released_prompts_share(tmp_path: Path) -> None:
+    drawn = output(tmp_path, "variants", "show", "translandseg-released")
+    shared, site, neck = (drawn.index(text) for text in ("shared by all", "prompt  X +", "neck"))
+    assert shared < drawn.index("L_down  Linear  1024 → 32  32,800") < site
+    assert shared < drawn.index("L_up  Linear  32 → 1024  33,792") < site < neck
+    assert neck < drawn.index("no-mask embedding  256  trained")
+    assert "116,544 adapter parameters at 24 sites" in drawn
 
 
 def test_params_are_exact(tmp_path: Path) -> None:
     counted = {
         row["variant"]: row for row in rows(tmp_path, "variants", "params", "--backbone", "vit_l")
     }
-    assert len(counted) == 10
+    assert len(counted) == 14
     assert counted["translandseg"] == {
         "variant": "translandseg",
         "total": 312_459_684,

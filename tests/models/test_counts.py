@@ -9,7 +9,7 @@ from ablate.models import count
 from ablate.models.sam import bare
 from ablate.runs import Parameters
 from ablate.spec import BACKBONES, AtlAdapter, BackboneName, SamVariant
-from structures import DECODER_ONLY, STRUCTURES
+from structures import BETWEEN, DECODER_ONLY, RELEASED, STRUCTURES
 
 OFFICIAL: tuple[BackboneName, ...] = ("vit_b", "vit_l", "vit_h")
 
@@ -66,6 +66,31 @@ def test_the_papers_model_has_the_papers_numbers(
     )
 
 
+def test_23_sites_have_table_3s_numbers() -> None:
+    assert count(BETWEEN, "vit_l") == Parameters(
+        total=312_454_556, trainable=4_176_284, adapter=23 * 5128, sites=23
+    )
+
+
+def test_the_released_reading_has_table_3s_numbers() -> None:
+    assert count(RELEASED["translandseg-released"], "vit_l") == Parameters(
+        total=312_453_412, trainable=4_175_140, adapter=116_544, sites=24
+    )
+
+
+def test_the_other_released_midlays_are_counted() -> None:
+    shared = 1024 * 32 + 32 + 3 * 256 * 32 + 32
+    two_m = shared + 32 * 1024 + 1024 + 24 * 2 * (32 * 32 + 32)
+    three_c = shared + 24 * (32 * 32 + 32 + 64 + 9 * 32 + 64 + 32 * 1024 + 1024 + 2048)
+    for name, adapter in (("m2", two_m), ("c3", three_c)):
+        assert count(RELEASED[f"translandseg-released-{name}"], "vit_l") == Parameters(
+            total=308_278_272 + 4_058_340 + 256 + adapter,
+            trainable=4_058_340 + 256 + adapter,
+            adapter=adapter,
+            sites=24,
+        )
+
+
 def test_what_is_trained_is_what_the_variant_says() -> None:
     decoder_only = count(DECODER_ONLY, "vit_b")
     assert (decoder_only.trainable, decoder_only.adapter, decoder_only.sites) == (4_058_340, 0, 0)
@@ -76,7 +101,9 @@ def test_what_is_trained_is_what_the_variant_says() -> None:
     assert counted.trainable == counted.adapter > 0
 
 
-@pytest.mark.parametrize("name", ["translandseg", "translandseg-6"])
-def test_a_built_model_counts_the_same(build_nano: Build, name: str) -> None:
-    variant = STRUCTURES[name]
+@pytest.mark.parametrize(
+    "variant",
+    [STRUCTURES["translandseg"], STRUCTURES["translandseg-6"], BETWEEN, *RELEASED.values()],
+)
+def test_a_built_model_counts_the_same(build_nano: Build, variant: SamVariant) -> None:
     assert build_nano(variant).parameters_counted() == count(variant, "vit_nano")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ablate.models import adapters
 from ablate.models.gate import vacuous
@@ -22,9 +22,9 @@ def test_an_adapter_left_frozen_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     """The public code's inside adapter: built at random, then never trained."""
     insert = adapters.insert
 
-    def forgetful(*words: Any) -> list[nn.Module]:
+    def forgetful(*words: Any) -> adapters.Adapted:
         found = insert(*words)
-        for adapter in found:
+        for adapter in found.adapters:
             # What a freeze by substring of a name does to a module that was added later.
             adapter.requires_grad_ = lambda _, same=adapter: same  # type: ignore[method-assign]
             for parameter in adapter.parameters():
