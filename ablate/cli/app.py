@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import ablate
-from ablate.cli import doctor, mlflow, plan, report, run, status, variants
+from ablate.cli import doctor, mlflow, plan, published, report, run, status, variants
 
 app = typer.Typer(
     name="ablate",
@@ -21,6 +21,7 @@ app.command()(plan.plan)
 app.command()(status.status)
 app.command()(report.report)
 app.add_typer(variants.app, name="variants")
+app.add_typer(published.app, name="published")
 app.command()(mlflow.ui)
 app.command()(mlflow.sync)
 app.command()(doctor.doctor)

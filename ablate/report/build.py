@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
-from ablate.report.model import PublishedValues, Report
+from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.model import LandslideShare, PublishedValues, Report
 from ablate.report.parameters import parameters_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, load_parameters, load_scores
-from ablate.report.readings import read_runs
+from ablate.report.readings import Reading, read_runs
 from ablate.report.rows import Groups, row_of
+from ablate.report.verdicts import rank_agreement
 from ablate.runs import Store, SweepRecord
 from ablate.spec import RunSpec, Sweep
 
@@ -31,6 +34,10 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
     groups = Groups(readings, published)
     baseline = groups[sweep.baseline] if sweep.baseline else None
     has_published = published is not None
+    rows = tuple(
+        row_of(group, baseline, has_published, is_comparable=record.context.watermark is None)
+        for group in groups.rows.values()
+    )
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -38,13 +45,24 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
         unit="percent",
         baseline=sweep.baseline,
         published=_values_of(published) if published else None,
-        rows=tuple(row_of(group, baseline, has_published) for group in groups.rows.values()),
+        rows=rows,
+        rank=rank_agreement(rows) if published else None,
+        landslide_share=LandslideShare(
+            validated=_validated_share(readings),
+            published=common_share(check_table(published)) if published else None,
+        ),
         claims=tuple(claim_of(each, groups, has_published) for each in sweep.comparisons),
         parameters=parameters_of(load_parameters(published.parameters), groups)
         if published and published.parameters
         else None,
         provenance=provenance_of(record, readings),
     )
+
+
+def _validated_share(readings: Sequence[Reading]) -> float | None:
+    """Of the first run with a result: all have the same validation pixels."""
+    finished = next((each.finished for each in readings if each.finished), None)
+    return share_of(Confusion(**finished.result.confusion)) if finished else None
 
 
 def _values_of(table: ScoreTable) -> PublishedValues:

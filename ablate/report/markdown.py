@@ -17,6 +17,7 @@ from ablate.report.model import (
 )
 from ablate.report.parameters import rounded_millions
 from ablate.report.provenance import commit_text
+from ablate.report.verdicts import ONE_SEED_TOLERANCE
 from ablate.spec import BACKBONES
 
 _NOTHING = "—"
@@ -56,6 +57,10 @@ def to_markdown(report: Report) -> str:
         pairs=_pairs(report),
         landslide=_landslide(report),
         parameters=_parameters(report),
+        has_verdicts=_has_verdicts(report),
+        tolerance=ONE_SEED_TOLERANCE,
+        rank=_rank(report),
+        share=_share(report),
         commits=_unique([commit_text(run) for run in report.provenance.runs]),
         devices=_unique(_devices(report)),
         precisions=_unique([run.precision for run in report.provenance.runs]),
@@ -109,6 +114,9 @@ def _scores(report: Report) -> str:
         printed = [row.scores[metric].printed or str(row.published_hole) for metric in metrics]
         lines.append([*structure, "reproduced", *n, *reproduced])
         lines.append(["", "", "", "", "published", *[_NOTHING for _ in n], *printed])
+        if _has_verdicts(report):
+            verdicts = [_verdict(row.scores[metric]) for metric in metrics]
+            lines.append(["", "", "", "", "verdict", *[_NOTHING for _ in n], *verdicts])
     if report.published is not None:
         header.append("numbers")
     if over_seeds:
@@ -121,6 +129,35 @@ def _score(row: Row, score: Score) -> str:
     if score.mean is None:
         return str(row.hole)
     return f"{score.mean:.2f}" + (f" ± {score.sd:.2f}" if score.sd is not None else "")
+
+
+def _has_verdicts(report: Report) -> bool:
+    return any(score.verdict for row in report.rows for score in row.scores.values())
+
+
+def _verdict(score: Score) -> str:
+    """``yes``, or by how many points not; with the tolerance where it depends on the seeds."""
+    verdict = score.verdict
+    if verdict is None:
+        return _NOTHING
+    text = "yes" if verdict.is_reproduced else f"no: {verdict.difference:+z.2f}"
+    return text if score.n == 1 else f"{text} (± {verdict.tolerance:.2f})"
+
+
+def _rank(report: Report) -> str | None:
+    rank = report.rank
+    if rank is None or rank.tau_b is None:
+        return None
+    return f"{rank.tau_b:.2f} over {rank.rows} rows ({rank.pairs} pairs)"
+
+
+def _share(report: Report) -> str:
+    share = report.landslide_share
+    text = "none yet" if share.validated is None else f"{share.validated:.2f} % of validation"
+    if share.published is None:
+        return text
+    low, high = share.published.low, share.published.high
+    return f"{text}; the published rows imply {low:.3f} to {high:.3f} %"
 
 
 def _is_over_seeds(report: Report) -> bool:

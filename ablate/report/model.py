@@ -43,6 +43,21 @@ class SeedState(Frozen):
     is_blank: bool | None
 
 
+class Verdict(Frozen):
+    """Whether a published value was reproduced; percentage points.
+
+    Attributes:
+        is_reproduced: Whether it lies within the tolerance around the mean.
+        tolerance: Fixed for one seed; for several, half of the 95 % prediction interval of one
+            more training.
+        difference: Mean minus published.
+    """
+
+    is_reproduced: bool
+    tolerance: float
+    difference: float
+
+
 class Score(Frozen):
     """One metric of one row.
 
@@ -54,6 +69,8 @@ class Score(Frozen):
         published: The paper's value; None where it gives none.
         printed: The same, with the decimals that the paper prints.
         difference: mean minus published.
+        verdict: Whether the published value was reproduced; None where one of the two is
+            missing, and in reports that are not comparable.
     """
 
     n: int
@@ -63,6 +80,7 @@ class Score(Frozen):
     published: float | None
     printed: str | None
     difference: float | None
+    verdict: Verdict | None
 
 
 class Difference(Frozen):
@@ -179,6 +197,42 @@ class CountedParameters(Frozen):
     systems: tuple[SystemParameters, ...]
 
 
+class RankAgreement(Frozen):
+    """How far the rows stand in the published order.
+
+    Attributes:
+        metric: What orders them.
+        tau_b: Kendall's τ-b, -1 to 1; None without two rows that differ.
+        rows: Rows that have both a reproduced and a published value.
+        pairs: Pairs of these rows.
+    """
+
+    metric: Literal["miou"]
+    tau_b: float | None
+    rows: int
+    pairs: int
+
+
+class ShareRange(Frozen):
+    """From where to where a share may lie; percent."""
+
+    low: float
+    high: float
+
+
+class LandslideShare(Frozen):
+    """Landslide pixels among all validation pixels; percent.
+
+    Attributes:
+        validated: By seed and row the same, since all runs share the data; None without a result.
+        published: What the rounding of the published rows leaves; None without them, or if they
+            have no share in common.
+    """
+
+    validated: float | None
+    published: ShareRange | None
+
+
 class PublishedValues(Frozen):
     """Where the published values come from, and how to read them."""
 
@@ -238,6 +292,8 @@ class Report(Frozen):
         baseline: The row that every delta is taken to.
         published: Where the published values come from; None if there are none.
         rows: In the table's order.
+        rank: Agreement with the published order; None without published values.
+        landslide_share: Landslide pixels of this data set and of the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         provenance: Where the numbers come from.
@@ -250,6 +306,8 @@ class Report(Frozen):
     baseline: str | None
     published: PublishedValues | None
     rows: tuple[Row, ...]
+    rank: RankAgreement | None
+    landslide_share: LandslideShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     provenance: ReportProvenance

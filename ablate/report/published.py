@@ -1,5 +1,6 @@
 """The values that the paper printed, as data: ``reports/published/NAME.yaml``."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -124,11 +125,7 @@ def load_published(name: str) -> PublishedTable:
     Raises:
         SpecError: If there is no such table, or its file breaks rules.
     """
-    files = {
-        path.stem: path
-        for folder in reversed(search_path("reports/published"))
-        for path in sorted(folder.glob("*.yaml"))
-    }
+    files = _files()
     if name not in files:
         known = ", ".join(sorted(files)) or "none"
         raise SpecError(
@@ -138,6 +135,24 @@ def load_published(name: str) -> PublishedTable:
     if document.value.get("kind") == "parameters":
         return validated(ParameterTable, document)
     return validated(ScoreTable, document)
+
+
+def score_tables() -> dict[str, ScoreTable]:
+    """Every published table of scores that can be found, by name.
+
+    Raises:
+        SpecError: If a file breaks rules.
+    """
+    tables = {name: load_published(name) for name in sorted(_files())}
+    return {name: table for name, table in tables.items() if isinstance(table, ScoreTable)}
+
+
+def _files() -> dict[str, Path]:
+    return {
+        path.stem: path
+        for folder in reversed(search_path("reports/published"))
+        for path in sorted(folder.glob("*.yaml"))
+    }
 
 
 def load_scores(name: str) -> ScoreTable:

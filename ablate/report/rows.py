@@ -8,6 +8,7 @@ from ablate.report.model import COLUMNS, Difference, Hole, Row, Score, SeedState
 from ablate.report.published import ScoreRow, ScoreTable
 from ablate.report.readings import Reading
 from ablate.report.spread import interval_of, mean_of, sd_of
+from ablate.report.verdicts import verdict_of
 from ablate.spec import midlay_text
 
 # Of several holes in one row the first of these names it: what is under way, what went wrong,
@@ -72,11 +73,11 @@ class Groups:
         return self.rows.get(name) or Group(name, name, (), self._printed.get(name))
 
 
-def row_of(group: Group, baseline: Group | None, has_published: bool) -> Row:
-    """One row of the table."""
+def row_of(group: Group, baseline: Group | None, has_published: bool, is_comparable: bool) -> Row:
+    """One row of the table; only comparable ones have verdicts."""
     run = group.readings[0].run
     adapter = run.variant.adapter
-    atl = adapter if adapter.kind == "atl" else None
+    atl = adapter if adapter.kind != "none" else None
     return Row(
         name=group.name,
         label=group.label,
@@ -95,7 +96,7 @@ def row_of(group: Group, baseline: Group | None, has_published: bool) -> Row:
         ),
         hole=group.hole,
         published_hole="not reported" if has_published and group.printed is None else None,
-        scores={metric: _score(group, metric) for metric in COLUMNS},
+        scores={metric: _score(group, metric, is_comparable) for metric in COLUMNS},
         delta=difference(group, baseline) if baseline and baseline.name != group.name else None,
     )
 
@@ -107,7 +108,7 @@ def _is_blank(reading: Reading) -> bool | None:
     return pixels["tp"] + pixels["fp"] == 0
 
 
-def _score(group: Group, metric: str) -> Score:
+def _score(group: Group, metric: str, is_comparable: bool) -> Score:
     per_seed = group.percent(metric)
     values = list(per_seed.values())
     mean = mean_of(values)
@@ -122,6 +123,7 @@ def _score(group: Group, metric: str) -> Score:
         published=published,
         printed=printed,
         difference=None if mean is None or published is None else mean - published,
+        verdict=verdict_of(values, published) if is_comparable and published is not None else None,
     )
 
 

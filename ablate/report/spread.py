@@ -22,11 +22,15 @@ def interval_of(differences: Sequence[float]) -> tuple[float, float] | None:
     sd = sd_of(differences)
     if sd is None:
         return None
+    n = len(differences)
+    half = quantile_of(n) * sd / math.sqrt(n)
+    mean = statistics.fmean(differences)
+    return mean - half, mean + half
+
+
+def quantile_of(n: int) -> float:
+    """Student's t quantile of a two-sided 95 % interval over n values."""
     # Here, since loading it takes longer than a report over one seed.
     from scipy.special import stdtrit
 
-    n = len(differences)
-    quantile = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
-    half = quantile * sd / math.sqrt(n)
-    mean = statistics.fmean(differences)
-    return mean - half, mean + half
+    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))

@@ -61,9 +61,15 @@ class Context(Frozen):
 
     @property
     def watermark(self) -> str | None:
-        """The sentence that everything made from these runs carries; None if comparable."""
+        """The sentence that everything made from these runs carries; None if comparable.
+
+        Comparable with published values are runs of an unaltered protocol, from SAM's official
+        weights, on a split of the published size.
+        """
         split = self.protocol.published_split
-        if split and (split.train, split.validation) == (self.data.train, self.data.validation):
+        sizes = (self.data.train, self.data.validation)
+        official = self.weights.sha256 == BACKBONES[self.weights.backbone].checkpoint_sha256
+        if official and split and (split.train, split.validation) == sizes:
             return None
         return (
             f"{self.protocol.name}: {self.data.label}, {self.weights.label}; "

@@ -31,6 +31,7 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
         ["variants", "list"],
         ["variants", "show", "translandseg-6"],
         ["variants", "check"],
+        ["published", "check"],
         ["plan", "--grid", "table4"],
         ["run", "--grid", "table4", "--dry-run"],
         ["status", "--store", "STORE"],

@@ -20,12 +20,14 @@ from ablate.runs import (
     Store,
 )
 from ablate.spec import (
+    BACKBONES,
     NANO_WEIGHTS,
     AtlAdapter,
     Context,
     DataIdentity,
     NoAdapter,
     Protocol,
+    PublishedSplit,
     RunSpec,
     SamVariant,
     Sweep,
@@ -86,6 +88,15 @@ class Table:
             label="generated data", digest=digest_of("scenes"), train=159, validation=69
         )
         return Context(protocol=self.protocol, data=data, weights=self.weights)
+
+    def make_comparable(self) -> None:
+        """Gives it a split of the published size and SAM's official weights."""
+        data, geometry = self.context.data, BACKBONES["vit_l"]
+        split = PublishedSplit(train=data.train, validation=data.validation)
+        self.protocol = self.protocol.model_copy(update={"published_split": split})
+        self.weights = WeightsIdentity(
+            label=geometry.label, backbone="vit_l", sha256=str(geometry.checkpoint_sha256)
+        )
 
     @property
     def sweep(self) -> Sweep:

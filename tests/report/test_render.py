@@ -9,7 +9,7 @@ import pytest
 
 from ablate.report import SUFFIXES, Format, Report, render, write
 from ablate.report.markdown import table as pipe_table
-from ablate.spec import Comparison, PublishedSplit
+from ablate.spec import Comparison
 from report.conftest import MACHINE, Table
 
 FORMATS: tuple[Format, ...] = ("markdown", "csv", "json")
@@ -104,9 +104,7 @@ def test_the_watermark_stands_on_top_and_under_every_table(report: Report) -> No
 
 
 def test_comparable_runs_carry_no_watermark(table: Table) -> None:
-    data = table.context.data
-    split = PublishedSplit(train=data.train, validation=data.validation)
-    table.protocol = table.protocol.model_copy(update={"published_split": split})
+    table.make_comparable()
     table.finish("translandseg")
     markdown = render(table.report(), "markdown")
     assert "not comparable" not in markdown

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ablate.spec import Context, Protocol, RunSpec
+from ablate.spec import BACKBONES, Context, Protocol, RunSpec, WeightsIdentity
 
 
 def change(spec: RunSpec, path: str, value: Any) -> RunSpec:
@@ -96,10 +96,17 @@ def test_the_demos_watermark(context: Context) -> None:
     )
 
 
-def test_only_the_published_split_goes_without_watermark(context: Context, demo: Protocol) -> None:
+def test_only_official_weights_on_the_published_split_go_without_watermark(
+    context: Context, demo: Protocol
+) -> None:
     split = {"train": context.data.train, "validation": context.data.validation}
     protocol = Protocol.model_validate(demo.model_dump() | {"published_split": split})
-    assert context.model_copy(update={"protocol": protocol}).watermark is None
+    official = WeightsIdentity(
+        label="SAM ViT-L", backbone="vit_l", sha256=str(BACKBONES["vit_l"].checkpoint_sha256)
+    )
+    comparable = context.model_copy(update={"protocol": protocol, "weights": official})
+    assert comparable.watermark is None
     fewer = context.data.model_copy(update={"train": 3})
-    altered = context.model_copy(update={"protocol": protocol, "data": fewer})
-    assert altered.watermark is not None
+    own = official.model_copy(update={"sha256": "0" * 64})
+    for altered in ({"data": fewer}, {"weights": own}, {"protocol": demo}):
+        assert comparable.model_copy(update=altered).watermark is not None

@@ -1,0 +1,65 @@
+"""Whether a published value was reproduced, and whether the order of the rows was."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from ablate.report.model import RankAgreement, Row, Verdict
+from ablate.report.spread import mean_of, quantile_of, sd_of
+
+# Percentage points. One training shows no spread of its own; all but one of the gaps between
+# neighbouring MIoUs of the paper's Table IV are wider than this.
+ONE_SEED_TOLERANCE = 0.5
+
+
+def verdict_of(values: Sequence[float], published: float) -> Verdict | None:
+    """Sets the reproduced values of one metric (percent, by seed) beside the published one.
+
+    The paper prints one training of each model. With several seeds the tolerance is therefore
+    half of the 95 % prediction interval of one more training, t·sd·√(1 + 1/n) (Student's t of
+    n - 1 degrees of freedom); with one seed it is ONE_SEED_TOLERANCE.
+
+    Returns:
+        None without a value.
+    """
+    mean, sd, n = mean_of(values), sd_of(values), len(values)
+    if mean is None:
+        return None
+    tolerance = ONE_SEED_TOLERANCE
+    if sd is not None:
+        tolerance = quantile_of(n) * sd * math.sqrt(1 + 1 / n)
+    # A millionth of a point: binary fractions must not decide.
+    is_reproduced = abs(mean - published) <= tolerance + 1e-6
+    return Verdict(is_reproduced=is_reproduced, tolerance=tolerance, difference=mean - published)
+
+
+def rank_agreement(rows: Sequence[Row]) -> RankAgreement:
+    """How far the rows' order by MIoU is the published one, over the rows that have both."""
+    both = [
+        (score.mean, score.published)
+        for score in (row.scores["miou"] for row in rows)
+        if score.mean is not None and score.published is not None
+    ]
+    return RankAgreement(
+        metric="miou",
+        tau_b=tau_b([ours for ours, _ in both], [theirs for _, theirs in both]),
+        rows=len(both),
+        pairs=math.comb(len(both), 2),
+    )
+
+
+def tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Kendall's τ-b (Kendall 1945), which corrects for ties.
+
+    Returns:
+        -1 to 1; None if one side has no two different values, so no order.
+    """
+    balance = first_ordered = second_ordered = 0
+    for (a, b), (c, d) in itertools.combinations(zip(first, second, strict=True), 2):
+        one, other = (a > c) - (a < c), (b > d) - (b < d)
+        balance += one * other
+        first_ordered += abs(one)
+        second_ordered += abs(other)
+    if not first_ordered or not second_ordered:
+        return None
+    return balance / math.sqrt(first_ordered * second_ordered)
