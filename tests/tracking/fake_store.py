@@ -22,6 +22,7 @@ from ablate.runs import (
     SweepRecord,
 )
 from ablate.spec import (
+    BACKBONES,
     NANO_WEIGHTS,
     AtlAdapter,
     Context,
@@ -30,6 +31,7 @@ from ablate.spec import (
     PublishedSplit,
     RunSpec,
     SamVariant,
+    WeightsIdentity,
     digest_of,
 )
 
@@ -68,6 +70,13 @@ STRUCTURES = {
 }
 
 
+OFFICIAL_WEIGHTS = WeightsIdentity(
+    label=BACKBONES["vit_l"].label,
+    backbone="vit_l",
+    sha256=str(BACKBONES["vit_l"].checkpoint_sha256),
+)
+
+
 def context(*, comparable: bool = False) -> Context:
     split = PublishedSplit(train=41, validation=19) if comparable else None
     return Context(
@@ -75,7 +84,7 @@ def context(*, comparable: bool = False) -> Context:
         data=DataIdentity(
             label="generated data", digest=digest_of("scenes"), train=41, validation=19
         ),
-        weights=NANO_WEIGHTS,
+        weights=OFFICIAL_WEIGHTS if comparable else NANO_WEIGHTS,
     )
 
 
