@@ -76,6 +76,7 @@ def follow(
                 break
             ending.wait(_POLL_S)
         _logger.error("another process wrote to %s to the end: run `ablate sync`", address.uri)
+    # Only the log hears of it: whatever breaks the mirror, the runs are not its to disturb.
     except Exception:
         _logger.exception("the mirror gives up: run `ablate sync`")
 
