@@ -50,7 +50,7 @@ class _Watched:
             return False
         before, folder = self.state, self.run.folder
         self.state = folder.state()
-        epochs = self.run.spec.context.protocol.epochs
+        epochs = self.run.spec.epochs
         if result := folder.result():
             self.done_share = 1.0
             self.miou = result.metrics["miou"]
@@ -61,10 +61,11 @@ class _Watched:
                 self.loss = events[-1].metrics["train_loss"]
             if (progress := folder.progress()) and self.state is State.RUNNING:
                 in_epoch = progress.step_in_epoch / progress.steps_per_epoch
-                self.done_share = (progress.epoch - 1 + in_epoch) / epochs
+                # What is only evaluated has one pass and no epoch.
+                self.done_share = (progress.epoch - 1 + in_epoch) / max(1, epochs)
                 self.loss = progress.loss
             else:
-                self.done_share = len(events) / epochs
+                self.done_share = len(events) / max(1, epochs)
             self.epoch_text = f"{int(self.done_share * epochs)}/{epochs}"
         return self.state is not before
 

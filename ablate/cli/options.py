@@ -40,6 +40,16 @@ CheckpointPath = Annotated[
         show_default=False,
     ),
 ]
+BackboneWeights = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--backbone-weights",
+        envvar="ABLATE_BACKBONE_WEIGHTS",
+        help="ImageNet weights of the rivals' ResNets, such as resnet50-0676ba61.pth; may be "
+        "repeated. [default: random values]",
+        show_default=False,
+    ),
+]
 VariantNames = Annotated[
     list[str] | None,
     typer.Option(

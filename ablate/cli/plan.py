@@ -14,6 +14,7 @@ def plan(
     protocol: options.ProtocolName = None,
     data: options.DataPath = None,
     checkpoint: options.CheckpointPath = None,
+    backbone_weights: options.BackboneWeights = None,
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
@@ -22,7 +23,9 @@ def plan(
     format: options.Format = TableFormat.TABLE,
 ) -> None:
     """Show what would run, what is done and how it would be grouped. Starts and writes nothing."""
-    request = Request(grid, protocol, data, checkpoint, variant or (), seeds, set_ or ())
+    request = Request(
+        grid, protocol, data, checkpoint, backbone_weights or (), variant or (), seeds, set_ or ()
+    )
     print_plan(resolve(request, Store(store)), device or (), format)
 
 

@@ -1,14 +1,14 @@
 """From the words of the command line to a sweep, its context and its plan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import BadInput, DataError
-from ablate.plan import Plan, identify_weights, make, sweep_runs
+from ablate.plan import Plan, identify_resnets, identify_weights, make, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Store
-from ablate.spec import BACKBONES, Context, GeneratedData, Protocol
+from ablate.spec import BACKBONES, Context, GeneratedData, Protocol, Variant
 
 _DEMO = "demo"
 
@@ -22,6 +22,7 @@ class Request:
         protocol: The protocol's name; None: not given.
         data: The data set's folder; None: not given.
         checkpoint: The weights' file; None: not given.
+        backbone_weights: Files of the rivals' ResNets.
         variants: Only these rows; empty: all.
         seeds: ``0,1,2``; None: the sweep's own.
         overrides: ``KEY=VALUE`` for the protocol.
@@ -31,6 +32,7 @@ class Request:
     protocol: str | None
     data: Path | None
     checkpoint: Path | None
+    backbone_weights: Sequence[Path]
     variants: Sequence[str]
     seeds: str | None
     overrides: Sequence[str]
@@ -52,17 +54,19 @@ def resolve(request: Request, store: Store) -> Plan:
     seeds = sweep.seeds if request.seeds is None else parse_seeds(request.seeds)
     name = request.protocol or (_DEMO if request.demo_by_default else sweep.protocol)
     protocol = catalogue.protocol(name, request.overrides)
-    context = _context(protocol, request.data, request.checkpoint, store)
+    rows = catalogue.rows(request.grid, protocol.backbone)
+    context = _context(protocol, rows.values(), request, store)
     runs = sweep_runs(catalogue, request.grid, context, seeds, request.variants)
     return make(sweep, context, runs, store)
 
 
 def _context(
-    protocol: Protocol, data: Path | None, checkpoint: Path | None, store: Store
+    protocol: Protocol, variants: Iterable[Variant], request: Request, store: Store
 ) -> Context:
     # Only now: NumPy and SciPy would double the time until `ablate --help` answers.
     from ablate.data import detect, identify, open_images
 
+    data, checkpoint = request.data, request.checkpoint
     if data is not None:
         if not data.is_dir():
             raise DataError(f"there is no folder {data}", "give the data set's folder")
@@ -80,8 +84,9 @@ def _context(
         )
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, checkpoint, digests)
+    resnets = identify_resnets(variants, request.backbone_weights, digests)
     identity = identify(open_images(protocol.data, data, digests), protocol.split)
-    return Context(protocol=protocol, data=identity, weights=weights)
+    return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
 from ablate.cli.resolve import Request, resolve
 from ablate.executors import Executor, InlineExecutor, LocalExecutor
-from ablate.plan import Plan, cohorts, provenance
+from ablate.plan import Plan, cohorts, provenance, resnet_files
 from ablate.runs import SpecFile, State, Store
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
@@ -40,6 +40,7 @@ def run(
     protocol: options.ProtocolName = None,
     data: options.DataPath = None,
     checkpoint: options.CheckpointPath = None,
+    backbone_weights: options.BackboneWeights = None,
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
@@ -64,7 +65,9 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
-    request = Request(grid, protocol, data, checkpoint, variant or (), seeds, set_ or ())
+    request = Request(
+        grid, protocol, data, checkpoint, backbone_weights or (), variant or (), seeds, set_ or ()
+    )
     opened = Store(store)
     planned = resolve(request, opened)
     if dry_run:
@@ -150,6 +153,8 @@ def _write_down(request: Request, planned: Plan, store: Store) -> None:
         store.remember_source(context.data.digest, request.data)
     if request.checkpoint is not None:
         store.remember_source(context.weights.sha256, request.checkpoint)
+    for resnet, path in resnet_files(request.backbone_weights).items():
+        store.remember_source(context.resnets[resnet].sha256, path)
     origin = provenance()
     for run in planned.runs:
         run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=origin))

@@ -67,7 +67,7 @@ def _row(folder: RunFolder) -> dict[str, Any]:
         "key": folder.key,
         "state": state.value,
         "epoch": result.epochs if result else len(events),
-        "epochs": spec.context.protocol.epochs,
+        "epochs": spec.epochs,
         "miou": miou,
         "note": failure.message if failure else None,
     }

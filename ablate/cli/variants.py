@@ -3,26 +3,32 @@
 from typing import Annotated, Any
 
 import typer
-from rich.tree import Tree
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.drawing import drawing
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
 from ablate.spec import (
     BACKBONES,
-    Adapter,
     AtlAdapter,
     AtlReleasedAdapter,
     Backbone,
     BackboneName,
+    CnnVariant,
     Layer,
     NoAdapter,
+    SamVariant,
     Variant,
+    ZeroShotVariant,
+    count_parameters,
+    encoder_layers,
+    head_layers,
     layers,
     midlay_text,
+    parameters_of,
+    sam_layers,
     shared_layers,
-    site_count,
 )
 
 app = typer.Typer(help="The registry: list, draw, check and count variants.", no_args_is_help=True)
@@ -44,19 +50,10 @@ def list_(format: options.Format = TableFormat.TABLE) -> None:
     rows = []
     for name in catalogue.variant_files:
         variant = catalogue.variant(name)
-        adapter = variant.adapter
-        row = {
-            "name": name,
-            "adapter": adapter.kind,
-            "midlays": midlay_text(adapter),
-            "residual": None if adapter.kind == "none" else adapter.residual,
-            "placement": None if adapter.kind == "none" else adapter.placement,
-            "width": None if adapter.kind == "none" else adapter.width,
-        }
+        row = {"name": name, "system": variant.system} | _structure(variant)
         if format is TableFormat.JSON:
             # Eighty columns cannot hold these without cutting the names off.
-            row["label"] = variant.label or name
-            row["sites"] = None if adapter.kind == "none" else adapter.sites
+            row |= {"label": variant.label or name} | _kind(variant)
         rows.append(row)
     print_rows(rows, format)
 
@@ -67,26 +64,21 @@ def show(
     backbone: BackboneOption = "vit_l",
     format: options.Format = TableFormat.TABLE,
 ) -> None:
-    """Draw a variant: where its adapters sit, and their layers with shapes and parameters."""
+    """Draw a variant: its parts and layers with shapes and parameters, and what is trained."""
     catalogue = Catalogue()
     variant = catalogue.variant(name)
-    geometry = BACKBONES[variant.backbone or backbone]
-    adapter = variant.adapter
-    stack, shared = layers(adapter, geometry), shared_layers(adapter, geometry)
+    sam: BackboneName = variant.backbone or backbone
     if format is TableFormat.TABLE:
-        out.print(_drawing(name, variant, geometry))
+        out.print(drawing(name, variant, sam))
         return
     print_json(
         {
             "name": name,
             "file": str(catalogue.variant_files[name]),
             "variant": variant.model_dump(mode="json"),
-            "backbone": variant.backbone or backbone,
-            "sites": site_count(adapter, geometry),
-            "parameters_per_site": _parameters(stack),
-            "parameters_shared": _parameters(shared),
-            "layers": [vars(layer) for layer in stack],
-            "shared_layers": [vars(layer) for layer in shared],
+            "backbone": None if variant.system == "cnn" else sam,
+            **vars(count_parameters(variant, sam)),
+            **_parts(variant, BACKBONES[sam]),
         }
     )
 
@@ -123,58 +115,57 @@ def params(
     print_rows(rows, format)
 
 
-def _parameters(stack: list[Layer]) -> int:
-    return sum(layer.parameters for layer in stack)
+def _inserted(variant: Variant) -> AtlAdapter | AtlReleasedAdapter | None:
+    """The variant's adapter; None where nothing is inserted."""
+    if not isinstance(variant, SamVariant) or isinstance(variant.adapter, NoAdapter):
+        return None
+    return variant.adapter
 
 
-def _drawing(name: str, variant: Variant, backbone: Backbone) -> Tree:
-    """A variant as a tree, from the image to the mask."""
-    adapter = variant.adapter
-    trained = dict.fromkeys(variant.trained, "[green]trained[/]")
-    frozen = "[blue]frozen[/]"
-    grid = f"{backbone.image_size_px // 16}×{backbone.image_size_px // 16}"
-    tree = Tree(f"[bold]{variant.label or name}[/] on {backbone.label}")
-    tree.add(f"patch and position embedding  3 → {backbone.width}, {grid} tokens  {frozen}")
-    shared = shared_layers(adapter, backbone)
-    if shared:
-        _add_layers(tree, f"shared by all prompts  {trained['adapter']}", shared)
-    blocks = tree.add(f"{backbone.depth} blocks, each")
-    if adapter.kind != "none" and adapter.placement == "inside":
-        blocks.add(f"LayerNorm, attention  {frozen}")
-    stack = layers(adapter, backbone)
-    if stack:
-        _add_layers(blocks, f"{_site(adapter)}  {trained['adapter']}", stack)
-    if adapter.kind != "none" and adapter.placement == "inside":
-        blocks.add(f"+ shortcut, LayerNorm, MLP  {frozen}")
-    else:
-        blocks.add(f"transformer block  {frozen}")
-    tree.add(f"neck  {backbone.width} → {backbone.prompt_width}  {frozen}")
-    if "no_mask_embedding" in trained:
-        embedding = f"no-mask embedding  {backbone.prompt_width}"
-        tree.add(f"{embedding}  {trained['no_mask_embedding']}")
-    tree.add(f"mask decoder, no prompts, mask token 0  {trained.get('mask_decoder', frozen)}")
-    sites = site_count(adapter, backbone)
-    if sites:
-        total = sites * _parameters(stack) + _parameters(shared)
-        tree.add(f"[bold]{total:,}[/] adapter parameters at {sites} sites")
-    return tree
+def _structure(variant: Variant) -> dict[str, Any]:
+    """What sets adapters apart in Table IV."""
+    adapter = _inserted(variant)
+    if adapter is None:
+        return dict.fromkeys(("midlays", "residual", "placement", "width"))
+    return {
+        "midlays": midlay_text(adapter),
+        "residual": adapter.residual,
+        "placement": adapter.placement,
+        "width": adapter.width,
+    }
 
 
-def _site(adapter: Adapter) -> str:
-    """What stands at one site, as a formula."""
-    match adapter:
-        case AtlAdapter():
-            formula = "Ω(X) = Θ(X) + X" if adapter.residual else "Θ(X)"
-            spared = ", not before the first block" if adapter.sites == "between" else ""
-            return f"ATL  {formula}, d = {adapter.width}{spared}"
-        case AtlReleasedAdapter():
-            up = "MidLays(F)" if "c" in adapter.midlays else "L_up(MidLays(F))"
-            return f"prompt  X + {up}, d = {adapter.width}"
-        case NoAdapter():
-            return ""
+def _kind(variant: Variant) -> dict[str, Any]:
+    """What tells the members of a system apart; None where another system is spoken of."""
+    adapter = _inserted(variant)
+    return {
+        "adapter": variant.adapter.kind if isinstance(variant, SamVariant) else None,
+        "sites": adapter.sites if adapter else None,
+        "architecture": variant.architecture if isinstance(variant, CnnVariant) else None,
+        "prompts": variant.prompts.kind if isinstance(variant, ZeroShotVariant) else None,
+    }
 
 
-def _add_layers(above: Tree, text: str, stack: list[Layer]) -> None:
-    branch = above.add(f"{text}  {_parameters(stack):,} parameters")
-    for layer in stack:
-        branch.add(f"{layer.name}  {layer.module}  {layer.shape}  {layer.parameters:,}")
+def _parts(variant: Variant, backbone: Backbone) -> dict[str, Any]:
+    """The layers that a drawing shows, as data."""
+    match variant:
+        case SamVariant():
+            own = layers(variant.adapter, backbone)
+            shared = shared_layers(variant.adapter, backbone)
+            return {
+                "parameters_per_site": parameters_of(own),
+                "parameters_shared": parameters_of(shared),
+                "layers": _data(own),
+                "shared_layers": _data(shared),
+            }
+        case CnnVariant():
+            return {
+                "encoder_layers": _data(encoder_layers(variant)),
+                "head_layers": _data(head_layers(variant)),
+            }
+        case ZeroShotVariant():
+            return {"layers": _data(sam_layers(backbone))}
+
+
+def _data(stack: list[Layer]) -> list[dict[str, Any]]:
+    return [vars(layer) for layer in stack]

@@ -13,7 +13,7 @@ from ablate.data.prepared import Prepared
 from ablate.spec import Protocol
 
 # What the random numbers of an epoch are for.
-_ORDER, _JITTER = 0, 1
+_ORDER, _JITTER, _VALIDATION_JITTER = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -67,41 +67,52 @@ class TrainingBatches:
             epoch: Decides order and jitter.
             start_step: How many batches to leave out at the beginning.
         """
-        order = self._random(epoch, _ORDER).permutation(self._indices).tolist()
-        # One row for each image of the data set: its numbers depend on its index alone.
-        shape = (len(self._prepared.names), jitter.NUMBERS)
-        numbers = self._random(epoch, _JITTER).random_sample(shape).tolist()
-        ranges, size = self._protocol.color_jitter, self._protocol.batch_size
+        random = _random(self._seed, epoch, _ORDER)
+        order = random.permutation(self._indices).tolist()
+        jitters = _jitters(self._prepared, self._protocol, self._seed, epoch, _JITTER)
+        size = self._protocol.batch_size
         for start in range(start_step * size, len(order), size):
-            chosen = order[start : start + size]
-            images = _pixels(self._prepared, chosen)
-            if ranges is not None:
-                for image, index in zip(images, chosen, strict=True):
-                    image.copy_(jitter.apply(image, jitter.choose(ranges, numbers[index])))
-            yield _batch(self._prepared, chosen, images, self._protocol)
-
-    def _random(self, *purpose: int) -> np.random.RandomState:
-        """A generator for one purpose.
-
-        Of NumPy's generators, the legacy one alone promises the same stream in every version.
-        """
-        seeds = np.random.SeedSequence(self._seed, spawn_key=purpose)
-        return np.random.RandomState(np.random.MT19937(seeds))
+            yield _batch(self._prepared, order[start : start + size], jitters, self._protocol)
 
 
 def validation_batches(
-    prepared: Prepared, indices: Sequence[int], protocol: Protocol
+    prepared: Prepared, indices: Sequence[int], protocol: Protocol, seed: int, epoch: int
 ) -> Iterator[Batch]:
-    """Batches in the order of ``indices``, without jitter, the last one perhaps smaller.
+    """Batches in the order of ``indices``, the last one perhaps smaller.
 
     Args:
         prepared: The data set.
         indices: Which of its images validate.
-        protocol: Batch size, mean and std.
+        protocol: Batch size, mean and std; whether validation images are jittered.
+        seed: The run's seed; with the epoch it decides that jitter.
+        epoch: The epoch that is validated.
     """
+    jittered = protocol.color_jitter is not None and protocol.color_jitter.images == "all"
+    purpose = _VALIDATION_JITTER
+    jitters = _jitters(prepared, protocol, seed, epoch, purpose) if jittered else None
     for start in range(0, len(indices), protocol.batch_size):
         chosen = list(indices[start : start + protocol.batch_size])
-        yield _batch(prepared, chosen, _pixels(prepared, chosen), protocol)
+        yield _batch(prepared, chosen, jitters, protocol)
+
+
+def _random(seed: int, *purpose: int) -> np.random.RandomState:
+    """A generator for one purpose.
+
+    Of NumPy's generators, the legacy one alone promises the same stream in every version.
+    """
+    seeds = np.random.SeedSequence(seed, spawn_key=purpose)
+    return np.random.RandomState(np.random.MT19937(seeds))
+
+
+def _jitters(
+    prepared: Prepared, protocol: Protocol, seed: int, *purpose: int
+) -> list[jitter.Steps] | None:
+    """The jitter of each image of the data set, which depends on its index alone."""
+    if protocol.color_jitter is None:
+        return None
+    shape = (len(prepared.names), jitter.NUMBERS)
+    numbers = _random(seed, *purpose).random_sample(shape).tolist()
+    return [jitter.choose(protocol.color_jitter, row) for row in numbers]
 
 
 def _pixels(prepared: Prepared, chosen: list[int]) -> torch.Tensor:
@@ -111,9 +122,15 @@ def _pixels(prepared: Prepared, chosen: list[int]) -> torch.Tensor:
 
 
 def _batch(
-    prepared: Prepared, chosen: list[int], images: torch.Tensor, protocol: Protocol
+    prepared: Prepared,
+    chosen: list[int],
+    jitters: list[jitter.Steps] | None,
+    protocol: Protocol,
 ) -> Batch:
-    """A batch of ``images`` (Bx3xSxS in 0..1), which are normalised in place."""
+    images = _pixels(prepared, chosen)
+    if jitters is not None:
+        for image, index in zip(images, chosen, strict=True):
+            image.copy_(jitter.apply(image, jitters[index]))
     masks = torch.from_numpy(np.asarray(prepared.masks[chosen])).unsqueeze(1).to(torch.float32)
     normalised = functional.normalize(images, list(protocol.mean), list(protocol.std), inplace=True)
     return Batch(normalised, masks, chosen)

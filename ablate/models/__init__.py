@@ -1,6 +1,27 @@
-"""SAM with adapters: built by module from a variant, frozen by module, decoded without prompts."""
+"""What is trained and evaluated: SAM with adapters, SAM as it is, and the rivals.
 
-from ablate.models.sam import build, count, load_weights
+SAM is built by module from a variant, frozen by module and decoded without prompts; only
+``zero_shot`` prompts it.
+"""
+
+from ablate.models.baselines import Cnn, build_cnn
+from ablate.models.counting import count
+from ablate.models.resnets import load_resnet
+from ablate.models.sam import build, load_weights, with_random_prompts
 from ablate.models.segmenter import Segmenter
+from ablate.models.trainable import TrainableModel
+from ablate.models.zero_shot import ZeroShot, build_zero_shot
 
-__all__ = ["Segmenter", "build", "count", "load_weights"]
+__all__ = [
+    "Cnn",
+    "Segmenter",
+    "TrainableModel",
+    "ZeroShot",
+    "build",
+    "build_cnn",
+    "build_zero_shot",
+    "count",
+    "load_resnet",
+    "load_weights",
+    "with_random_prompts",
+]

@@ -1,16 +1,20 @@
 """No ablation is vacuous: variants are built small and tried before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
+from ablate.models.baselines import Cnn, build_cnn
 from ablate.models.sam import build, load_weights
 from ablate.models.segmenter import Segmenter
-from ablate.spec import BACKBONES, BackboneName, Variant
+from ablate.models.trainable import TrainableModel
+from ablate.spec import BACKBONES, BackboneName, CnnVariant, SamVariant, Variant
 
 _BACKBONE: BackboneName = "vit_nano"
 _IMAGES = 2
+# The least that leaves a rival's last feature map more than one pixel.
+_CNN_SIZE_PX = 64
 # Moves trained parameters off their start, where a zero up-projection hides everything below.
 _SCATTER = 0.1
 
@@ -18,8 +22,8 @@ _SCATTER = 0.1
 def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     """What is wrong with the variants of a sweep, one line each; empty if all is well.
 
-    Each variant is built on SAM-nano in float64, its trained parameters are moved off their
-    start, and one gradient is taken. Then
+    Each variant that is trained is built small (SAM-nano in float64; a rival at 64 px) and one
+    gradient is taken; what could hide something at its start is moved off it first. Then
 
     - the parts that it trains must be trainable and everything else frozen,
     - every trained parameter must get a gradient (but for those that no single mask can reach,
@@ -30,24 +34,20 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     Args:
         rows: The variants of the sweep by name.
     """
-    images = _images()
     problems: list[str] = []
     seen: dict[bytes, str] = {}
+    model: TrainableModel
     for name, variant in rows.items():
-        model = build(
-            variant,
-            _BACKBONE,
-            image_size_px=BACKBONES[_BACKBONE].image_size_px,
-            weights=load_weights(_BACKBONE, None),
-            seed=0,
-        ).double()
-        problems += [f"{name}: {problem}" for problem in _wrongly_frozen(model, variant)]
-        _scatter(model)
-        logits = model(images)
-        logits.square().mean().backward()
+        if isinstance(variant, SamVariant):
+            model, wrongly_frozen = _sam(variant)
+        elif isinstance(variant, CnnVariant):
+            model, wrongly_frozen = _cnn(variant)
+        else:
+            # It trains nothing, and what it is asked is in its identity.
+            continue
+        problems += [f"{name}: {problem}" for problem in wrongly_frozen]
+        outcome = _one_gradient(model) + repr(variant.identity(_BACKBONE).get("trained")).encode()
         problems += [f"{name}: {problem}" for problem in _without_gradient(model)]
-        # The parts that are trained count too: they decide what the training makes of the logits.
-        outcome = logits.detach().numpy().tobytes() + repr(sorted(variant.trained)).encode()
         if outcome in seen:
             problems.append(
                 f"{name}: computes exactly what {seen[outcome]} computes; "
@@ -57,24 +57,56 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     return problems
 
 
-def _images() -> Tensor:
-    """Random normalised images, Bx3xSxS, always the same."""
-    side = BACKBONES[_BACKBONE].image_size_px
+def _sam(variant: SamVariant) -> tuple[Segmenter, list[str]]:
+    """A variant on SAM-nano, its parameters scattered, and what is wrongly frozen in it."""
+    model = build(
+        variant,
+        _BACKBONE,
+        image_size_px=BACKBONES[_BACKBONE].image_size_px,
+        weights=load_weights(_BACKBONE, None),
+        seed=0,
+    ).double()
+    wrongly_frozen = _wrongly_frozen(model, variant)
+    _scatter(value for value in model.parameters() if value.requires_grad)
+    return model, wrongly_frozen
+
+
+def _cnn(variant: CnnVariant) -> tuple[Cnn, list[str]]:
+    """A rival, its zeros scattered, and what is frozen in it: nothing may be."""
+    model = build_cnn(variant, None, seed=0)
+    frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
+    # Only what starts at zero hides something; noise on all weights would drown a deep network.
+    _scatter(value for value in model.parameters() if not value.any())
+    return model, [f"{name} is to be trained but frozen" for name in frozen]
+
+
+def _one_gradient(model: TrainableModel) -> bytes:
+    """Takes the gradient of one step; what it is taken of, as bytes that tell models apart."""
+    is_cnn = isinstance(model, Cnn)
+    side = _CNN_SIZE_PX if is_cnn else BACKBONES[_BACKBONE].image_size_px
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(_IMAGES, 3, side, side, dtype=torch.float64, generator=generator)
+    images = torch.randn(_IMAGES, 3, side, side, dtype=torch.float64, generator=generator)
+    # Dropout draws from the global generator, which is left as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        weighted = model.weighted_logits(images.float() if is_cnn else images)
+    losses: list[Tensor] = [weight * logits.square().mean() for weight, logits in weighted]
+    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+    return b"".join(
+        repr(weight).encode() + logits.detach().numpy().tobytes() for weight, logits in weighted
+    )
 
 
-def _scatter(model: Segmenter) -> None:
-    """Adds noise to every trained parameter; equal models get equal noise."""
+def _scatter(parameters: Iterable[nn.Parameter]) -> None:
+    """Adds noise to parameters; equal models get equal noise."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                noise = torch.randn(parameter.shape, dtype=torch.float64, generator=generator)
-                parameter.add_(_SCATTER * noise)
+        for parameter in parameters:
+            noise = torch.randn(parameter.shape, dtype=parameter.dtype, generator=generator)
+            parameter.add_(_SCATTER * noise)
 
 
-def _wrongly_frozen(model: Segmenter, variant: Variant) -> list[str]:
+def _wrongly_frozen(model: Segmenter, variant: SamVariant) -> list[str]:
     """Parameters whose state is not what ``trained`` says."""
     parts = {
         "adapter": [p for adapter in model.adapters for p in adapter.parameters()],
@@ -96,7 +128,7 @@ def _wrongly_frozen(model: Segmenter, variant: Variant) -> list[str]:
     return problems
 
 
-def _without_gradient(model: Segmenter) -> list[str]:
+def _without_gradient(model: TrainableModel) -> list[str]:
     unreached = model.unreached()
     return [
         f"{name} gets no gradient: it is built but never used"

@@ -1,11 +1,9 @@
 """SAM's own modules for every backbone: load strictly, freeze, insert adapters, unfreeze."""
 
 import copy
-import zipfile
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from segment_anything.modeling import (
@@ -21,11 +19,16 @@ from torch.nn import functional as F  # noqa: N812
 from ablate.errors import WeightsError
 from ablate.models import nano
 from ablate.models.adapters import insert
-from ablate.models.segmenter import Segmenter, some
+from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
+from ablate.models.segmenter import Segmenter
 from ablate.runs import Parameters
-from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, Variant
+from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, SamVariant
 
-Shapes = dict[str, tuple[int, ...]]
+# All that decoding without prompts takes from the prompt encoder.
+_PROMPT_WEIGHTS = (
+    "prompt_encoder.no_mask_embed.weight",
+    "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+)
 
 
 def bare(backbone: BackboneName, image_size_px: int | None = None) -> Sam:
@@ -80,7 +83,7 @@ def bare(backbone: BackboneName, image_size_px: int | None = None) -> Sam:
 
 @cache
 def _shapes(backbone: BackboneName) -> Shapes:
-    return {name: tuple(value.shape) for name, value in bare(backbone).state_dict().items()}
+    return shapes_of(bare(backbone).state_dict())
 
 
 # Weights ----------------------------------------------------------------------------------
@@ -111,45 +114,14 @@ def load_weights(backbone: BackboneName, checkpoint: Path | None) -> dict[str, T
         return nano.fill(bare(backbone).to_empty(device="cpu"))
     if checkpoint is None:
         raise WeightsError(f"{backbone} needs SAM's weights", f"give the path of {official}")
-    weights = _read(checkpoint, official)
+    weights = read_tensors(checkpoint, official)
     _verify(weights, backbone, checkpoint)
     return {name: value.float() for name, value in weights.items()}
 
 
-def _read(checkpoint: Path, official: str) -> dict[str, Tensor]:
-    """Reads a file of tensors without ever running code from it."""
-    repair = f"download {official} again"
-    if not checkpoint.is_file():
-        raise WeightsError(f"there is no file {checkpoint}", f"give the path of {official}")
-    with checkpoint.open("rb") as file:
-        start = file.read(512).lstrip()
-    if start.startswith(b"<"):
-        raise WeightsError(f"{checkpoint} is a web page, not a checkpoint", repair)
-    whole = zipfile.is_zipfile(checkpoint)
-    if start.startswith(b"PK") and not whole:
-        size = checkpoint.stat().st_size
-        raise WeightsError(f"{checkpoint} is cut short, at {size} bytes", repair)
-    try:
-        # Only the zip format can be mapped into memory.
-        content: Any = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=whole)
-    except Exception as error:  # Unpickling foreign bytes can raise nearly anything.
-        raise WeightsError(
-            f"{checkpoint} is not a checkpoint of plain tensors (pickled code is never run)",
-            repair,
-        ) from error
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise WeightsError(
-            f"{checkpoint} holds something else than a state dict of tensors",
-            f"give the path of {official}, or extract the state dict",
-        )
-    return content
-
-
 def _verify(weights: Mapping[str, Tensor], backbone: BackboneName, checkpoint: Path) -> None:
     """Compares every name and every shape with the model's."""
-    found = {name: tuple(value.shape) for name, value in weights.items()}
+    found = shapes_of(weights)
     expected = _shapes(backbone)
     if found == expected:
         return
@@ -159,27 +131,54 @@ def _verify(weights: Mapping[str, Tensor], backbone: BackboneName, checkpoint: P
                 f"{checkpoint} holds the weights of {other}, not of {backbone}",
                 f"use backbone {other}, or give the path of {BACKBONES[backbone].checkpoint}",
             )
-    gaps = {
-        "missing": expected.keys() - found.keys(),
-        "unexpected": found.keys() - expected.keys(),
-        "misshapen": {
-            f"{name} {found[name]} for {expected[name]}"
-            for name in found.keys() & expected.keys()
-            if found[name] != expected[name]
-        },
-    }
-    listed = "; ".join(f"{what}: {some(names)}" for what, names in gaps.items() if names)
     raise WeightsError(
-        f"{checkpoint} does not fit {backbone} ({listed})",
+        f"{checkpoint} does not fit {backbone} ({gaps_between(found, expected)})",
         f"give the path of {BACKBONES[backbone].checkpoint}",
     )
+
+
+def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """The weights with a random no-mask embedding and a random positional matrix.
+
+    So the authors' public code starts: it looks for both under other names than SAM's, with
+    ``strict=False``. Both are standard normal, as segment_anything/modeling/prompt_encoder.py
+    initialises them.
+
+    Args:
+        weights: The result of ``load_weights``; its other tensors are shared.
+        seed: Decides the values; the global generator is left alone.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {
+        name: torch.randn(weights[name].shape, generator=generator).to(weights[name].device)
+        for name in _PROMPT_WEIGHTS
+    }
+    return {**weights, **drawn}
 
 
 # Building ---------------------------------------------------------------------------------
 
 
+def whole(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, Tensor]) -> Sam:
+    """SAM with its values, the prompt encoder included, all of it frozen.
+
+    Args:
+        backbone: The SAM that ``weights`` are of.
+        image_size_px: Side of the images; where it is not the native one, the position
+            embedding is resized.
+        weights: The result of ``load_weights``, on any one device; the parameters share its
+            memory.
+    """
+    sam = bare(backbone, image_size_px)
+    sam.load_state_dict(weights, strict=True, assign=True)
+    sam.requires_grad_(False)
+    if image_size_px != sam.image_encoder.img_size:
+        _resize_positions(sam.image_encoder, image_size_px)
+    return sam
+
+
 def build(
-    variant: Variant,
+    variant: SamVariant,
     backbone: BackboneName,
     *,
     image_size_px: int,
@@ -191,8 +190,7 @@ def build(
     Args:
         variant: What is inserted and what is trained.
         backbone: The SAM that ``weights`` are of.
-        image_size_px: Side of the images; where it is not the native one, the position
-            embedding is resized.
+        image_size_px: Side of the images, as in ``whole``.
         weights: The result of ``load_weights``, on any one device. Frozen parameters share its
             memory, so that many variants on one device hold one trunk; the mask decoder's
             parameters are copies.
@@ -201,30 +199,26 @@ def build(
     Returns:
         The model on the device of ``weights``.
     """
-    sam = bare(backbone, image_size_px)
-    sam.load_state_dict(weights, strict=True, assign=True)
+    sam = whole(backbone, image_size_px=image_size_px, weights=weights)
     sam.mask_decoder = copy.deepcopy(sam.mask_decoder)
-    return _assemble(sam, variant, image_size_px, seed)
+    return _assemble(sam, variant, seed)
 
 
-def count(variant: Variant, backbone: BackboneName) -> Parameters:
+def count(variant: SamVariant, backbone: BackboneName) -> Parameters:
     """Counts a variant's parameters at the native image size, without weights or memory.
 
     Args:
         variant: What is inserted and what is trained.
         backbone: The SAM that it is inserted into.
     """
-    native_px = BACKBONES[backbone].image_size_px
-    return _assemble(bare(backbone), variant, native_px, seed=0).parameters_counted()
+    frozen = bare(backbone).requires_grad_(False)
+    return _assemble(frozen, variant, seed=0).parameters_counted()
 
 
-def _assemble(sam: Sam, variant: Variant, image_size_px: int, seed: int) -> Segmenter:
-    """Freezes, inserts and unfreezes: by module, never by a parameter's name."""
-    sam.requires_grad_(False)
+def _assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
+    """Inserts into a frozen SAM and unfreezes: by module, never by a parameter's name."""
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
-    if image_size_px != encoder.img_size:
-        _resize_positions(encoder, image_size_px)
     adapted = insert(variant.adapter, encoder, seed)
     trainable = {"adapter": adapted.adapters, "mask_decoder": [sam.mask_decoder]}
     for part, modules in trainable.items():

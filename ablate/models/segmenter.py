@@ -1,27 +1,17 @@
 """Encoder and mask decoder without prompts: images in, logits out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-import torch
 from segment_anything.modeling import MaskDecoder
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.errors import WeightsError
+from ablate.models.trainable import TrainableModel
 from ablate.runs import Parameters
 
-_NAMES_SHOWN = 3
 
-
-def some(names: Iterable[str]) -> str:
-    """The first few names in order and, where there are more, their number."""
-    ordered = sorted(names)
-    shown = ", ".join(ordered[:_NAMES_SHOWN])
-    return f"{shown}, … ({len(ordered)})" if len(ordered) > _NAMES_SHOWN else shown
-
-
-class Segmenter(nn.Module):
+class Segmenter(TrainableModel):
     """SAM with adapters, without prompts.
 
     The decoder gets no sparse prompts, the learned no-mask embedding as dense prompt, and the
@@ -89,47 +79,18 @@ class Segmenter(nn.Module):
             low_resolution, size=images.shape[-2:], mode="bilinear", align_corners=False
         )
 
-    def _trainable(self) -> dict[str, nn.Parameter]:
-        return {name: value for name, value in self.named_parameters() if value.requires_grad}
-
-    def trainable_state(self) -> dict[str, Tensor]:
-        """Copies of the trained parameters on the CPU, named by the modules that own them."""
-        return {
-            name: value.detach().to("cpu", copy=True) for name, value in self._trainable().items()
-        }
-
-    def load_trainable_state(self, state: Mapping[str, Tensor]) -> None:
-        """Puts the values of ``trainable_state`` back.
-
-        Raises:
-            WeightsError: If a name is missing or not known, or a shape is another.
-        """
-        own = self._trainable()
-        gaps = {
-            "missing": own.keys() - state.keys(),
-            "unexpected": state.keys() - own.keys(),
-            "misshapen": {
-                name for name in own.keys() & state.keys() if own[name].shape != state[name].shape
-            },
-        }
-        if any(gaps.values()):
-            found = "; ".join(f"{what}: {some(names)}" for what, names in gaps.items() if names)
-            raise WeightsError(
-                f"the trained weights do not fit this variant ({found})",
-                "load them into the variant and the backbone that they were trained with",
-            )
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(state[name])
-
     def parameters_counted(self) -> Parameters:
         """Counts as the paper's Table III does: without the prompt encoder."""
         in_adapters = {value for adapter in self.adapters for value in adapter.parameters()}
-        return Parameters(
-            total=sum(value.numel() for value in self.parameters()),
-            trainable=sum(value.numel() for value in self._trainable().values()),
-            adapter=sum(value.numel() for value in in_adapters),
-            sites=self.sites,
+        return (
+            super()
+            .parameters_counted()
+            .model_copy(
+                update={
+                    "adapter": sum(value.numel() for value in in_adapters),
+                    "sites": self.sites,
+                }
+            )
         )
 
     def unreached(self) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What is to be run: from a sweep's name to a list of runs with keys, grouped into cohorts."""
 
-from ablate.plan.inputs import identify_weights
+from ablate.plan.inputs import identify_resnets, identify_weights, resnet_files
 from ablate.plan.plan import Cohort, Plan, PlannedRun, cohorts, make, sweep_runs
 from ablate.plan.provenance import provenance
 
@@ -9,8 +9,10 @@ __all__ = [
     "Plan",
     "PlannedRun",
     "cohorts",
+    "identify_resnets",
     "identify_weights",
     "make",
     "provenance",
+    "resnet_files",
     "sweep_runs",
 ]

@@ -1,10 +1,22 @@
-"""Which frozen weights a sweep starts from."""
+"""Which weights a sweep starts from."""
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ablate.errors import WeightsError
 from ablate.runs import FileDigests
-from ablate.spec import BACKBONES, NANO_WEIGHTS, BackboneName, WeightsIdentity
+from ablate.spec import (
+    BACKBONES,
+    NANO_WEIGHTS,
+    RESNETS,
+    BackboneName,
+    ResNetIdentity,
+    ResNetName,
+    Variant,
+    WeightsIdentity,
+    random_resnet,
+)
 
 
 def identify_weights(
@@ -72,3 +84,71 @@ def _label(backbone: BackboneName, checkpoint: Path, sha256: str) -> str:
                 "download it again; weights of your own go under another name",
             )
     return f"{geometry.label} from {checkpoint.name}"
+
+
+def resnet_files(paths: Sequence[Path]) -> dict[ResNetName, Path]:
+    """Files of ResNet weights by the ResNet that their names begin with.
+
+    Raises:
+        WeightsError: If a name begins with none, or two with the same.
+    """
+    found: dict[ResNetName, Path] = {}
+    for path in paths:
+        resnet = next((name for name in RESNETS if path.name.startswith(name)), None)
+        if resnet is None:
+            raise WeightsError(
+                f"{path} does not say which ResNet it is of",
+                f"let its name begin with {', '.join(RESNETS)}",
+            )
+        if resnet in found:
+            raise WeightsError(f"{found[resnet]} and {path} are both of {resnet}", "give one")
+        found[resnet] = path
+    return found
+
+
+def identify_resnets(
+    variants: Iterable[Variant], paths: Sequence[Path], digests: Path | None = None
+) -> dict[ResNetName, ResNetIdentity]:
+    """What the ResNets under these variants start from: files, or else random values.
+
+    Args:
+        variants: The rows of a sweep.
+        paths: Files of weights, such as torchvision's ``resnet50-0676ba61.pth``.
+        digests: Where digests of files are remembered; None: nowhere.
+
+    Raises:
+        WeightsError: If a file is missing, is not needed, or is not what its name says.
+    """
+    needed = [each.resnet for each in variants if each.system == "cnn"]
+    files = resnet_files(paths)
+    for resnet, path in files.items():
+        if resnet not in needed:
+            raise WeightsError(
+                f"no row of this sweep is built on {resnet}, but {path} is given", "leave it away"
+            )
+    known = FileDigests(digests)
+    identities = {
+        resnet: _resnet_identity(resnet, files[resnet], known)
+        if resnet in files
+        else random_resnet(resnet)
+        for resnet in needed
+    }
+    known.save()
+    return identities
+
+
+def _resnet_identity(resnet: ResNetName, path: Path, known: FileDigests) -> ResNetIdentity:
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}", f"give the path of {resnet}'s weights")
+    sha256 = known.of(path)
+    # torchvision's own rule: the digits in the name are the first of the SHA-256.
+    digits = re.fullmatch(rf"{resnet}-([0-9a-f]{{8}})\.pth", path.name)
+    if digits and not sha256.startswith(digits[1]):
+        raise WeightsError(
+            f"{path} is not the file that its name says (SHA-256 {sha256[:8]}…)",
+            "download it again; weights of your own go under another name",
+        )
+    identity = ResNetIdentity(label=RESNETS[resnet].label, sha256=sha256)
+    if identity.is_official(resnet):
+        return identity
+    return identity.model_copy(update={"label": f"{identity.label} from {path.name}"})

@@ -57,6 +57,8 @@ def sweep_runs(
 ) -> list[RunSpec]:
     """The runs of a sweep: variants in the table's order, each with its seeds.
 
+    What is only evaluated has no use for a seed: it gets the lowest one.
+
     Args:
         catalogue: Where the variants are declared.
         sweep: The sweep's name.
@@ -78,10 +80,10 @@ def sweep_runs(
         RunSpec(name=name, variant=variant, context=context, seed=seed)
         for name, variant in rows.items()
         if not variants or name in variants
-        for seed in seeds
+        for seed in ((min(seeds),) if variant.system == "sam-zero-shot" else seeds)
     ]
     for run in runs:
-        if run.backbone_name != context.weights.backbone:
+        if run.backbone_name not in (None, context.weights.backbone):
             raise BadInput(
                 f"variant {run.name} wants backbone {run.backbone_name}, but the weights are of "
                 f"{context.weights.backbone}",

@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import RootModel
 
 from ablate.errors import SpecError
 from ablate.registry.places import search_path
 from ablate.registry.problems import nearest, validated
 from ablate.registry.source import Document, Loc, Place, parse_value, read, shown
-from ablate.spec import BackboneName, Protocol, SamVariant, Sweep, Variant, canonical_json
+from ablate.spec import BackboneName, Protocol, Sweep, Variant, canonical_json
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What a variant does not take over from the one that it extends.
 _OWN = ("label", "extends")
+
+
+class _AnyVariant(RootModel[Variant]):
+    """A variant of whatever system its document names."""
 
 
 class Catalogue:
@@ -61,7 +66,7 @@ class Catalogue:
         Raises:
             SpecError: If there is no such variant, or it breaks rules.
         """
-        return validated(SamVariant, self._variant_document(name))
+        return validated(_AnyVariant, self._variant_document(name)).root
 
     def protocol(self, name: str, overrides: Sequence[str] = ()) -> Protocol:
         """A protocol, with ``KEY=VALUE`` overrides laid over it.
@@ -212,7 +217,7 @@ class Catalogue:
                 row = _nested(factor, value, place).over(row)
             row.places[()] = document.place(("grid",) if sweep.grid else ("zip",))
             try:
-                variant = validated(SamVariant, row)
+                variant = validated(_AnyVariant, row).root
             except SpecError as error:
                 problems += error.problems
                 continue

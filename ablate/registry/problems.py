@@ -7,13 +7,16 @@ import typing
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ablate.errors import SpecError
 from ablate.registry.source import Document, Loc
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# The fields whose values tell the members of a union apart.
+_DISCRIMINATORS = ("kind", "system")
 
 
 def validated(model: type[Model], document: Document) -> Model:
@@ -26,7 +29,8 @@ def validated(model: type[Model], document: Document) -> Model:
         # Through JSON: in pydantic's strict mode only JSON's lists may become tuples.
         return model.model_validate_json(_json(document))
     except ValidationError as error:
-        problems = [_line(model, document, detail) for detail in error.errors(include_url=False)]
+        models = _models_in(model)
+        problems = [_line(models, document, detail) for detail in error.errors(include_url=False)]
         raise SpecError(list(dict.fromkeys(problems))) from error
 
 
@@ -45,8 +49,8 @@ def _json(document: Document) -> str:
         ) from error
 
 
-def _line(model: type[BaseModel], document: Document, detail: ErrorDetails) -> str:
-    models, loc = _follow(model, document.value, detail["loc"])
+def _line(candidates: list[type[BaseModel]], document: Document, detail: ErrorDetails) -> str:
+    models, loc = _follow(candidates, document.value, detail["loc"])
     place = document.place(loc)
     name = ".".join(str(part) for part in loc)
     if detail["type"] == "extra_forbidden":
@@ -62,16 +66,20 @@ def _line(model: type[BaseModel], document: Document, detail: ErrorDetails) -> s
         valid = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
         if detail["type"] == "union_tag_invalid":
             tag = str(context["discriminator"]).strip("'")
-            value, name = value[tag], f"{name}.{tag}"
+            value, name = value[tag], _dotted(name, tag)
             place = document.place((*loc, tag))
         return f"{place}: {name} is {value!r}{nearest(str(value), valid) or _one_of(valid)}"
     if detail["type"] == "union_tag_not_found":
         tag = str(context["discriminator"]).strip("'")
-        return f"{place}: '{name}.{tag}' is missing; add it"
+        return f"{place}: {_dotted(name, tag)!r} is missing; add it"
     if detail["type"] == "value_error":
         return f"{place}: {name + ': ' if name else ''}{context['error']}"
     rule = detail["msg"].removeprefix("Input should be ").removeprefix("a ")
     return f"{place}: {name} is {value!r}; it must be {rule}"
+
+
+def _dotted(name: str, field: str) -> str:
+    return f"{name}.{field}" if name else field
 
 
 def _one_of(valid: Iterable[str]) -> str:
@@ -79,7 +87,7 @@ def _one_of(valid: Iterable[str]) -> str:
 
 
 def _follow(
-    model: type[BaseModel], value: Any, loc: Loc
+    candidates: list[type[BaseModel]], value: Any, loc: Loc
 ) -> tuple[list[type[BaseModel]], tuple[str | int, ...]]:
     """Walks pydantic's location through models and data.
 
@@ -88,7 +96,7 @@ def _follow(
     Returns:
         The models that the last key may belong to, and the location in the data.
     """
-    models: list[type[BaseModel]] = [model]
+    models = candidates
     owners = models
     path: list[str | int] = []
     for part in loc:
@@ -118,13 +126,15 @@ def _item(value: Any, part: str | int) -> Any:
 
 
 def _tags(model: type[BaseModel]) -> set[Any]:
-    """The values of a model's ``kind``: what a discriminated union knows it by."""
-    field = model.model_fields.get("kind")
-    return set(typing.get_args(field.annotation)) if field else set()
+    """The values of a model's discriminator: what a union knows it by."""
+    fields = [model.model_fields[name] for name in _DISCRIMINATORS if name in model.model_fields]
+    return {value for field in fields for value in typing.get_args(field.annotation)}
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """Every pydantic model that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _models_in(annotation.model_fields["root"].annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if typing.get_origin(annotation) is Literal or isinstance(annotation, types.NoneType):

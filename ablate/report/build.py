@@ -6,9 +6,9 @@ from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.model import LandslideShare, PublishedValues, Report
-from ablate.report.parameters import parameters_of
+from ablate.report.parameters import counted_parameters
 from ablate.report.provenance import provenance_of
-from ablate.report.published import ScoreTable, load_parameters, load_scores
+from ablate.report.published import ScoreTable, load_scores
 from ablate.report.readings import Reading, read_runs
 from ablate.report.rows import Groups, row_of
 from ablate.report.verdicts import rank_agreement
@@ -26,7 +26,8 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
         store: Where the runs lie.
 
     Raises:
-        SpecError: If a published table is missing or breaks rules.
+        SpecError: If a published table is missing or breaks rules, or a reading in it is no
+            variant.
         StoreError: If the runs are not all of the record's protocol, data and weights.
     """
     published = load_scores(sweep.published) if sweep.published else None
@@ -52,7 +53,7 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
             published=common_share(check_table(published)) if published else None,
         ),
         claims=tuple(claim_of(each, groups, has_published) for each in sweep.comparisons),
-        parameters=parameters_of(load_parameters(published.parameters), groups)
+        parameters=counted_parameters(published.parameters)
         if published and published.parameters
         else None,
         provenance=provenance_of(record, readings),

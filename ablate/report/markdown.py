@@ -11,9 +11,9 @@ from ablate.report.model import (
     Difference,
     Report,
     Row,
+    RunProvenance,
     Score,
     SeedState,
-    SystemParameters,
 )
 from ablate.report.parameters import rounded_millions
 from ablate.report.provenance import commit_text
@@ -21,6 +21,7 @@ from ablate.report.verdicts import ONE_SEED_TOLERANCE
 from ablate.spec import BACKBONES
 
 _NOTHING = "—"
+_STRUCTURE = ("MidLay Modules", "residual connection", "outside block")
 _MARKS = {True: "✓", False: "×", None: _NOTHING}
 
 
@@ -47,8 +48,7 @@ def to_markdown(report: Report) -> str:
         weights=context.weights,
         baseline=_baseline_label(report),
         seeds=sorted({seed.seed for row in report.rows for seed in row.seeds}),
-        backbones=sorted({s.backbone for s in _systems(report) if s.backbone}),
-        is_compared=any(s.total.rounds is not None for s in _systems(report)),
+        backbones=_backbones(report),
         scores=_scores(report),
         missing=_missing(report),
         blank=_blank(report),
@@ -62,6 +62,7 @@ def to_markdown(report: Report) -> str:
         rank=_rank(report),
         share=_share(report),
         commits=_unique([commit_text(run) for run in report.provenance.runs]),
+        resnets=list(context.resnets.values()),
         devices=_unique(_devices(report)),
         precisions=_unique([run.precision for run in report.provenance.runs]),
         versions=_unique(_versions(report)),
@@ -100,29 +101,40 @@ def _cell(text: str) -> str:
 
 
 def _scores(report: Report) -> str:
-    """Table IV: the published line stands under the reproduced one, digit under digit."""
-    header = ["Model", "MidLay Modules", "residual connection", "outside block"]
+    """The paper's table: the published line stands under the reproduced one, digit under digit."""
+    has_structure = _has_structure(report)
+    header = ["Model", *(_STRUCTURE if has_structure else [])]
     metrics, over_seeds = list(PAPER_COLUMNS), _is_over_seeds(report)
     lines: list[list[str]] = []
     for row in report.rows:
-        structure = [row.label, row.midlay or _NOTHING, _MARKS[row.residual], _MARKS[row.outside]]
+        first = [row.label, *(_structure(row) if has_structure else [])]
+        below = [""] * len(first)
         reproduced = [_score(row, row.scores[metric]) for metric in metrics]
         n = [_count_of(row)] if over_seeds else []
         if report.published is None:
-            lines.append([*structure, *n, *reproduced])
+            lines.append([*first, *n, *reproduced])
             continue
         printed = [row.scores[metric].printed or str(row.published_hole) for metric in metrics]
-        lines.append([*structure, "reproduced", *n, *reproduced])
-        lines.append(["", "", "", "", "published", *[_NOTHING for _ in n], *printed])
+        lines.append([*first, "reproduced", *n, *reproduced])
+        lines.append([*below, "published", *[_NOTHING for _ in n], *printed])
         if _has_verdicts(report):
             verdicts = [_verdict(row.scores[metric]) for metric in metrics]
-            lines.append(["", "", "", "", "verdict", *[_NOTHING for _ in n], *verdicts])
+            lines.append([*below, "verdict", *[_NOTHING for _ in n], *verdicts])
     if report.published is not None:
         header.append("numbers")
     if over_seeds:
         header.append("n")
     header += PAPER_COLUMNS.values()
     return table(header, lines, "<" * len(header))
+
+
+def _structure(row: Row) -> list[str]:
+    return [row.midlay or _NOTHING, _MARKS[row.residual], _MARKS[row.outside]]
+
+
+def _has_structure(report: Report) -> bool:
+    """Whether the table compares adapters, as Table IV does and Tables I and II do not."""
+    return len({tuple(_structure(row)) for row in report.rows if row.system == "sam"}) > 1
 
 
 def _score(row: Row, score: Score) -> str:
@@ -267,30 +279,25 @@ def _pairs(report: Report) -> str:
 # Parameters -----------------------------------------------------------------------------
 
 
-def _systems(report: Report) -> tuple[SystemParameters, ...]:
-    return report.parameters.systems if report.parameters else ()
+def _backbones(report: Report) -> list[str]:
+    readings = report.parameters.readings if report.parameters else ()
+    return list(dict.fromkeys(BACKBONES[each.backbone].label for each in readings if each.backbone))
 
 
 def _parameters(report: Report) -> str:
-    header = ["Model", "total, printed (M)", "total, counted", "rounds to it"]
-    header += ["trained, printed (M)", "trained, counted", "rounds to it"]
+    header = ["Model", "reading", "total, printed (M)", "total, counted", "rounds to it"]
+    header += ["trained, printed (M)", "trained, counted", "rounds to it", "note"]
+    readings = report.parameters.readings if report.parameters else ()
     lines = [
-        [system.label, *_count(system.total, system), *_count(system.trainable, system)]
-        for system in _systems(report)
+        [each.label, each.reading, *_count(each.total), *_count(each.trainable), each.note]
+        for each in readings
     ]
-    return table(header, lines, "<>><>><")
+    return table(header, lines, "<<>><>><<")
 
 
-def _count(count: Count, system: SystemParameters) -> list[str]:
-    if count.counted is None:
-        return [count.printed, str(system.hole), _NOTHING]
-    if count.rounds is None:
-        verdict = "not compared"
-    elif count.rounds:
-        verdict = "yes"
-    else:
-        verdict = f"no: {rounded_millions(count.counted, count.printed)}"
-    return [count.printed, f"{count.counted:,}", verdict]
+def _count(count: Count) -> list[str]:
+    rounded = rounded_millions(count.counted, count.printed)
+    return [count.printed, f"{count.counted:,}", "yes" if count.rounds else f"no: {rounded}"]
 
 
 # Provenance -----------------------------------------------------------------------------
@@ -326,14 +333,19 @@ def _dates(report: Report) -> str:
     return f"first run created {_time(first)}, last one finished {_time(last)}"
 
 
+def _epoch(run: RunProvenance) -> str:
+    return f"{run.epoch}/{run.epochs}" if run.epochs else "not trained"
+
+
 def _runs(report: Report) -> str:
-    header = ["Model", "seed", "key", "epoch", "finished", "seconds", "device", "commit"]
+    header = ["Model", "seed", "key", "trained", "epoch", "finished", "seconds", "device", "commit"]
     lines = [
         [
             run.label,
             str(run.seed),
             run.key,
-            f"{run.epoch}/{run.epochs}",
+            f"{run.parameters.trainable:,}",
+            _epoch(run),
             _time(run.finished),
             f"{run.train_s:.1f}",
             run.device_name,
@@ -341,4 +353,4 @@ def _runs(report: Report) -> str:
         ]
         for run in report.provenance.runs
     ]
-    return table(header, lines, "<><>>><<")
+    return table(header, lines, "<><>>>><<")

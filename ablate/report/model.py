@@ -6,7 +6,8 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 from typing import Literal
 
 from ablate.report.published import Source
-from ablate.spec import Context, Frozen
+from ablate.runs import Parameters
+from ablate.spec import BackboneName, Context, Frozen
 
 Hole = Literal["not run", "running", "interrupted", "failed", "diverged"]
 
@@ -109,6 +110,7 @@ class Row(Frozen):
     Attributes:
         name: The variant's name.
         label: What tables print.
+        system: What kind of model it is.
         midlay: The MidLays in the paper's notation; None without an ATL.
         residual: Whether the ATL has the residual connection; None without an ATL.
         outside: Whether the ATL stands outside the blocks; None without an ATL.
@@ -122,6 +124,7 @@ class Row(Frozen):
 
     name: str
     label: str
+    system: Literal["sam", "cnn", "sam-zero-shot"]
     midlay: str | None
     residual: bool | None
     outside: bool | None
@@ -161,40 +164,44 @@ class Count(Frozen):
 
     Attributes:
         printed: In millions, as the paper prints it.
-        counted: What a built model has; None if there is none.
-        rounds: Whether counted rounds to printed; None where they are not compared.
+        counted: What the model has.
+        rounds: Whether counted rounds to printed.
     """
 
     printed: str
-    counted: int | None
-    rounds: bool | None
+    counted: int
+    rounds: bool
 
 
-class SystemParameters(Frozen):
-    """One row of the table of parameters.
+class ReadingParameters(Frozen):
+    """What one reading of a printed row of parameters counts.
 
     Attributes:
-        name: Variant or system.
-        label: The paper's name of it.
-        backbone: The image encoder that was counted; None if nothing was.
-        hole: Why nothing was counted.
+        system: The name of the printed row.
+        label: The paper's name of the model.
+        variant: The variant that was counted.
+        reading: The variant's label.
+        backbone: The SAM that it was counted on; None for a model without SAM.
         total: All parameters.
         trainable: Those that are trained.
+        note: Why they do or do not round to the printed ones.
     """
 
-    name: str
+    system: str
     label: str
-    backbone: str | None
-    hole: Literal["not built"] | Hole | None
+    variant: str
+    reading: str
+    backbone: BackboneName | None
     total: Count
     trainable: Count
+    note: str
 
 
 class CountedParameters(Frozen):
-    """The published table of parameters beside what the built models have."""
+    """The published table of parameters, each row beside every reading of it."""
 
     source: Source
-    systems: tuple[SystemParameters, ...]
+    readings: tuple[ReadingParameters, ...]
 
 
 class RankAgreement(Frozen):
@@ -243,7 +250,10 @@ class PublishedValues(Frozen):
 
 
 class RunProvenance(Frozen):
-    """Where the numbers of one run come from; see ablate.runs.formats for the fields."""
+    """Where the numbers of one run come from; see ablate.runs.formats for the fields.
+
+    ``epochs`` is 0 where nothing was trained.
+    """
 
     name: str
     label: str
@@ -252,6 +262,7 @@ class RunProvenance(Frozen):
     epoch: int
     epochs: int
     steps: int
+    parameters: Parameters
     weights_sha256: str
     ablate: str
     commit: str | None

@@ -1,11 +1,15 @@
-"""Parameters of built models beside the printed ones (the paper's Table III)."""
+"""The paper's Table III: each printed row beside what the models that it may mean have.
+
+Counted from geometry, so it is the same whatever was run.
+"""
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from ablate.report.model import Count, CountedParameters, SystemParameters
-from ablate.report.published import ParameterRow, ParameterTable
-from ablate.report.rows import Group, Groups
-from ablate.spec import BACKBONES
+from ablate.errors import SpecError
+from ablate.registry import Catalogue
+from ablate.report.model import Count, CountedParameters, ReadingParameters
+from ablate.report.published import ParameterRow, load_parameters
+from ablate.spec import BackboneName, Variant, count_cnn_parameters, count_parameters
 
 _MILLION = 1_000_000
 
@@ -15,39 +19,52 @@ def rounded_millions(counted: int, printed: str) -> str:
     return str((Decimal(counted) / _MILLION).quantize(Decimal(printed), ROUND_HALF_UP))
 
 
-def parameters_of(published: ParameterTable, groups: Groups) -> CountedParameters:
-    """The published table with the counts of the rows that were trained."""
-    return CountedParameters(
-        source=published.source,
-        systems=tuple(_system(row, groups[name]) for name, row in published.rows.items()),
+def counted_parameters(name: str) -> CountedParameters:
+    """A published table of parameters with every reading of its rows counted.
+
+    Args:
+        name: The published table's name.
+
+    Raises:
+        SpecError: If there is no such table, if a reading is no variant of the catalogue, or if
+            the row of a SAM names no backbone.
+    """
+    table, catalogue = load_parameters(name), Catalogue()
+    problems: list[str] = []
+    readings: list[ReadingParameters] = []
+    for system, row in table.rows.items():
+        for variant in row.readings:
+            place = f"published table {name!r}, row {system}"
+            try:
+                readings.append(_reading(system, row, variant, catalogue.variant(variant)))
+            except SpecError as error:
+                problems += [f"{place}: {problem}" for problem in error.problems]
+    if problems:
+        raise SpecError(problems)
+    return CountedParameters(source=table.source, readings=tuple(readings))
+
+
+def _reading(system: str, row: ParameterRow, name: str, variant: Variant) -> ReadingParameters:
+    backbone: BackboneName | None = None
+    if variant.system == "cnn":
+        counted = count_cnn_parameters(variant)
+    elif row.backbone is None:
+        raise SpecError([f"the reading {name} is a SAM, but no backbone is printed; add it"])
+    else:
+        backbone = row.backbone
+        counted = count_parameters(variant, backbone)
+    return ReadingParameters(
+        system=system,
+        label=row.label,
+        variant=name,
+        reading=variant.label or name,
+        backbone=backbone,
+        total=_count(row.total, counted.total),
+        trainable=_count(row.trainable, counted.trainable),
+        note=row.readings[name],
     )
 
 
-def _system(printed: ParameterRow, group: Group) -> SystemParameters:
-    finished = next((reading for reading in group.readings if reading.finished), None)
-    if finished is None or finished.finished is None:
-        is_ours = bool(group.readings) or printed.backbone is not None
-        return SystemParameters(
-            name=group.name,
-            label=printed.label,
-            backbone=None,
-            hole=group.hole if is_ours else "not built",
-            total=Count(printed=printed.total, counted=None, rounds=None),
-            trainable=Count(printed=printed.trainable, counted=None, rounds=None),
-        )
-    counted = finished.finished.result.parameters
-    backbone = finished.run.backbone_name
-    comparable = backbone == printed.backbone
-    return SystemParameters(
-        name=group.name,
-        label=printed.label,
-        backbone=BACKBONES[backbone].label,
-        hole=None,
-        total=_count(printed.total, counted.total, comparable),
-        trainable=_count(printed.trainable, counted.trainable, comparable),
-    )
-
-
-def _count(printed: str, counted: int, comparable: bool) -> Count:
-    rounds = rounded_millions(counted, printed) == printed if comparable else None
+def _count(printed: str, counted: int) -> Count:
+    rounds = rounded_millions(counted, printed) == printed
     return Count(printed=printed, counted=counted, rounds=rounds)

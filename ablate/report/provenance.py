@@ -38,6 +38,7 @@ def _run(run: RunSpec, finished: Finished) -> RunProvenance:
         epoch=result.epoch,
         epochs=result.epochs,
         steps=result.steps,
+        parameters=result.parameters,
         weights_sha256=result.weights_sha256,
         ablate=provenance.ablate,
         commit=provenance.commit,

@@ -87,15 +87,18 @@ class ParameterRow(Frozen):
 
     Attributes:
         label: The paper's name of the model.
-        backbone: The image encoder that was counted; None: not a SAM.
+        backbone: The SAM that the paper builds on; None: not a SAM.
         total: All parameters.
         trainable: Those that are trained.
+        readings: Variants that the printed name may stand for, each with the reason why its
+            parameters do or do not round to the printed ones.
     """
 
     label: str
     backbone: BackboneName | None = None
     total: Printed
     trainable: Printed
+    readings: dict[str, str] = Field(min_length=1)
 
 
 class ParameterTable(Frozen):

@@ -13,7 +13,8 @@ Format = Literal["markdown", "csv", "json"]
 SUFFIXES: dict[Format, str] = {"markdown": ".md", "csv": ".csv", "json": ".json"}
 
 _NOT_APPLICABLE = "n/a"
-_STRUCTURE = ["sweep", "variant", "label", "midlay", "residual", "outside", "numbers", "n"]
+_STRUCTURE = ["sweep", "variant", "label", "system", "midlay", "residual", "outside"]
+_SIDE = ["numbers", "n"]
 _DELTA = ["delta_miou", "delta_miou_low", "delta_miou_high"]
 
 
@@ -36,7 +37,7 @@ def _to_csv(report: Report) -> str:
 
     No cell is empty: a hole has its name, and what there cannot be is ``n/a``.
     """
-    header = list(_STRUCTURE)
+    header = _STRUCTURE + _SIDE
     for metric in COLUMNS:
         header += [metric, f"{metric}_sd"]
     text = io.StringIO()
@@ -44,7 +45,7 @@ def _to_csv(report: Report) -> str:
     writer.writerow([*header, *_DELTA, "watermark"])
     watermark = report.watermark or _NOT_APPLICABLE
     for row in report.rows:
-        structure = [report.sweep, row.name, row.label, row.midlay or _NOT_APPLICABLE]
+        structure = [report.sweep, row.name, row.label, row.system, row.midlay or _NOT_APPLICABLE]
         structure += [_yes_or_no(row.residual), _yes_or_no(row.outside)]
         writer.writerow([*structure, *_reproduced(row, report), watermark])
         if report.published is not None:

@@ -75,12 +75,13 @@ class Groups:
 
 def row_of(group: Group, baseline: Group | None, has_published: bool, is_comparable: bool) -> Row:
     """One row of the table; only comparable ones have verdicts."""
-    run = group.readings[0].run
-    adapter = run.variant.adapter
-    atl = adapter if adapter.kind != "none" else None
+    variant = group.readings[0].run.variant
+    adapter = variant.adapter if variant.system == "sam" else None
+    atl = adapter if adapter and adapter.kind != "none" else None
     return Row(
         name=group.name,
         label=group.label,
+        system=variant.system,
         midlay=midlay_text(atl) if atl else None,
         residual=atl.residual if atl else None,
         outside=atl.placement == "outside" if atl else None,

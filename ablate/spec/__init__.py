@@ -1,7 +1,11 @@
 """The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
 
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
 from ablate.spec.base import Frozen, canonical_json, digest_of
+from ablate.spec.cnn_parts import encoder_layers, head_layers
+from ablate.spec.counting import ParameterCount, count_cnn_parameters, count_parameters
+from ablate.spec.layer import Layer, parameters_of
 from ablate.spec.protocol import (
     BijieData,
     ColorJitter,
@@ -14,62 +18,93 @@ from ablate.spec.protocol import (
     PublishedSplit,
     Split,
 )
+from ablate.spec.resnet import (
+    ARCHITECTURES,
+    RESNETS,
+    Architecture,
+    ArchitectureName,
+    ResNet,
+    ResNetName,
+)
 from ablate.spec.run import (
     ENGINE_VERSION,
     NANO_WEIGHTS,
     Context,
     DataIdentity,
+    ResNetIdentity,
     RunSpec,
     WeightsIdentity,
+    random_resnet,
 )
-from ablate.spec.structure import Layer, layers, midlay_text, shared_layers, site_count
+from ablate.spec.sam_parts import sam_layers
+from ablate.spec.structure import layers, midlay_text, shared_layers, site_count
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.variant import (
-    Adapter,
-    AtlAdapter,
-    AtlReleasedAdapter,
-    MidLay,
-    NoAdapter,
+    CnnVariant,
+    Everything,
+    InteriorPoints,
+    Prompts,
     SamVariant,
     Variant,
+    ZeroShotVariant,
 )
 
 __all__ = [
+    "ARCHITECTURES",
     "BACKBONES",
     "ENGINE_VERSION",
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
+    "RESNETS",
     "Adapter",
+    "Architecture",
+    "ArchitectureName",
     "AtlAdapter",
     "AtlReleasedAdapter",
     "Backbone",
     "BackboneName",
     "BijieData",
+    "CnnVariant",
     "ColorJitter",
     "Comparison",
     "Context",
     "Data",
     "DataIdentity",
+    "Everything",
     "FoldersData",
     "Frozen",
     "GeneratedData",
+    "InteriorPoints",
     "Landslide4SenseData",
     "Layer",
     "Loss",
     "MidLay",
     "NoAdapter",
+    "ParameterCount",
+    "Prompts",
     "Protocol",
     "PublishedSplit",
+    "ResNet",
+    "ResNetIdentity",
+    "ResNetName",
     "RunSpec",
     "SamVariant",
     "Split",
     "Sweep",
     "Variant",
     "WeightsIdentity",
+    "ZeroShotVariant",
     "canonical_json",
+    "count_cnn_parameters",
+    "count_parameters",
     "digest_of",
+    "encoder_layers",
+    "head_layers",
     "layers",
     "midlay_text",
+    "parameters_of",
+    "random_resnet",
+    "sam_layers",
     "shared_layers",
     "site_count",
 ]

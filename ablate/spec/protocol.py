@@ -92,12 +92,22 @@ class PublishedSplit(Frozen):
 
 
 class ColorJitter(Frozen):
-    """torchvision's ColorJitter, on training images only: the range of each factor."""
+    """torchvision's ColorJitter: the range of each factor.
+
+    Attributes:
+        brightness: Of the factor of brightness, around 1.
+        contrast: Of the factor of contrast, around 1.
+        saturation: Of the factor of saturation, around 1.
+        hue: Of the shift of hue, around 0, in turns.
+        images: ``training``; ``all``: validation images too, anew in every epoch, as in the
+            authors' public code.
+    """
 
     brightness: NonNegative
     contrast: NonNegative
     saturation: NonNegative
     hue: float = Field(ge=0, le=0.5)
+    images: Literal["training", "all"] = "training"
 
 
 class AdamW(Frozen):
@@ -142,7 +152,10 @@ class Protocol(Frozen):
         split: Which images validate.
         mean: Subtracted from the channels of an image in 0..1.
         std: Divides the channels after that.
-        color_jitter: Augmentation of training images; None: none.
+        color_jitter: Augmentation; None: none.
+        prompt_weights: Where the no-mask embedding and the matrix of the positional encoding come
+            from: the ``checkpoint``, or ``random`` values, with which the authors' public code
+            leaves them (it looks for them under other names than SAM's, with strict=False).
         epochs: Passes over the training images.
         batch_size: Images in a step.
         optimizer: What moves the trained parameters.
@@ -161,6 +174,7 @@ class Protocol(Frozen):
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
     color_jitter: ColorJitter | None
+    prompt_weights: Literal["checkpoint", "random"] = "checkpoint"
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: AdamW
@@ -182,4 +196,12 @@ class Protocol(Frozen):
 
         The backbone is part of the variant's identity, the data set has a digest of its own.
         """
-        return self.model_dump(mode="json", exclude={"name", "published_split", "data", "backbone"})
+        identity = self.model_dump(
+            mode="json", exclude={"name", "published_split", "data", "backbone"}
+        )
+        # Runs that are older than these fields keep their keys.
+        if self.prompt_weights == "checkpoint":
+            del identity["prompt_weights"]
+        if self.color_jitter and self.color_jitter.images == "training":
+            del identity["color_jitter"]["images"]
+        return identity

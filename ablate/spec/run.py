@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ablate.spec.backbone import BACKBONES, Backbone, BackboneName
+from ablate.spec.backbone import BACKBONES, BackboneName
 from ablate.spec.base import Frozen, digest_of
 from ablate.spec.protocol import Protocol
+from ablate.spec.resnet import RESNETS, ResNetName
 from ablate.spec.variant import Variant
 
 # Raised by one whenever the engine gives other numbers for the same spec.
@@ -52,29 +53,60 @@ NANO_WEIGHTS = WeightsIdentity(
 )
 
 
+class ResNetIdentity(Frozen):
+    """Which values a rival's ResNet starts from.
+
+    Attributes:
+        label: How tables and watermarks call them.
+        sha256: Of the file (of the recipe, for random values).
+    """
+
+    label: str
+    sha256: str
+
+    def is_official(self, resnet: ResNetName) -> bool:
+        """Whether it is one of torchvision's files, by the digits of their names."""
+        return self.sha256.startswith(RESNETS[resnet].official_digits)
+
+
+def random_resnet(resnet: ResNetName) -> ResNetIdentity:
+    """The identity of a ResNet that starts from random values, drawn from the run's seed."""
+    return ResNetIdentity(
+        label=f"random {RESNETS[resnet].label}",
+        sha256=digest_of({"resnet": resnet, "recipe": "random", "version": 1}),
+    )
+
+
 class Context(Frozen):
-    """Everything that the runs of one table share: all but the variant and the seed."""
+    """Everything that the runs of one table share: all but the variant and the seed.
+
+    Attributes:
+        protocol: The recipe.
+        data: The images.
+        weights: The SAM that variants are built on.
+        resnets: What the rivals' ResNets start from, as far as the table has rivals.
+    """
 
     protocol: Protocol
     data: DataIdentity
     weights: WeightsIdentity
+    resnets: dict[ResNetName, ResNetIdentity] = Field(default_factory=dict)
 
     @property
     def watermark(self) -> str | None:
         """The sentence that everything made from these runs carries; None if comparable.
 
         Comparable with published values are runs of an unaltered protocol, from SAM's official
-        weights, on a split of the published size.
+        weights and torchvision's, on a split of the published size.
         """
         split = self.protocol.published_split
         sizes = (self.data.train, self.data.validation)
         official = self.weights.sha256 == BACKBONES[self.weights.backbone].checkpoint_sha256
-        if official and split and (split.train, split.validation) == sizes:
+        foreign = [each for name, each in self.resnets.items() if not each.is_official(name)]
+        if official and not foreign and split and (split.train, split.validation) == sizes:
             return None
-        return (
-            f"{self.protocol.name}: {self.data.label}, {self.weights.label}; "
-            "not comparable with the published values"
-        )
+        parts = ", ".join([self.data.label, self.weights.label, *(each.label for each in foreign)])
+        return f"{self.protocol.name}: {parts}; not comparable with the published values"
 
     @property
     def id(self) -> str:
@@ -82,11 +114,17 @@ class Context(Frozen):
         return digest_of(self.identity())[:8]
 
     def identity(self) -> dict[str, Any]:
-        """What decides the training, besides the variant and the seed."""
+        """What decides the runs of a table, besides their variants and seeds."""
+        shared = self.recipe() | {"weights": self.weights.sha256}
+        if self.resnets:
+            shared["resnets"] = {name: each.sha256 for name, each in self.resnets.items()}
+        return shared
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides any training, whatever it starts from."""
         return {
             "protocol": self.protocol.identity(),
             "data": self.data.digest,
-            "weights": self.weights.sha256,
             "engine": ENGINE_VERSION,
         }
 
@@ -112,22 +150,39 @@ class RunSpec(Frozen):
         return self.variant.label or self.name
 
     @property
-    def backbone_name(self) -> BackboneName:
-        """The variant's own backbone, or else the protocol's."""
+    def backbone_name(self) -> BackboneName | None:
+        """The SAM that is built: the variant's own or the protocol's; None for a rival."""
+        if self.variant.system == "cnn":
+            return None
         return self.variant.backbone or self.context.protocol.backbone
 
     @property
-    def backbone(self) -> Backbone:
-        """The geometry of the image encoder."""
-        return BACKBONES[self.backbone_name]
+    def epochs(self) -> int:
+        """How many epochs it trains; 0 where it is only evaluated."""
+        trained = self.variant.system != "sam-zero-shot"
+        return self.context.protocol.epochs if trained else 0
+
+    @property
+    def weights(self) -> WeightsIdentity | ResNetIdentity:
+        """What the model starts from: a SAM, or a rival's ResNet."""
+        if self.variant.system == "cnn":
+            return self.context.resnets[self.variant.resnet]
+        return self.context.weights
 
     @property
     def key(self) -> str:
         """The name of the run's folder: 16 hex digits over all that decides the result."""
         return digest_of(
-            self.context.identity()
+            self.context.recipe()
             | {
+                "weights": self.weights.sha256,
                 "variant": self.variant.identity(self.context.protocol.backbone),
                 "seed": self.seed,
             }
         )[:16]
+
+    @model_validator(mode="after")
+    def _weights_are_named(self) -> "RunSpec":
+        if self.variant.system == "cnn" and self.variant.resnet not in self.context.resnets:
+            raise ValueError(f"the context names no weights for {self.variant.resnet}")
+        return self

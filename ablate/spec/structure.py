@@ -1,27 +1,10 @@
-"""What a variant looks like inside, in plain numbers: no model is built for it."""
+"""What an adapter looks like inside, in plain numbers: no model is built for it."""
 
-from dataclasses import dataclass
 from itertools import groupby
 
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, NoAdapter
 from ablate.spec.backbone import PATCH_SIZE_PX, Backbone
-from ablate.spec.variant import Adapter, AtlAdapter, AtlReleasedAdapter, NoAdapter
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of an adapter.
-
-    Attributes:
-        name: What the paper calls it.
-        module: What it is made of.
-        shape: Channels in → channels out.
-        parameters: How many it has.
-    """
-
-    name: str
-    module: str
-    shape: str
-    parameters: int
+from ablate.spec.layer import Layer, conv, linear, norm
 
 
 def layers(adapter: Adapter, backbone: Backbone) -> list[Layer]:
@@ -41,12 +24,12 @@ def shared_layers(adapter: Adapter, backbone: Backbone) -> list[Layer]:
         return []
     wide, d, patch = backbone.width, adapter.width, PATCH_SIZE_PX
     return [
-        Layer("L_down", "Linear", f"{wide} → {d}", wide * d + d),
+        Layer("L_down", "Linear", f"{wide} → {d}", linear(wide, d)),
         Layer(
             "high frequencies",
             f"FFT, Conv {patch}×{patch} stride {patch}",
             f"3 → {d}",
-            3 * patch * patch * d + d,
+            conv(3, d, patch, has_bias=True),
         ),
         *([] if "c" in adapter.midlays else [_up(wide, d)]),
     ]
@@ -63,10 +46,10 @@ def _atl_layers(adapter: AtlAdapter, backbone: Backbone) -> list[Layer]:
     wide, d, k = backbone.width, adapter.width, adapter.kernel_size
     midlay = {
         "m": _linear_midlay(d),
-        "c": _conv_midlay(f"Conv {k}×{k}", d, d, d * d * k * k + d),
+        "c": _conv_midlay(f"Conv {k}×{k}", d, d, conv(d, d, k, has_bias=True)),
     }
     return [
-        Layer("L_down", "Linear", f"{wide} → {d}", wide * d + d),
+        Layer("L_down", "Linear", f"{wide} → {d}", linear(wide, d)),
         *(midlay[name] for name in adapter.midlays),
         _up(wide, d),
     ]
@@ -77,28 +60,28 @@ def _released_layers(adapter: AtlReleasedAdapter, backbone: Backbone) -> list[La
     if "c" not in adapter.midlays:
         return [_linear_midlay(d) for _ in adapter.midlays]
     return [
-        _conv_midlay("Conv 1×1", d, d, d * d + d),
+        _conv_midlay("Conv 1×1", d, d, linear(d, d)),
         _conv_midlay("depthwise Conv 3×3", d, d, 9 * d),
-        _conv_midlay("Conv 1×1", d, wide, d * wide + wide),
+        _conv_midlay("Conv 1×1", d, wide, linear(d, wide)),
     ]
 
 
 def _linear_midlay(d: int) -> Layer:
-    return Layer("MidLay m", "Linear, GELU", f"{d} → {d}", d * d + d)
+    return Layer("MidLay m", "Linear, GELU", f"{d} → {d}", linear(d, d))
 
 
-def _conv_midlay(conv: str, channels_in: int, channels_out: int, parameters: int) -> Layer:
+def _conv_midlay(convolution: str, channels_in: int, channels_out: int, parameters: int) -> Layer:
     """The convolution's parameters are given, the LayerNorm's are added."""
     return Layer(
         "MidLay c",
-        f"{conv}, LayerNorm, GELU",
+        f"{convolution}, LayerNorm, GELU",
         f"{channels_in} → {channels_out}",
-        parameters + 2 * channels_out,
+        parameters + norm(channels_out),
     )
 
 
 def _up(wide: int, d: int) -> Layer:
-    return Layer("L_up", "Linear", f"{d} → {wide}", d * wide + wide)
+    return Layer("L_up", "Linear", f"{d} → {wide}", linear(d, wide))
 
 
 def midlay_text(adapter: Adapter) -> str:

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablate.runs import Event, Failure, Provenance, Result, State, SweepRecord
-from ablate.spec import ENGINE_VERSION, Context, RunSpec, midlay_text
+from ablate.spec import (
+    ARCHITECTURES,
+    ENGINE_VERSION,
+    RESNETS,
+    AtlAdapter,
+    CnnVariant,
+    Context,
+    InteriorPoints,
+    NoAdapter,
+    RunSpec,
+    SamVariant,
+    ZeroShotVariant,
+    midlay_text,
+)
 
 # mlflow.utils.validation: longer values are refused or cut.
 _PARAM_CHARACTERS = 6000
@@ -60,7 +73,9 @@ def run_name(spec: RunSpec, seeds: Sequence[int]) -> str:
 
 def sweep_note(context: Context) -> str:
     """The description of a parent run, in Markdown."""
-    return _paragraphs(_watermark(context), f"{_ground(context)}.")
+    rivals = [each.label for each in context.resnets.values()]
+    ground = _ground(context, context.weights.label, *rivals)
+    return _paragraphs(_watermark(context), f"{ground}.")
 
 
 def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
@@ -70,7 +85,7 @@ def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
         # Second: MLflow folds away what comes after a few lines.
         _watermark(spec.context),
         _ending(ending, spec.context.protocol.selection),
-        f"{_ground(spec.context)}, seed {spec.seed}.",
+        f"{_ground(spec.context, spec.weights.label)}, seed {spec.seed}.",
     )
 
 
@@ -79,21 +94,28 @@ def _paragraphs(*parts: str) -> str:
 
 
 def _structure(spec: RunSpec) -> str:
-    adapter = spec.variant.adapter
-    if adapter.kind == "none":
-        return "no adapter, only the mask decoder learns"
-    residual = "with" if adapter.residual else "without"
-    return (
-        f"MidLay {midlay_text(adapter)}, {adapter.placement} the transformer blocks, "
-        f"{residual} residual connection, d = {adapter.width}"
-    )
+    match spec.variant:
+        case SamVariant(adapter=adapter):
+            if isinstance(adapter, NoAdapter):
+                return "no adapter, only the mask decoder learns"
+            residual = "with" if adapter.residual else "without"
+            return (
+                f"MidLay {midlay_text(adapter)}, {adapter.placement} the transformer blocks, "
+                f"{residual} residual connection, d = {adapter.width}"
+            )
+        case CnnVariant(architecture=name, resnet=resnet):
+            return f"{ARCHITECTURES[name].label} on {RESNETS[resnet].label}, all of it trained"
+        case ZeroShotVariant(prompts=InteriorPoints()):
+            return "SAM without training, one point inside each landslide of the truth"
+        case ZeroShotVariant():
+            return "SAM without training, its own masks assigned by the truth (oracle upper bound)"
 
 
-def _ground(context: Context) -> str:
+def _ground(context: Context, *weights: str) -> str:
     data = context.data
     return (
         f"Protocol {context.protocol.name} on {data.label} "
-        f"({data.train} training, {data.validation} validation images), {context.weights.label}"
+        f"({data.train} training, {data.validation} validation images), {', '.join(weights)}"
     )
 
 
@@ -101,11 +123,13 @@ def _ending(ending: Result | Failure | None, selection: str) -> str:
     if isinstance(ending, Failure):
         return f"**{ending.kind}**: {ending.message}"
     if isinstance(ending, Result):
+        counted, machine = ending.parameters, ending.machine
+        spent = f"in {ending.train_s:.0f} s on {machine.device_name}, {machine.precision}."
+        if not ending.epochs:
+            return f"{counted.total:,} parameters, none of them trained; evaluated {spent}"
         return (
             f"Epoch {ending.epoch} of {ending.epochs} selected ({selection}); "
-            f"{ending.parameters.trainable:,} of {ending.parameters.total:,} parameters trained "
-            f"in {ending.train_s:.0f} s on {ending.machine.device_name}, "
-            f"{ending.machine.precision}."
+            f"{counted.trainable:,} of {counted.total:,} parameters trained {spent}"
         )
     return ""
 
@@ -121,8 +145,11 @@ def params(spec: RunSpec) -> dict[str, str]:
     """The whole spec, flattened to dotted names, with every default filled in."""
     variant = spec.variant.model_dump(mode="json")
     variant |= {"name": spec.name, "label": spec.label, "backbone": spec.backbone_name}
-    if spec.variant.adapter.kind == "atl":
-        variant["adapter"]["up_init"] = spec.variant.adapter.effective_up_init
+    if isinstance(spec.variant, CnnVariant):
+        variant["backbone"] = spec.variant.resnet
+    adapter = spec.variant.adapter if isinstance(spec.variant, SamVariant) else None
+    if isinstance(adapter, AtlAdapter):
+        variant["adapter"]["up_init"] = adapter.effective_up_init
     tree = {"variant": variant, "seed": spec.seed, "engine": ENGINE_VERSION}
     flat = dict(_flatten(tree | spec.context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}

@@ -40,7 +40,7 @@ def check_device(name: str) -> torch.device:
 
 
 def limit_threads(backbone: BackboneName) -> None:
-    """Gives SAM-nano one thread; larger models keep what torch was started with.
+    """Gives sweeps on SAM-nano one thread; larger ones keep what torch was started with.
 
     SAM-nano's operations are so small that a second thread gains little beside a second worker,
     and on one thread a run gives the same bits on machines with any number of cores.

@@ -2,7 +2,10 @@
 
 import math
 import time
+from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ablate.data import Prepared
@@ -10,7 +13,7 @@ from ablate.data.batches import Batch, TrainingBatches, validation_batches
 from ablate.errors import Diverged, Interrupted
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import confusion_per_image
-from ablate.models import Segmenter
+from ablate.models import TrainableModel
 from ablate.runs import Event, Progress, RunFolder
 from ablate.spec import RunSpec
 from ablate.train.devices import Precision
@@ -19,6 +22,8 @@ from ablate.train.state import Best, TrainingState
 from ablate.train.stop import Stop
 
 _PROGRESS_EVERY_S = 0.3
+# Saving may take this share of the time: a rival's checkpoint is a thousand times SAM-nano's.
+_SAVING_SHARE = 0.1
 
 
 class Engine:
@@ -43,7 +48,7 @@ class Engine:
         self,
         folder: RunFolder,
         spec: RunSpec,
-        model: Segmenter,
+        model: TrainableModel,
         prepared: Prepared,
         train: list[int],
         validation: list[int],
@@ -58,8 +63,10 @@ class Engine:
         self._precision = precision
         self._stop = stop
         self._device = next(model.parameters()).device
+        self._seed = spec.seed
         self._batches = TrainingBatches(prepared, train, self.protocol, spec.seed)
         self._last_progress = 0.0
+        self._next_save = 0.0
         torch.manual_seed(spec.seed)
         self.state = TrainingState(model, self.protocol)
         if checkpoint := folder.load_checkpoint():
@@ -77,37 +84,63 @@ class Engine:
             self._train_epoch()
             self._end_epoch()
 
-    def validate(self) -> tuple[float, list[Confusion]]:
+    def validate(self, epoch: int) -> tuple[float, list[Confusion]]:
         """The model as it is on the validation images.
+
+        Args:
+            epoch: The epoch whose weights the model has.
 
         Returns:
             The mean loss, each batch weighted by its images, and each image's confusion.
         """
         loss_sum = 0.0
         confusions: list[Confusion] = []
-        with torch.inference_mode():
-            for batch in validation_batches(self._prepared, self._validation, self.protocol):
-                logits, loss = self._forward(batch)
-                loss_sum += loss.item() * len(batch.indices)
-                confusions += confusion_per_image(logits, batch.masks.to(self._device))
+        for batch, logits in self._evaluated(self._validation, epoch):
+            masks = batch.masks.to(self._device)
+            loss = segmentation_loss(logits, masks, self.protocol.loss)
+            loss_sum += loss.item() * len(batch.indices)
+            confusions += confusion_per_image(logits, masks)
         return loss_sum / len(self._validation), confusions
 
-    def _forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (Bx1xSxS) and loss of a batch."""
-        images, masks = batch.images.to(self._device), batch.masks.to(self._device)
-        with torch.autocast(
+    def predictions(
+        self, indices: list[int], epoch: int
+    ) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+        """What the model as it is finds in some validation images: index and mask (SxS)."""
+        for batch, logits in self._evaluated(indices, epoch):
+            yield from zip(batch.indices, (logits > 0).cpu().numpy()[:, 0], strict=True)
+
+    def _evaluated(self, indices: list[int], epoch: int) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """Batches of validation images and their logits (Bx1xSxS)."""
+        self.state.model.eval()
+        for batch in validation_batches(self._prepared, indices, self.protocol, self._seed, epoch):
+            with torch.inference_mode(), self._autocast():
+                logits = self.state.model(batch.images.to(self._device))
+            yield batch, logits
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
-        ):
-            logits = self.state.model(images)
-        return logits, segmentation_loss(logits, masks, self.protocol.loss)
+        )
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of a training step, over all that the model is asked to learn from."""
+        images, masks = batch.images.to(self._device), batch.masks.to(self._device)
+        with self._autocast():
+            weighted = self.state.model.weighted_logits(images)
+        losses = [
+            weight * segmentation_loss(logits, masks, self.protocol.loss)
+            for weight, logits in weighted
+        ]
+        return torch.stack(losses).sum()
 
     def _train_epoch(self) -> None:
         state = self.state
+        state.model.train()
         started = time.monotonic()
         spent_before_s = state.elapsed_s
         for batch in self._batches.epoch(state.epoch, state.step_in_epoch):
             state.optimizer.zero_grad(set_to_none=True)
-            loss = self._forward(batch)[1]
+            loss = self._loss(batch)
             value = loss.item()
             if not math.isfinite(value):
                 raise Diverged(
@@ -126,10 +159,10 @@ class Engine:
                 raise Interrupted(f"stopped in epoch {state.epoch} after step {state.step}")
 
     def _end_epoch(self) -> None:
-        """Validates, keeps the weights if they are the best, tells the event, saves."""
+        """Validates, keeps the weights if they are the best, tells the event, saves where due."""
         state, started = self.state, time.monotonic()
         epoch = state.epoch
-        val_loss, confusions = self.validate()
+        val_loss, confusions = self.validate(epoch)
         if not math.isfinite(val_loss):
             raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
         metrics = {
@@ -153,10 +186,14 @@ class Engine:
         self._folder.append_event(
             Event(epoch=epoch, step=state.step, time=time.time(), metrics=metrics)
         )
-        self._save()
+        if time.monotonic() >= self._next_save:
+            self._save()
 
     def _save(self) -> None:
+        started = time.monotonic()
         self._folder.save_checkpoint(self.state.step, self.state.to_bytes())
+        saved = time.monotonic()
+        self._next_save = saved + (saved - started) / _SAVING_SHARE
 
     def _say_progress(self, loss: float) -> None:
         now = time.monotonic()

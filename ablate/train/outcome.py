@@ -5,20 +5,20 @@ import io
 import time
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from PIL import Image
 from safetensors.torch import save
 
 from ablate.data import Prepared
-from ablate.data.batches import validation_batches
 from ablate.metrics import Confusion, scores
-from ablate.models import Segmenter
-from ablate.runs import Machine, Result, RunFolder, atomic
-from ablate.spec import Protocol
+from ablate.runs import Machine, Parameters, Result, RunFolder, atomic
 from ablate.train.engine import Engine
 
-_PANELS = 4
+PANELS = 4
+"""How many validation images, the first ones, get a panel."""
+
 _PANEL_SIDE_PX = 256
 _HIT, _FALSE_ALARM, _MISS = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
@@ -40,25 +40,70 @@ def conclude(
         raise AssertionError("a training ends with a validation")
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
-    val_loss, confusions = engine.validate()
-    weights = save(state.model.trainable_state())
+    val_loss, confusions = engine.validate(state.best.epoch)
+    for index, prediction in engine.predictions(validation[:PANELS], state.best.epoch):
+        write_panel(folder, prepared, index, prediction)
+    publish(
+        folder,
+        [prepared.names[index] for index in validation],
+        confusions,
+        epoch=state.best.epoch,
+        epochs=engine.protocol.epochs,
+        steps=state.step,
+        metrics={"val_loss": val_loss},
+        trained=state.model.trainable_state(),
+        parameters=state.model.parameters_counted(),
+        machine=machine,
+        spent_s=state.elapsed_s + time.monotonic() - started,
+    )
+
+
+def publish(
+    folder: RunFolder,
+    names: list[str],
+    confusions: list[Confusion],
+    *,
+    epoch: int,
+    epochs: int,
+    steps: int,
+    metrics: dict[str, float],
+    trained: dict[str, torch.Tensor],
+    parameters: Parameters,
+    machine: Machine,
+    spent_s: float,
+) -> None:
+    """Writes confusions and weights, then the result: the run is done.
+
+    Args:
+        folder: The run's folder.
+        names: Of the validation images.
+        confusions: Of each of them.
+        epoch: The selected epoch; 0 where nothing is trained.
+        epochs: How many were trained.
+        steps: Optimiser steps.
+        metrics: What there is to say besides the scores.
+        trained: The weights to keep; empty where nothing is trained.
+        parameters: Counted on the model.
+        machine: What the run was computed on.
+        spent_s: Seconds spent, over all resumptions.
+    """
+    weights = save(trained)
     atomic.replace(folder.weights_path, weights)
-    _write_confusions(folder, [prepared.names[index] for index in validation], confusions)
-    _write_panels(folder, state.model, prepared, validation[:_PANELS], engine.protocol)
+    _write_confusions(folder, names, confusions)
     pooled = sum(confusions, Confusion.none())
     folder.publish_result(
         Result(
             key=folder.key,
-            epoch=state.best.epoch,
-            epochs=engine.protocol.epochs,
-            steps=state.step,
-            metrics={"val_loss": val_loss, **scores(pooled)},
+            epoch=epoch,
+            epochs=epochs,
+            steps=steps,
+            metrics=metrics | scores(pooled),
             confusion={"tp": pooled.tp, "fp": pooled.fp, "fn": pooled.fn, "tn": pooled.tn},
-            parameters=state.model.parameters_counted(),
+            parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
             finished=time.time(),
-            train_s=state.elapsed_s + time.monotonic() - started,
+            train_s=spent_s,
         )
     )
 
@@ -79,32 +124,28 @@ def _write_confusions(folder: RunFolder, names: list[str], confusions: list[Conf
     atomic.replace(folder.confusion_path, buffer.getvalue())
 
 
-def _write_panels(
-    folder: RunFolder, model: Segmenter, prepared: Prepared, indices: list[int], protocol: Protocol
+def write_panel(
+    folder: RunFolder, prepared: Prepared, index: int, prediction: npt.NDArray[np.bool_]
 ) -> None:
     """``panels/NAME.png``: image, truth and prediction side by side.
 
     In the prediction white is landslide found, red is false alarm, blue is landslide missed.
+
+    Args:
+        folder: The run's folder.
+        prepared: The data.
+        index: Which image.
+        prediction: Shape SxS.
     """
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        for batch in validation_batches(prepared, indices, protocol):
-            predicted = (model(batch.images.to(device)) > 0).cpu().numpy()[:, 0]
-            for index, prediction in zip(batch.indices, predicted, strict=True):
-                panel = _panel(
-                    np.asarray(prepared.images[index]), prepared.masks[index] > 0, prediction
-                )
-                buffer = io.BytesIO()
-                panel.save(buffer, format="PNG")
-                atomic.replace(
-                    folder.panels_path / f"{prepared.names[index]}.png", buffer.getvalue()
-                )
+    image = np.asarray(prepared.images[index])
+    panel = _panel(image, prepared.masks[index] > 0, prediction)
+    buffer = io.BytesIO()
+    panel.save(buffer, format="PNG")
+    atomic.replace(folder.panels_path / f"{prepared.names[index]}.png", buffer.getvalue())
 
 
 def _panel(
-    image: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]",
-    truth: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
-    prediction: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
+    image: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_], prediction: npt.NDArray[np.bool_]
 ) -> Image.Image:
     """Three square tiles (HxWx3, HxW, HxW) in a row."""
     painted = np.zeros_like(image)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ablate.models import Segmenter
+from ablate.models import TrainableModel
 from ablate.spec import Protocol
 
 Tensors = dict[str, torch.Tensor]
@@ -39,9 +39,10 @@ class TrainingState:
         best: The epoch whose weights are kept; None before the first validation.
     """
 
-    def __init__(self, model: Segmenter, protocol: Protocol) -> None:
+    def __init__(self, model: TrainableModel, protocol: Protocol) -> None:
         """The state before the first step. The model must be frozen as it is to be trained."""
         self.model = model
+        self._device = next(model.parameters()).device
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, lr=protocol.optimizer.lr, weight_decay=protocol.optimizer.weight_decay
@@ -76,6 +77,7 @@ class TrainingState:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "rng": torch.get_rng_state(),
+                "device_rng": self._device_rng(),
             },
             buffer,
         )
@@ -96,3 +98,9 @@ class TrainingState:
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         torch.set_rng_state(saved["rng"])
+        if saved["device_rng"] is not None:
+            torch.cuda.set_rng_state(saved["device_rng"], self._device)
+
+    def _device_rng(self) -> torch.Tensor | None:
+        """The state of the accelerator's own generator, which dropout draws from."""
+        return torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None

@@ -9,11 +9,29 @@ import torch
 
 from ablate.data import open_images, prepare, split
 from ablate.errors import DataError, Diverged, Interrupted, WeightsError
-from ablate.models import build, load_weights
+from ablate.models import (
+    TrainableModel,
+    ZeroShot,
+    build,
+    build_cnn,
+    build_zero_shot,
+    load_resnet,
+    load_weights,
+    with_random_prompts,
+)
 from ablate.runs import Failure, FileDigests, RunFolder, Store
-from ablate.spec import BACKBONES, BackboneName, GeneratedData, RunSpec
+from ablate.spec import (
+    BACKBONES,
+    CnnVariant,
+    GeneratedData,
+    RunSpec,
+    SamVariant,
+    ZeroShotVariant,
+    random_resnet,
+)
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine
+from ablate.train.evaluation import evaluate
 from ablate.train.outcome import conclude
 from ablate.train.stop import Stop, stop_on_signals
 
@@ -34,7 +52,7 @@ def work(folders: Sequence[Path], device: str) -> None:
         Interrupted: If Ctrl-C or SIGTERM asked for a stop; the state is saved.
     """
     where = check_device(device)
-    weights: dict[BackboneName, Weights] = {}
+    weights: dict[str, Weights] = {}
     with stop_on_signals() as stop:
         for path in folders:
             folder = RunFolder(path)
@@ -46,7 +64,7 @@ def work(folders: Sequence[Path], device: str) -> None:
 
 
 def _attempt(
-    folder: RunFolder, device: torch.device, weights: dict[BackboneName, Weights], stop: Stop
+    folder: RunFolder, device: torch.device, weights: dict[str, Weights], stop: Stop
 ) -> None:
     """One attempt at one run; whatever it raises, but for a stop, becomes its failure."""
     folder.clear_failure()
@@ -69,11 +87,11 @@ def _train(
     folder: RunFolder,
     spec: RunSpec,
     device: torch.device,
-    weights: dict[BackboneName, Weights],
+    weights: dict[str, Weights],
     stop: Stop,
 ) -> None:
-    """The path of one run: data, weights, model, training, result."""
-    limit_threads(spec.backbone_name)
+    """The path of one run: data, weights, model, training or evaluation, result."""
+    limit_threads(spec.context.weights.backbone)
     protocol, store = spec.context.protocol, Store.of(folder)
     generated = isinstance(protocol.data, GeneratedData)
     root = None if generated else store.source(spec.context.data.digest)
@@ -86,23 +104,49 @@ def _train(
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     train, validation = split(len(prepared.names), protocol.split)
 
-    backbone = spec.backbone_name
-    if backbone not in weights:
-        official = BACKBONES[backbone].checkpoint is not None
-        checkpoint = checkpoint_of(store, spec.context.weights.sha256) if official else None
-        weights[backbone] = load_weights(backbone, checkpoint)
-    model = build(
-        spec.variant,
-        backbone,
-        image_size_px=protocol.image_size_px,
-        weights=weights[backbone],
-        seed=spec.seed,
-    ).to(device)
-
+    if spec.weights.sha256 not in weights:
+        weights[spec.weights.sha256] = _load(spec, store)
+    model = _model(spec, weights[spec.weights.sha256], device)
+    if isinstance(model, ZeroShot):
+        evaluate(folder, model, prepared, validation, machine(device, "float32"), stop)
+        return
     precision = precision_on(device, protocol.precision)
     engine = Engine(folder, spec, model, prepared, train, validation, precision, stop)
     engine.train()
     conclude(folder, engine, prepared, validation, machine(device, precision))
+
+
+def _load(spec: RunSpec, store: Store) -> Weights:
+    """What the model starts from; empty where it starts from nothing."""
+    sha256 = spec.weights.sha256
+    if isinstance(spec.variant, CnnVariant):
+        resnet = spec.variant.resnet
+        if sha256 == random_resnet(resnet).sha256:
+            return {}
+        return load_resnet(resnet, checkpoint_of(store, sha256))
+    backbone = spec.context.weights.backbone
+    official = BACKBONES[backbone].checkpoint is not None
+    return load_weights(backbone, checkpoint_of(store, sha256) if official else None)
+
+
+def _model(spec: RunSpec, weights: Weights, device: torch.device) -> TrainableModel | ZeroShot:
+    """The run's variant on the device."""
+    protocol, backbone = spec.context.protocol, spec.context.weights.backbone
+    match spec.variant:
+        case SamVariant():
+            if protocol.prompt_weights == "random":
+                weights = with_random_prompts(weights, spec.seed)
+            size_px = protocol.image_size_px
+            return build(
+                spec.variant, backbone, image_size_px=size_px, weights=weights, seed=spec.seed
+            ).to(device)
+        case CnnVariant():
+            return build_cnn(spec.variant, weights or None, spec.seed).to(device)
+        case ZeroShotVariant():
+            size_px = protocol.image_size_px
+            return build_zero_shot(
+                spec.variant, backbone, image_size_px=size_px, weights=weights, device=device
+            )
 
 
 def checkpoint_of(store: Store, sha256: str) -> Path:

@@ -26,17 +26,29 @@ def test_list_names_what_sets_the_variants_apart(tmp_path: Path) -> None:
     assert listed["translandseg-6"] == {
         "name": "translandseg-6",
         "label": "TransLandSeg-6",
+        "system": "sam",
         "adapter": "atl",
         "midlays": "m×2 + c×3",
         "residual": True,
         "placement": "inside",
         "width": 2,
         "sites": "all",
+        "architecture": None,
+        "prompts": None,
     }
     assert listed["translandseg-23-sites"]["sites"] == "between"
     assert listed["translandseg-released-c3"]["width"] == 32
-    table = output(tmp_path, "variants", "list")
-    assert all(name in table for name in listed)
+    assert (listed["unet"]["system"], listed["unet"]["architecture"]) == ("cnn", "unet")
+    assert listed["unet"]["midlays"] is None
+    assert listed["sam-everything"]["prompts"] == "everything"
+
+
+def test_list_names_every_variant_in_80_columns(tmp_path: Path) -> None:
+    listed = {row["name"]: row["system"] for row in rows(tmp_path, "variants", "list")}
+    done = ablate(tmp_path, "variants", "list", COLUMNS="80")
+    lines = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert {line[0]: line[1] for line in lines} == listed
+    assert set(listed.values()) == {"sam", "cnn", "sam-zero-shot"}
 
 
 def test_show_draws_where_the_atl_sits(tmp_path: Path) -> None:
@@ -75,11 +87,54 @@ def test_show_draws_what_the_released_prompts_share(tmp_path: Path) -> None:
     assert "116,544 adapter parameters at 24 sites" in drawn
 
 
+def test_show_draws_a_rivals_encoder_and_head(tmp_path: Path) -> None:
+    drawn = output(tmp_path, "variants", "show", "ccnet")
+    parts = ("CCNet on ResNet-101", "stem", "stage 4", "criss-cross, query", "auxiliary head  Conv")
+    assert sorted(parts, key=drawn.index) == list(parts)
+    assert "stage 3  23 bottleneck blocks  512 → 1024  26,090,496" in drawn
+    assert "last features at 1/8 of the image's side" in drawn
+    assert "loss + 0.4 × loss of the auxiliary head" in drawn
+    assert "71,269,443 parameters, all trained" in drawn
+    assert "auxiliary" not in output(tmp_path, "variants", "show", "pspnet")
+
+
+def test_show_draws_what_sam_itself_is_asked(tmp_path: Path) -> None:
+    points = output(tmp_path, "variants", "show", "sam-points")
+    assert "one point inside each landslide of the truth" in points
+    assert "stability" not in points
+    assert "312,342,832 parameters, none trained" in points
+    masks = output(tmp_path, "variants", "show", "sam-everything", "--backbone", "vit_b")
+    assert "on SAM ViT-B" in masks
+    assert "a grid of 32 × 32 points" in masks
+    assert "quality ≥ 0.88, stability ≥ 0.95: landslide if most of it is, says the truth" in masks
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone", "parts"),
+    [
+        ("unet", None, ("encoder_layers", "head_layers")),
+        ("sam-points", "vit_l", ("layers",)),
+    ],
+)
+def test_show_as_json_has_every_layer_of_other_systems(
+    tmp_path: Path, name: str, backbone: str | None, parts: tuple[str, ...]
+) -> None:
+    shown = json.loads(output(tmp_path, "variants", "show", name, "--format", "json"))
+    (counted,) = rows(tmp_path, "variants", "params", name)
+    assert shown["backbone"] == backbone
+    assert sum(layer["parameters"] for part in parts for layer in shown[part]) == shown["total"]
+    assert {key: shown[key] for key in counted if key != "variant"} == {
+        key: value for key, value in counted.items() if key != "variant"
+    }
+
+
 def test_params_are_exact(tmp_path: Path) -> None:
     counted = {
         row["variant"]: row for row in rows(tmp_path, "variants", "params", "--backbone", "vit_l")
     }
-    assert len(counted) == 14
+    assert len(counted) == 20
+    assert (counted["pspnet"]["total"], counted["pspnet"]["trainable"]) == (46_582_337,) * 2
+    assert (counted["sam-points"]["total"], counted["sam-points"]["trainable"]) == (312_342_832, 0)
     assert counted["translandseg"] == {
         "variant": "translandseg",
         "total": 312_459_684,

@@ -30,6 +30,8 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
         ["run", "--help"],
         ["variants", "list"],
         ["variants", "show", "translandseg-6"],
+        ["variants", "show", "ccnet"],
+        ["variants", "show", "sam-points"],
         ["variants", "check"],
         ["published", "check"],
         ["plan", "--grid", "table4"],

@@ -40,7 +40,7 @@ def assert_same(some: list[Batch], others: list[Batch]) -> None:
 def test_validation_keeps_the_order_and_normalises(
     prepared: Prepared, make_protocol: MakeProtocol
 ) -> None:
-    batches = list(validation_batches(prepared, INDICES, make_protocol(JITTER)))
+    batches = list(validation_batches(prepared, INDICES, make_protocol(JITTER), 0, 1))
     assert [batch.indices for batch in batches] == [[9, 1, 4], [7, 0, 3], [8, 2]]
     batch = batches[0]
     assert batch.images.shape == (3, 3, 16, 16)
@@ -50,6 +50,24 @@ def test_validation_keeps_the_order_and_normalises(
     pixels = torch.tensor(prepared.images[1]).permute(2, 0, 1) / 255
     torch.testing.assert_close(batch.images[1], (pixels - IMAGENET_MEAN) / IMAGENET_STD)
     assert torch.equal(batch.masks[1, 0], torch.tensor(prepared.masks[1]).float())
+
+
+def test_validation_images_are_jittered_only_where_the_protocol_says_so(
+    prepared: Prepared, make_protocol: MakeProtocol
+) -> None:
+    everywhere = make_protocol(JITTER.model_copy(update={"images": "all"}))
+
+    def first(protocol: Protocol, indices: list[int], seed: int, epoch: int) -> torch.Tensor:
+        return next(validation_batches(prepared, indices, protocol, seed, epoch)).images[0]
+
+    plain = first(make_protocol(JITTER), [4, 1], 0, 1)
+    jittered = first(everywhere, [4, 1], 0, 1)
+    assert not torch.equal(plain, jittered)
+    assert torch.equal(jittered, first(everywhere, [4], 0, 1))
+    for seed, epoch in ((1, 1), (0, 2)):
+        assert not torch.equal(jittered, first(everywhere, [4, 1], seed, epoch))
+    training = TrainingBatches(prepared, [4], everywhere, seed=0)
+    assert not torch.equal(jittered, next(training.epoch(1)).images[0])
 
 
 def test_an_epoch_sees_every_training_image_once(
@@ -70,7 +88,7 @@ def test_without_jitter_an_image_is_the_same_as_in_validation(
     prepared: Prepared, make_protocol: MakeProtocol
 ) -> None:
     for batch in TrainingBatches(prepared, INDICES, make_protocol(), seed=1).epoch(1):
-        [same] = validation_batches(prepared, batch.indices, make_protocol())
+        [same] = validation_batches(prepared, batch.indices, make_protocol(), 0, 1)
         assert_same([batch], [same])
 
 
@@ -155,4 +173,4 @@ def test_order_and_jitter_are_what_they_have_always_been(
     monkeypatch.setattr(jitter, "choose", lambda ranges, numbers: used.append(numbers) or [])
     batches = TrainingBatches(prepared, INDICES, make_protocol(JITTER, batch_size=8), seed=0)
     assert next(batches.epoch(1)).indices == [2, 1, 8, 4, 0, 7, 3, 9]
-    assert used[0][:4] == pytest.approx([0.263069, 0.283836, 0.279317, 0.824277], abs=1e-6)
+    assert used[2][:4] == pytest.approx([0.263069, 0.283836, 0.279317, 0.824277], abs=1e-6)

@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import BadInput, WeightsError
-from ablate.plan import PlannedRun, cohorts, identify_weights, make, sweep_runs
+from ablate.plan import (
+    PlannedRun,
+    cohorts,
+    identify_resnets,
+    identify_weights,
+    make,
+    sweep_runs,
+)
 from ablate.registry import Catalogue, shipped
 from ablate.runs import Failure, State, Store
-from ablate.spec import BACKBONES, NANO_WEIGHTS, Context
+from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Variant, random_resnet
 
 
 def planned(context: Context, store: Store, seeds: tuple[int, ...] = (0,)) -> list[PlannedRun]:
@@ -139,3 +146,69 @@ def test_a_large_file_is_hashed_once(tmp_path: Path) -> None:
     assert identify_weights("vit_l", path, cache).sha256 == "f" * 64
     os.utime(path, ns=(10**18 + 1, 10**18 + 1))
     assert identify_weights("vit_l", path, cache) == first
+
+
+# Rivals ---------------------------------------------------------------------------------
+
+
+def rivals() -> list[Variant]:
+    return [Catalogue().variant(name) for name in ("pspnet", "ccnet", "translandseg")]
+
+
+def test_rivals_without_files_start_from_random_values() -> None:
+    expected = {name: random_resnet(name) for name in ("resnet50", "resnet101")}
+    assert identify_resnets(rivals(), []) == expected
+    assert identify_resnets([Catalogue().variant("translandseg")], []) == {}
+
+
+def test_torchvisions_files_are_known_by_the_digits_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "resnet50-0676ba61.pth"
+    path.write_bytes(b"not it")
+    with pytest.raises(WeightsError, match="is not the file that its name says"):
+        identify_resnets(rivals(), [path])
+    monkeypatch.setattr("ablate.plan.inputs.FileDigests.of", lambda *_: "0676ba61" + "0" * 56)
+    identity = identify_resnets(rivals(), [path])["resnet50"]
+    assert identity.label == "ResNet-50"
+    assert identity.is_official("resnet50")
+    assert not identity.is_official("resnet101")
+
+
+def test_own_resnet_weights_are_labelled_so(tmp_path: Path) -> None:
+    path = tmp_path / "resnet101-mine.pth"
+    path.write_bytes(b"mine")
+    identity = identify_resnets(rivals(), [path])["resnet101"]
+    assert identity.label == "ResNet-101 from resnet101-mine.pth"
+    assert not identity.is_official("resnet101")
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["weights.pth"], "weights.pth does not say which ResNet it is of"),
+        (["resnet50-a.pth", "resnet50-b.pth"], "resnet50-b.pth are both of resnet50"),
+        (["resnet152-a.pth"], "no row of this sweep is built on resnet152"),
+        (["resnet50-missing.pth"], "there is no file .*resnet50-missing.pth"),
+    ],
+)
+def test_files_that_cannot_be_meant_are_refused(
+    tmp_path: Path, names: list[str], problem: str
+) -> None:
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        if "missing" not in path.name:
+            path.touch()
+    with pytest.raises(WeightsError, match=problem):
+        identify_resnets(rivals(), paths)
+
+
+def test_what_is_only_evaluated_gets_one_seed(context: Context) -> None:
+    resnets = {name: random_resnet(name) for name in ("resnet50", "resnet101", "resnet152")}
+    beside = context.model_copy(update={"resnets": resnets})
+    runs = sweep_runs(Catalogue(), "table1", beside, (2, 1))
+    seeds: dict[str, list[int]] = {}
+    for run in runs:
+        seeds.setdefault(run.name, []).append(run.seed)
+    assert seeds["ccnet"] == seeds["translandseg"] == [2, 1]
+    assert seeds["sam-points"] == seeds["sam-everything"] == [1]

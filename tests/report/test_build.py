@@ -7,8 +7,11 @@ from ablate.errors import StoreError
 from ablate.metrics import METRIC_NAMES
 from ablate.report.model import COLUMNS, Hole, Row
 from ablate.report.spread import interval_of
+from ablate.runs import Parameters
 from ablate.spec import NANO_WEIGHTS, Comparison
-from report.conftest import MACHINE, VIT_L, Table
+from report.conftest import FIVE_AND_SAM, MACHINE, RIVALS, VIT_L, Table
+
+NOTHING_TRAINED = Parameters(total=312_342_832, trainable=0, adapter=0, sites=0)
 
 
 def row_of(table: Table, name: str) -> Row:
@@ -239,53 +242,25 @@ def test_without_published_values_a_claim_has_one_verdict(table: Table) -> None:
     assert table.report().claims[0].published is None
 
 
-# Parameters -----------------------------------------------------------------------------
+# Rows of other systems ------------------------------------------------------------------
 
 
-def test_counts_of_the_printed_backbone_are_compared(table: Table) -> None:
-    table.protocol = table.protocol.model_copy(update={"backbone": "vit_l"})
-    table.finish("translandseg", parameters=VIT_L)
-    parameters = table.report().parameters
-    assert parameters is not None
-    systems = {system.name: system for system in parameters.systems}
-    ours = systems["translandseg"]
-    assert (ours.total.printed, ours.total.counted, ours.total.rounds) == (
-        "312.45",
-        312_459_684,
-        False,
-    )
-    assert (ours.trainable.printed, ours.trainable.counted, ours.trainable.rounds) == (
-        "4.18",
-        4_181_412,
-        True,
-    )
-    assert [system.label for system in parameters.systems] == [
-        "CCNet",
-        "Deeplabv3+",
-        "UNet",
-        "PSPNet",
-        "TransLandSeg",
-    ]
-    for name in ("ccnet", "deeplabv3plus", "unet", "pspnet"):
-        assert (systems[name].hole, systems[name].total.counted) == ("not built", None)
-
-
-def test_counts_of_another_backbone_are_shown_and_not_compared(table: Table) -> None:
-    table.finish("translandseg")
-    parameters = table.report().parameters
-    assert parameters is not None
-    ours = parameters.systems[-1]
-    assert (ours.backbone, ours.total.counted, ours.total.rounds) == ("SAM-nano", VIT_L.total, None)
-
-
-@pytest.mark.parametrize("names", [["translandseg-1"], ["translandseg"]])
-def test_an_untrained_baseline_is_not_run_rather_than_not_built(
-    table: Table, names: list[str]
-) -> None:
-    table.names = names
-    parameters = table.report().parameters
-    assert parameters is not None
-    assert parameters.systems[-1].hole == "not run"
+def test_rivals_and_sam_itself_have_rows_without_a_structure(table: Table) -> None:
+    table.names, table.published = FIVE_AND_SAM, "table1"
+    for name in table.names:
+        table.finish(name, parameters=NOTHING_TRAINED if name == "sam-points" else VIT_L)
+    report = table.report()
+    rows = {row.name: row for row in report.rows}
+    assert [row.system for row in report.rows] == [*["cnn"] * 4, "sam", "sam-zero-shot"]
+    for name in (*RIVALS, "sam-points"):
+        assert (rows[name].midlay, rows[name].residual, rows[name].outside) == (None, None, None)
+        assert rows[name].hole is None
+    assert rows["pspnet"].scores["miou"].printed == "80.52"
+    assert rows["sam-points"].published_hole == "not reported"
+    runs = {run.name: run for run in report.provenance.runs}
+    assert (runs["sam-points"].epoch, runs["sam-points"].epochs) == (0, 0)
+    assert runs["sam-points"].parameters == NOTHING_TRAINED
+    assert set(report.provenance.context.resnets) == {"resnet50", "resnet101", "resnet152"}
 
 
 # Provenance -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import SpecError
+from ablate.registry import Catalogue
 from ablate.report import load_published
 from ablate.report.model import PAPER_COLUMNS
 from ablate.report.published import load_parameters, load_scores
@@ -43,6 +44,30 @@ def test_parameters_are_those_of_the_paper_digit_by_digit() -> None:
     assert ours == rows_of_paper("table3_parameters.csv")
 
 
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_the_five_systems_stand_first_and_in_the_papers_order(name: str) -> None:
+    published, sweep = load_scores(name), Catalogue().sweep(name)
+    assert sweep.published == name
+    assert sweep.variants[:5] == tuple(published.rows) == tuple(load_parameters("table3").rows)
+    assert sweep.variants[5:] == ("sam-points", "sam-everything")
+    assert published.parameters == "table3"
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table4"])
+def test_the_claims_of_the_shipped_sweeps_are_those_of_the_printed_numbers(name: str) -> None:
+    rows = load_scores(name).rows
+    for comparison in Catalogue().sweep(name).comparisons:
+        for worse in comparison.worse:
+            if worse in rows:
+                assert float(rows[comparison.better].miou) > float(rows[worse].miou), comparison
+
+
+def test_labels_of_sam_itself_say_what_its_prompts_know() -> None:
+    catalogue = Catalogue()
+    assert "from the truth" in str(catalogue.variant("sam-points").label)
+    assert "oracle" in str(catalogue.variant("sam-everything").label)
+
+
 def test_the_tenth_structure_is_not_in_the_paper() -> None:
     rows = load_scores("table4").rows
     assert "translandseg-9" not in rows
@@ -54,7 +79,8 @@ def test_the_working_folder_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
     folder.mkdir(parents=True)
     own = (
         "kind: parameters\nsource: {paper: Mine, table: '1', caption: Sizes}\n"
-        "unit: million\nrounding: none\nrows: {b: {label: B, total: '2.0', trainable: '1'}}\n"
+        "unit: million\nrounding: none\nrows: {b: {label: B, total: '2.0', trainable: '1', "
+        "readings: {unet: why}}}\n"
     )
     (folder / "table3.yaml").write_text(own)
     monkeypatch.chdir(tmp_path)
@@ -70,6 +96,7 @@ def test_the_working_folder_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
         (("unit: million", "unit: billion"), "billion"),
         (("kind: parameters", "kind: params"), "params"),
         (("rounding: none", "round: none"), "round"),
+        (("{unet: why}", "{}"), "readings"),
     ],
 )
 def test_a_broken_table_is_refused_with_its_value(
@@ -79,7 +106,8 @@ def test_a_broken_table_is_refused_with_its_value(
     folder.mkdir(parents=True)
     own = (
         "kind: parameters\nsource: {paper: Mine, table: '1', caption: Sizes}\n"
-        "unit: million\nrounding: none\nrows: {b: {label: B, total: '2.0', trainable: '1'}}\n"
+        "unit: million\nrounding: none\nrows: {b: {label: B, total: '2.0', trainable: '1', "
+        "readings: {unet: why}}}\n"
     )
     (folder / "own.yaml").write_text(own.replace(*change))
     monkeypatch.chdir(tmp_path)

@@ -9,8 +9,9 @@ import pytest
 
 from ablate.report import SUFFIXES, Format, Report, render, write
 from ablate.report.markdown import table as pipe_table
-from ablate.spec import Comparison
-from report.conftest import MACHINE, Table
+from ablate.runs import Parameters
+from ablate.spec import RESNETS, Comparison
+from report.conftest import FIVE_AND_SAM, MACHINE, Table
 
 FORMATS: tuple[Format, ...] = ("markdown", "csv", "json")
 
@@ -100,7 +101,11 @@ def test_the_watermark_stands_on_top_and_under_every_table(report: Report) -> No
     assert markdown.splitlines()[2] == f"> **{report.watermark}**"
     after = re.findall(r"^\|.*\|\n\n(.+)$", markdown, flags=re.MULTILINE)
     assert len(after) == len(tables_of(markdown)) == 7
-    assert all(line.endswith(f" {report.watermark}.*") for line in after)
+    # No run has a part in Table III: its counts are compared with the printed ones.
+    *of_runs, of_geometry, of_provenance = after
+    assert all(line.endswith(f" {report.watermark}.*") for line in (*of_runs, of_provenance))
+    assert "whatever was run" in of_geometry
+    assert "not comparable" not in of_geometry
 
 
 def test_comparable_runs_carry_no_watermark(table: Table) -> None:
@@ -143,14 +148,75 @@ def test_a_model_without_an_atl_has_dashes_for_its_structure(table: Table) -> No
 
 
 def test_table_3_says_whether_counts_round_to_the_printed_ones(table: Table) -> None:
-    table.protocol = table.protocol.model_copy(update={"backbone": "vit_l"})
-    table.finish("translandseg")
-    parameters = tables_of(render(table.report(), "markdown"))[-2]
-    assert parameters[-1] == [
-        *["TransLandSeg", "312.45", "312,459,684", "no: 312.46"],
+    markdown = render(table.report(), "markdown")
+    parameters = tables_of(markdown)[-2]
+    assert parameters[0] == [
+        *["Model", "reading", "total, printed (M)", "total, counted", "rounds to it"],
+        *["trained, printed (M)", "trained, counted", "rounds to it", "note"],
+    ]
+    assert len(parameters) == 1 + 7
+    assert parameters[1][:-1] == [
+        *["CCNet", "CCNet", "71.27", "71,269,443", "yes", "71.27", "71,269,443", "yes"],
+    ]
+    assert parameters[5][:-1] == [
+        *["TransLandSeg", "TransLandSeg", "312.45", "312,459,684", "no: 312.46"],
         *["4.18", "4,181,412", "yes"],
     ]
-    assert parameters[1] == ["CCNet", "71.27", "not built", "—", "71.27", "not built", "—"]
+    assert parameters[3][-1].startswith("a reconstruction: the paper does not identify its UNet")
+    assert "On SAM ViT-L: image encoder, mask decoder and adapters.*\n" in markdown
+
+
+# Tables I and II ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five(table: Table) -> Report:
+    """Table I: four rivals, the paper's model and SAM itself."""
+    table.names, table.published = FIVE_AND_SAM, "table1"
+    table.finish("pspnet", miou=0.80)
+    table.finish("translandseg", miou=0.88)
+    nothing_trained = Parameters(total=312_342_832, trainable=0, adapter=0, sites=0)
+    table.finish("sam-points", miou=0.50, parameters=nothing_trained)
+    return table.report()
+
+
+def test_table_1_has_the_papers_columns_alone(five: Report) -> None:
+    header, *lines = tables_of(render(five, "markdown"))[0]
+    assert header == ["Model", "numbers", "P", "REC", "F1", "OA", "MIoU", "Landslide-IoU"]
+    assert [line[0] for line in lines[::2]] == [row.label for row in five.rows]
+    assert lines[6][:2] == ["pspnet", "reproduced"]
+    assert (lines[6][6], lines[7][6]) == ("80.00", "80.52")
+    assert lines[-1][1:] == ["published", *["not reported"] * 6]
+
+
+def test_a_structure_that_all_adapters_share_has_no_columns(table: Table) -> None:
+    table.names, table.published = ["translandseg"], None
+    assert tables_of(render(table.report(), "markdown"))[0][0][:2] == ["Model", "P"]
+
+
+def test_what_was_not_trained_says_so(five: Report) -> None:
+    markdown = render(five, "markdown")
+    lines = {line[0]: line for line in tables_of(markdown)[-1]}
+    assert lines["Model"][3:5] == ["trained", "epoch"]
+    assert lines["TransLandSeg"][3:5] == ["4,181,412", "7/20"]
+    assert lines["SAM, one point"][3:5] == ["0", "not trained"]
+    assert "s of computing" in markdown
+
+
+def test_the_rivals_weights_are_listed(five: Report) -> None:
+    markdown = render(five, "markdown")
+    for name, resnet in five.provenance.context.resnets.items():
+        assert name in RESNETS
+        assert f"- Weights of the rivals: {resnet.label}, SHA-256 `{resnet.sha256}`\n" in markdown
+    assert markdown.count("- Weights of the rivals: ") == 3
+
+
+def test_every_format_takes_every_system(five: Report) -> None:
+    assert Report.model_validate_json(render(five, "json")) == five
+    systems = {line["variant"]: line["system"] for line in lines_of(five)}
+    assert systems == {row.name: row.system for row in five.rows}
+    assert all(value for line in lines_of(five) for value in line.values())
+    assert "\n\n\n" not in render(five, "markdown")
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:

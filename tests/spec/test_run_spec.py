@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from ablate.spec import BACKBONES, Context, Protocol, RunSpec, WeightsIdentity
+from ablate.registry import Catalogue
+from ablate.spec import (
+    BACKBONES,
+    Context,
+    DataIdentity,
+    Protocol,
+    ResNetIdentity,
+    RunSpec,
+    WeightsIdentity,
+    random_resnet,
+)
 
 
 def change(spec: RunSpec, path: str, value: Any) -> RunSpec:
@@ -45,6 +55,7 @@ def change(spec: RunSpec, path: str, value: Any) -> RunSpec:
             "context.protocol.color_jitter",
             {"brightness": 0.1, "contrast": 0.0, "saturation": 0.0, "hue": 0.0},
         ),
+        ("context.protocol.prompt_weights", "random"),
         ("context.protocol.epochs", 3),
         ("context.protocol.batch_size", 2),
         ("context.protocol.optimizer.lr", 1e-3),
@@ -85,6 +96,88 @@ def test_the_kernel_counts_where_there_is_a_convolution(run_spec: RunSpec) -> No
     assert change(convolved, "variant.adapter.kernel_size", 5).key != convolved.key
 
 
+def test_keys_are_what_they_have_always_been(run_spec: RunSpec) -> None:
+    """A field that is added with a default must not orphan the runs of everybody's stores."""
+    context = Context(
+        protocol=Catalogue().protocol("paper"),
+        data=DataIdentity(label="Bijie", digest="0" * 64, train=538, validation=232),
+        weights=WeightsIdentity(label="SAM ViT-L", backbone="vit_l", sha256="1" * 64),
+    )
+    assert run_spec.model_copy(update={"context": context}).key == "654fb5736a09517a"
+
+
+# Rivals and SAM as it is ----------------------------------------------------------------
+
+
+@pytest.fixture
+def rival(run_spec: RunSpec) -> RunSpec:
+    resnets = {"resnet50": random_resnet("resnet50"), "resnet101": random_resnet("resnet101")}
+    return RunSpec(
+        name="pspnet",
+        variant=Catalogue().variant("pspnet"),
+        context=run_spec.context.model_copy(update={"resnets": resnets}),
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("variant.architecture", "deeplabv3plus"),
+        ("variant.auxiliary_weight", 0.4),
+        ("context.resnets.resnet50.sha256", "1" * 64),
+        ("context.data.digest", "1" * 64),
+        ("context.protocol.epochs", 3),
+        ("seed", 1),
+    ],
+)
+def test_what_decides_a_rival_is_in_its_key(rival: RunSpec, path: str, value: Any) -> None:
+    assert change(rival, path, value).key != rival.key
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("variant.label", "Another"),
+        ("context.resnets.resnet101.sha256", "1" * 64),
+        ("context.weights.sha256", "1" * 64),
+        ("context.protocol.backbone", "vit_b"),
+    ],
+)
+def test_neither_sam_nor_another_resnet_is_in_a_rivals_key(
+    rival: RunSpec, path: str, value: Any
+) -> None:
+    assert change(rival, path, value).key == rival.key
+
+
+def test_rivals_weights_do_not_orphan_the_runs_of_sam(run_spec: RunSpec, rival: RunSpec) -> None:
+    beside_rivals = run_spec.model_copy(update={"context": rival.context})
+    assert beside_rivals.key == run_spec.key
+    assert beside_rivals.context.id != run_spec.context.id
+
+
+def test_a_rival_without_the_identity_of_its_resnet_is_refused(run_spec: RunSpec) -> None:
+    with pytest.raises(ValueError, match="the context names no weights for resnet50"):
+        RunSpec(name="p", variant=Catalogue().variant("pspnet"), context=run_spec.context, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("variant.backbone", "vit_b"),
+        ("variant.prompts.points_per_side", 16),
+        ("variant.prompts.min_quality", 0.5),
+        ("variant.prompts.min_stability", 0.5),
+        ("variant.prompts", {"kind": "interior-points"}),
+        ("context.weights.sha256", "1" * 64),
+    ],
+)
+def test_what_sam_is_asked_is_in_the_key(run_spec: RunSpec, path: str, value: Any) -> None:
+    asked = run_spec.model_copy(update={"variant": Catalogue().variant("sam-everything")})
+    assert change(asked, path, value).key != asked.key
+    assert asked.epochs == 0
+
+
 def test_a_key_is_sixteen_hex_digits(run_spec: RunSpec) -> None:
     assert len(run_spec.key) == 16
     int(run_spec.key, 16)
@@ -110,3 +203,22 @@ def test_only_official_weights_on_the_published_split_go_without_watermark(
     own = official.model_copy(update={"sha256": "0" * 64})
     for altered in ({"data": fewer}, {"weights": own}, {"protocol": demo}):
         assert comparable.model_copy(update=altered).watermark is not None
+
+
+def test_rivals_from_random_values_are_not_comparable(run_spec: RunSpec, demo: Protocol) -> None:
+    data = run_spec.context.data
+    split = {"train": data.train, "validation": data.validation}
+    comparable = Context(
+        protocol=Protocol.model_validate(demo.model_dump() | {"published_split": split}),
+        data=data,
+        weights=WeightsIdentity(
+            label="SAM ViT-L", backbone="vit_l", sha256=str(BACKBONES["vit_l"].checkpoint_sha256)
+        ),
+        resnets={"resnet50": ResNetIdentity(label="ResNet-50", sha256="0676ba61" + 56 * "0")},
+    )
+    assert comparable.watermark is None
+    foreign = {"resnet50": random_resnet("resnet50")}
+    assert comparable.model_copy(update={"resnets": foreign}).watermark == (
+        "demo: generated data, SAM ViT-L, random ResNet-50; "
+        "not comparable with the published values"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ablate.data import identify, open_images
-from ablate.plan import provenance
+from ablate.plan import identify_resnets, provenance
 from ablate.registry import Catalogue
 from ablate.runs import RunFolder, SpecFile, Store
 from ablate.spec import NANO_WEIGHTS, Context, RunSpec
@@ -29,8 +29,14 @@ def plan_run(tmp_path: Path) -> PlanRun:
         catalogue = Catalogue()
         protocol = catalogue.protocol("demo", [*TINY, *overrides])
         data = identify(open_images(protocol.data, None), protocol.split)
-        context = Context(protocol=protocol, data=data, weights=NANO_WEIGHTS)
-        spec = RunSpec(name=variant, variant=catalogue.variant(variant), context=context, seed=0)
+        built = catalogue.variant(variant)
+        context = Context(
+            protocol=protocol,
+            data=data,
+            weights=NANO_WEIGHTS,
+            resnets=identify_resnets([built], []),
+        )
+        spec = RunSpec(name=variant, variant=built, context=context, seed=0)
         folder = Store(tmp_path / store).run(spec.key)
         folder.create(SpecFile(key=spec.key, run=spec, provenance=provenance()))
         return folder

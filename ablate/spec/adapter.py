@@ -1,0 +1,140 @@
+"""Adapters: what is inserted into a frozen SAM, and where."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ablate.spec.base import Frozen
+
+MidLay = Literal["m", "c"]
+Sites = Literal["all", "between"]
+
+_RELEASED_MIDLAYS: tuple[tuple[MidLay, ...], ...] = (("m",), ("m", "m"), ("c", "c", "c"))
+
+
+def _refuse_norm_over_one_channel(midlays: tuple[MidLay, ...], width: int) -> None:
+    if "c" in midlays and width == 1:
+        raise ValueError("a LayerNorm over 1 channel is constant; MidLay c needs width 2 or more")
+
+
+class AtlAdapter(Frozen):
+    """The adaptive transfer learning layer as the paper writes it (Eqs. 5-15).
+
+    Θ(X) = L_up(MidLays(L_down(X))); Ω(X) = Θ(X) + X with the residual connection.
+
+    Attributes:
+        midlays: The layers between the two projections, in order: ``m`` is Linear + GELU,
+            ``c`` is convolution + LayerNorm + GELU (Fig. 2).
+        placement: ``outside``: before each transformer block (Eqs. 6, 7, 14);
+            ``inside``: between its attention and its MLP (Eqs. 11-13, 15).
+        residual: Whether the input is added to the output (Eq. 5).
+        width: The bottleneck width d.
+        kernel_size: Side of MidLay c's convolution, in tokens; odd.
+        up_init: ``zero`` keeps SAM's function at step 0, ``default`` is PyTorch's; None means
+            ``zero`` with the residual connection and ``default`` without.
+        sites: ``all``: every block has an ATL, the first included (Eq. 6); ``between``: the
+            first has none, as "between each Transformer block" can be read. Inside a block
+            there is nothing to stand between, so ``between`` goes with ``outside`` alone.
+    """
+
+    kind: Literal["atl"]
+    midlays: tuple[MidLay, ...] = Field(min_length=1)
+    placement: Literal["outside", "inside"]
+    residual: bool
+    width: int = Field(ge=1)
+    kernel_size: int = Field(default=3, ge=1)
+    up_init: Literal["zero", "default"] | None = None
+    sites: Sites = "all"
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _kernel_is_odd(cls, size: int) -> int:
+        if size % 2 == 0:
+            raise ValueError(f"{size} is even; an odd side keeps the size of the map")
+        return size
+
+    @model_validator(mode="after")
+    def _convolution_is_wide_enough(self) -> "AtlAdapter":
+        _refuse_norm_over_one_channel(self.midlays, self.width)
+        return self
+
+    @model_validator(mode="after")
+    def _sites_exist(self) -> "AtlAdapter":
+        if self.sites == "between" and self.placement == "inside":
+            raise ValueError(
+                "sites between leaves out what stands before the first block, and nothing does "
+                "with placement inside; give sites all, or placement outside"
+            )
+        return self
+
+    @property
+    def effective_up_init(self) -> Literal["zero", "default"]:
+        """How the up-projection really starts."""
+        return self.up_init or ("zero" if self.residual else "default")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the function that is trained; two spellings of one adapter agree."""
+        identity = self.model_dump(mode="json") | {"up_init": self.effective_up_init}
+        if "c" not in self.midlays:
+            del identity["kernel_size"]
+        if self.sites == "all":
+            # Runs that are older than the field keep their keys.
+            del identity["sites"]
+        return identity
+
+
+class AtlReleasedAdapter(Frozen):
+    """The adapter that the authors' public code trains, which is not that of the equations.
+
+    The patch embedding (before positions are added) and the image's high frequencies are brought
+    to ``width`` channels once; from this one feature each block gets a prompt through MidLays
+    of its own, and the prompt is added to the stream before the block. The two projections are
+    shared by all blocks.
+
+    Attributes:
+        midlays: The layers of each block's own: ``m`` or ``m m`` (Linear + GELU each), or
+            ``c c c``: 1x1, depthwise 3x3 and 1x1 convolution, each with LayerNorm and GELU;
+            the last one widens to M channels, and no shared up-projection follows.
+        width: The bottleneck width d; the public code has 1024/32.
+        placement: Prompts are added before each block.
+        residual: The stream goes on beside the prompt.
+        sites: Every block has a prompt, the first included.
+    """
+
+    kind: Literal["atl-released"]
+    midlays: tuple[MidLay, ...]
+    width: int = Field(default=32, ge=1)
+    placement: ClassVar[Literal["outside"]] = "outside"
+    residual: ClassVar[Literal[True]] = True
+    sites: ClassVar[Sites] = "all"
+
+    @field_validator("midlays")
+    @classmethod
+    def _midlays_are_released(cls, midlays: tuple[MidLay, ...]) -> tuple[MidLay, ...]:
+        if midlays not in _RELEASED_MIDLAYS:
+            raise ValueError(
+                f"[{', '.join(midlays)}] is not in the public code; give [m], [m, m] or [c, c, c]"
+            )
+        return midlays
+
+    @model_validator(mode="after")
+    def _convolution_is_wide_enough(self) -> "AtlReleasedAdapter":
+        _refuse_norm_over_one_channel(self.midlays, self.width)
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the function that is trained."""
+        return self.model_dump(mode="json")
+
+
+class NoAdapter(Frozen):
+    """No adapter at all: only the mask decoder learns."""
+
+    kind: Literal["none"]
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the function that is trained."""
+        return self.model_dump(mode="json")
+
+
+Adapter = Annotated[AtlAdapter | AtlReleasedAdapter | NoAdapter, Field(discriminator="kind")]

@@ -1,0 +1,99 @@
+"""A run that is only evaluated: SAM without training, image by image."""
+
+import json
+import time
+from dataclasses import astuple
+
+import numpy as np
+import torch
+
+from ablate.data import Prepared
+from ablate.errors import Interrupted
+from ablate.metrics import Confusion
+from ablate.metrics.confusion import confusion_per_image
+from ablate.models import ZeroShot
+from ablate.runs import Machine, Progress, RunFolder
+from ablate.train.outcome import PANELS, publish, write_panel
+from ablate.train.stop import Stop
+
+_SAVE_EVERY_S = 20.0
+
+
+def evaluate(
+    folder: RunFolder,
+    model: ZeroShot,
+    prepared: Prepared,
+    validation: list[int],
+    machine: Machine,
+    stop: Stop,
+) -> None:
+    """Segments every validation image, going on from wherever the folder says it stopped.
+
+    Args:
+        folder: The run's folder.
+        model: SAM and what it is asked.
+        prepared: The data.
+        validation: Indices of the validation images.
+        machine: What the run is computed on.
+        stop: Looked at after every image.
+
+    Raises:
+        Interrupted: If a stop was asked for; what is evaluated is saved.
+    """
+    confusions, spent_before_s = _load(folder)
+    started = saved = time.monotonic()
+    for position in range(len(confusions), len(validation)):
+        index = validation[position]
+        truth = prepared.masks[index] > 0
+        prediction = model.predict(np.asarray(prepared.images[index]), truth)
+        pixels = (torch.from_numpy(mask)[None, None] for mask in (prediction, truth))
+        confusions += confusion_per_image(*pixels)
+        if position < PANELS:
+            write_panel(folder, prepared, index, prediction)
+        now, stopping = time.monotonic(), stop.requested
+        if stopping or now - saved > _SAVE_EVERY_S:
+            _save(folder, confusions, spent_before_s + now - started)
+            saved = now
+        if stopping:
+            raise Interrupted(f"stopped after {len(confusions)} of {len(validation)} images")
+        _say_progress(folder, len(confusions), len(validation))
+    publish(
+        folder,
+        [prepared.names[index] for index in validation],
+        confusions,
+        epoch=0,
+        epochs=0,
+        steps=0,
+        metrics={},
+        trained={},
+        parameters=model.parameters_counted(),
+        machine=machine,
+        spent_s=spent_before_s + time.monotonic() - started,
+    )
+
+
+def _save(folder: RunFolder, confusions: list[Confusion], spent_s: float) -> None:
+    content = {"confusions": [astuple(each) for each in confusions], "spent_s": spent_s}
+    folder.save_checkpoint(len(confusions), json.dumps(content).encode())
+
+
+def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
+    """The images that are evaluated already, and the seconds that they took."""
+    content = folder.load_checkpoint()
+    if content is None:
+        return [], 0.0
+    saved = json.loads(content)
+    return [Confusion(*cells) for cells in saved["confusions"]], saved["spent_s"]
+
+
+def _say_progress(folder: RunFolder, done: int, images: int) -> None:
+    folder.write_progress(
+        Progress(
+            epoch=1,
+            epochs=0,
+            step_in_epoch=done,
+            steps_per_epoch=images,
+            loss=None,
+            time=time.time(),
+        )
+    )

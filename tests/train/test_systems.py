@@ -1,0 +1,109 @@
+"""Systems other than SAM with adapters, through the folder: rivals, and SAM as it is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from ablate.errors import Interrupted
+from ablate.metrics import Confusion, scores
+from ablate.models import ZeroShot, build_cnn
+from ablate.runs import State
+from ablate.spec import CnnVariant
+from ablate.train import work
+from train.conftest import PlanRun
+from train.test_work import finished, outcome, stop_after
+
+
+def test_a_stopped_rival_ends_bit_for_bit_as_an_undisturbed_one(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout's random numbers and the running statistics go on where they were.
+
+    Five training images in batches of four: the last batch has a single one.
+    """
+    few = "data={kind: generated, seed: 1, count: 8, size_px: 64}"
+    undisturbed = plan_run("deeplabv3plus", few, "epochs=1", store="undisturbed")
+    work([undisturbed.path], "cpu")
+    folder = plan_run("deeplabv3plus", few, "epochs=1")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 0)
+        with pytest.raises(Interrupted):
+            work([folder.path], "cpu")
+    assert folder.state() is State.INTERRUPTED
+    work([folder.path], "cpu")
+    assert outcome(folder) == outcome(undisturbed)
+
+    result, saved = finished(folder), load_file(folder.weights_path)
+    assert result.parameters.total == result.parameters.trainable == 40_347_041
+    variant = folder.spec().variant
+    assert isinstance(variant, CnnVariant)
+    fresh = build_cnn(variant, None, seed=0).state_dict()
+    # Running statistics are no parameters, but a network without them is not the trained one.
+    assert saved.keys() == fresh.keys()
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        moved = next(key for key in saved if key.endswith(name))
+        assert not torch.equal(saved[moved], fresh[moved])
+
+
+def test_what_an_evaluation_leaves(plan_run: PlanRun) -> None:
+    folder = plan_run("sam-points")
+    work([folder.path], "cpu")
+    result = finished(folder)
+    assert (result.epoch, result.epochs, result.steps) == (0, 0, 0)
+    assert result.parameters.trainable == 0
+    assert load_file(folder.weights_path) == {}
+    assert folder.events() == []
+
+    table = pd.read_parquet(folder.confusion_path)
+    assert len(table) == 7
+    pooled = Confusion(*(int(table[name].sum()) for name in ("tp", "fp", "fn", "tn")))
+    assert result.metrics == scores(pooled)
+    panels = sorted(folder.panels_path.iterdir())
+    assert len(panels) == 4
+    assert np.asarray(Image.open(panels[0])).shape == (256, 768, 3)
+
+
+@pytest.mark.parametrize("looks", [0, 3, 6])
+def test_a_stopped_evaluation_goes_on_with_the_next_image(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    undisturbed = plan_run("sam-points", store="undisturbed")
+    work([undisturbed.path], "cpu")
+    folder = plan_run("sam-points")
+    asked: list[int] = []
+    predict = ZeroShot.predict
+
+    def counted(self: ZeroShot, *images: np.ndarray) -> np.ndarray:
+        asked.append(1)
+        return predict(self, *images)
+
+    monkeypatch.setattr(ZeroShot, "predict", counted)
+    with monkeypatch.context() as patch:
+        stop_after(patch, looks)
+        with pytest.raises(Interrupted):
+            work([folder.path], "cpu")
+    assert folder.state() is State.INTERRUPTED
+    work([folder.path], "cpu")
+    assert outcome(folder) == outcome(undisturbed)
+    assert len(asked) == 7
+
+
+def test_the_public_codes_slips_change_what_is_trained_and_validated(plan_run: PlanRun) -> None:
+    jitter = "color_jitter={brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, images: %s}"
+    plain = plan_run("translandseg", jitter % "training")
+    everywhere = plan_run("translandseg", jitter % "all")
+    forgetful = plan_run("translandseg", jitter % "training", "prompt_weights=random")
+    work([plain.path, everywhere.path, forgetful.path], "cpu")
+    first, jittered, other = (
+        [event.metrics for event in folder.events()] for folder in (plain, everywhere, forgetful)
+    )
+    # The same training, validated on other pixels.
+    assert [each["train_loss"] for each in first] == [each["train_loss"] for each in jittered]
+    assert [each["val_loss"] for each in first] != [each["val_loss"] for each in jittered]
+    assert [each["train_loss"] for each in first] != [each["train_loss"] for each in other]
+    # The result repeats what the selected epoch was selected by.
+    best = min(everywhere.events(), key=lambda event: event.metrics["val_loss"])
+    assert finished(everywhere).metrics["val_loss"] == best.metrics["val_loss"]
