@@ -4,7 +4,7 @@ VENV ?= .venv
 STORE ?= ablate-store
 BIN := $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test slow check clean
 
 demo: $(VENV)/installed
 	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
@@ -13,6 +13,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+slow: $(VENV)/installed-dev
+	$(BIN)/pytest -m slow
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check

@@ -5,21 +5,62 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+from ablate.cli.resolve import Request, resolve
+from ablate.plan import provenance
+from ablate.runs import SpecFile, Store
 
 REPETITIONS = 11
+REFERENCE = "import typer, rich"
+# Typer builds options, and rich a table, with modules that their bare import does not load.
+SMALLEST = """
+import typer
+from rich.console import Console
+from rich.table import Table
+
+def main(option: int = 1) -> None:
+    Console().print(Table("column"))
+
+typer.run(main)
+"""
+PYTHON = [sys.executable, "-c"]
 ABLATE = [sys.executable, "-m", "ablate"]
+STORE = ["--store", "begun"]
 COMMANDS = {
-    "import typer, rich": [sys.executable, "-c", "import typer, rich"],
+    REFERENCE: [*PYTHON, REFERENCE],
+    "a command of typer that prints a table": [*PYTHON, SMALLEST],
     "ablate --help": [*ABLATE, "--help"],
+    "ablate plan --help": [*ABLATE, "plan", "--help"],
     "ablate variants list": [*ABLATE, "variants", "list"],
+    "ablate status": [*ABLATE, "status", *STORE],
+    "ablate report --grid table4": [*ABLATE, "report", "--grid", "table4", *STORE],
     "ablate plan --grid table4": [*ABLATE, "plan", "--grid", "table4"],
 }
+
+
+def begin(store: Store) -> None:
+    """The demo's sweep as it is before its first run is trained."""
+    request = Request(
+        grid="table4",
+        protocol=None,
+        data=None,
+        checkpoint=None,
+        backbone_weights=(),
+        variants=(),
+        seeds=None,
+        overrides=(),
+    )
+    planned, origin = resolve(request, store), provenance()
+    for run in planned.runs:
+        run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=origin))
+    store.record_sweep("table4", planned.context, [run.spec for run in planned.runs])
 
 
 def seconds(command: list[str], folder: str) -> float:
     """Wall time of one whole process."""
     started = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.perf_counter() - started
 
 
@@ -27,15 +68,15 @@ def main() -> None:
     """Measures all commands in turn, again and again, and prints the table."""
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
+        begin(Store(Path(folder, "begun")))
         for repetition in range(REPETITIONS + 1):
             for name, command in COMMANDS.items():
                 spent = seconds(command, folder)
                 if repetition:  # the first round warms the disk's cache
                     times[name].append(spent)
-    reference = times["import typer, rich"]
     lines = ["| command | median | range | ratio |", "| --- | --: | --: | --: |"]
     for name, spent in times.items():
-        ratio = statistics.median(a / b for a, b in zip(spent, reference, strict=True))
+        ratio = statistics.median(a / b for a, b in zip(spent, times[REFERENCE], strict=True))
         lines.append(
             f"| `{name}` | {statistics.median(spent):.3f} s "
             f"| {min(spent):.3f}…{max(spent):.3f} s | {ratio:.2f} |"

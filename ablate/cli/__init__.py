@@ -3,6 +3,8 @@
 import os
 import sys
 
+from ablate.errors import BadInput, Interrupted, SpecError
+
 
 def main() -> None:
     """Runs the command line and leaves with its exit code.
@@ -11,28 +13,34 @@ def main() -> None:
     """
     from ablate.cli.app import app
     from ablate.cli.config import load_settings
-    from ablate.cli.console import err, say_error
-    from ablate.errors import BadInput, Interrupted, SpecError
 
     try:
-        load_settings(app)
+        load_settings()
         app()
-    except SpecError as error:
-        for problem in error.problems:
-            say_error(problem)
-        sys.exit(2)
-    except BadInput as error:
-        say_error(str(error))
-        sys.exit(2)
-    except Interrupted as stop:
-        err.print(f"interrupted: {stop}; the same command continues", soft_wrap=True)
-        sys.exit(75)
     except BrokenPipeError:
         # Whoever read the output has seen enough, as in `ablate report … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        if error.filename is None:
+    except (BadInput, Interrupted, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
             raise
-        say_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
-        sys.exit(2)
+        sys.exit(_say_why(error))
+
+
+def _say_why(error: BadInput | Interrupted | OSError) -> int:
+    """Prints what went wrong, and returns the exit code."""
+    # Only now: most commands end without it, and `--help` needs no console.
+    from ablate.cli.console import err, say_error
+
+    match error:
+        case Interrupted():
+            err.print(f"interrupted: {error}; the same command continues", soft_wrap=True)
+            return 75
+        case SpecError():
+            for problem in error.problems:
+                say_error(problem)
+        case BadInput():
+            say_error(str(error))
+        case _:
+            say_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
+    return 2

@@ -1,30 +1,108 @@
-"""The commands, each a thin function in a module of its own."""
+"""The commands: listed here, each a thin function in a module that is imported when it is used."""
 
-from typing import Annotated
+from pkgutil import resolve_name
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 import ablate
-from ablate.cli import doctor, mlflow, plan, published, report, run, status, variants
+
+
+class Listed(NamedTuple):
+    """A command as ``ablate --help`` lists it."""
+
+    place: str
+    """Its function or its ``typer.Typer``, as ``module:attribute``."""
+    summary: str
+    """The first line of its own help, which is not read before the command is used."""
+
+
+COMMANDS = {
+    "run": Listed(
+        "ablate.cli.run:run",
+        "Train every run of the sweep that is not done yet. Stopped or killed, it continues.",
+    ),
+    "plan": Listed(
+        "ablate.cli.plan:plan",
+        "Show what would run, what is done and how it would be grouped. Starts and writes nothing.",
+    ),
+    "status": Listed(
+        "ablate.cli.status:status",
+        "Show the state of every run: done, running, interrupted, failed, diverged or new.",
+    ),
+    "report": Listed(
+        "ablate.cli.report:report",
+        "Write the sweep's table, reproduced beside published, and print it.",
+    ),
+    "variants": Listed(
+        "ablate.cli.variants:app", "The registry: list, draw, check and count variants."
+    ),
+    "published": Listed("ablate.cli.published:app", "The published values: check them."),
+    "ui": Listed(
+        "ablate.cli.mlflow:ui",
+        "Browse the store's runs in MLflow's user interface, on 127.0.0.1 only.",
+    ),
+    "sync": Listed(
+        "ablate.cli.mlflow:sync", "Rebuild or complete the MLflow mirror from the runs' folders."
+    ),
+    "doctor": Listed(
+        "ablate.cli.doctor:doctor",
+        "Examine Python, packages, devices, catalogue, data, checkpoint, store and MLflow.",
+    ),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists, suggests and completes from COMMANDS; loads only the command that is used."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Fills the group with commands that have a name and a summary, and nothing else."""
+        super().__init__(**settings)
+        for name, listed in COMMANDS.items():
+            self.add_command(TyperCommand(name, short_help=listed.summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the words begin with, loaded."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else load(name), rest
+
+
+def load(name: str) -> Any:
+    """The command of this name with its options and subcommands, as typer builds it."""
+    part = resolve_name(COMMANDS[name].place)
+    holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+    if not isinstance(part, typer.Typer):
+        holder.command(name)(part)
+        return get_command(holder)
+    holder.add_typer(part, name=name)
+    group: Any = get_command(holder)
+    for command in group.commands[name].commands.values():
+        # Unasked, typer would cut it off at the end of the line.
+        command.short_help = command.help.splitlines()[0]
+    return group.commands[name]
+
+
+def load_all() -> Any:
+    """The whole command line, as typer builds it, with every command loaded."""
+    group: Any = get_command(app)
+    group.commands = {name: load(name) for name in COMMANDS}
+    return group
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     name="ablate",
     help="Which part of the adapter earns its keep? Trains the variants of an ablation study on a "
     "frozen Segment Anything Model and prints the paper's table.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Its boxes take longer to import than all else that `--help` needs, and its markup swallows
+    # the square brackets in the help of options.
+    rich_markup_mode=None,
 )
-app.command()(run.run)
-app.command()(plan.plan)
-app.command()(status.status)
-app.command()(report.report)
-app.add_typer(variants.app, name="variants")
-app.add_typer(published.app, name="published")
-app.command()(mlflow.ui)
-app.command()(mlflow.sync)
-app.command()(doctor.doctor)
 
 
 def _print_version(asked: bool) -> None:

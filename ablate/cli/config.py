@@ -5,15 +5,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import typer
-from typer.main import get_command
-
+from ablate.cli.app import load_all
 from ablate.errors import BadInput
 
 _FILE = Path("ablate.toml")
 
 
-def load_settings(app: typer.Typer) -> None:
+def load_settings() -> None:
     """Puts the keys of ``ablate.toml`` into the environment, where it does not set them.
 
     So the command line wins over the environment, and the environment over the file.
@@ -27,7 +25,7 @@ def load_settings(app: typer.Typer) -> None:
         settings = tomllib.loads(_FILE.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{_FILE} cannot be read: {error}", "repair it, or remove it") from error
-    known = option_variables(get_command(app))
+    known = option_variables(load_all())
     for key, value in settings.items():
         variable = f"ABLATE_{key.upper()}"
         if variable not in known:

@@ -40,7 +40,8 @@ class Request:
     @property
     def demo_by_default(self) -> bool:
         """Whether the demo runs because nothing else is configured."""
-        return self.protocol is None and self.data is None and self.checkpoint is None
+        configured = (self.protocol, self.data, self.checkpoint, *self.backbone_weights)
+        return all(each is None for each in configured)
 
 
 def resolve(request: Request, store: Store) -> Plan:

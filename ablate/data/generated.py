@@ -19,9 +19,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-GENERATOR_VERSION: int = 1
-"""Raised whenever the same ``(seed, index, size_px)`` gives other pixels; part of the digest."""
-
 Field = NDArray[np.float64]
 
 _FOREST = np.array([[0.15, 0.25, 0.14], [0.13, 0.22, 0.17], [0.27, 0.26, 0.14], [0.24, 0.25, 0.19]])

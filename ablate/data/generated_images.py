@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from ablate.data.generated import GENERATOR_VERSION, scene
 from ablate.data.images import Image, Images, Mask
 from ablate.spec import GeneratedData, digest_of
+
+GENERATOR_VERSION: int = 1
+"""Raised whenever the same ``(seed, index, size_px)`` gives other pixels; part of the digest."""
 
 
 class GeneratedImages:
@@ -24,6 +26,9 @@ class GeneratedImages:
 
     def load(self, index: int) -> tuple[Image, Mask]:
         """Makes the image with shape HxWx3 (RGB) and the mask with shape HxW."""
+        # Only now: SciPy takes longer to import than a plan to make.
+        from ablate.data.generated import scene
+
         return scene(self._data.seed, index, self._data.size_px)
 
     def digest(self) -> str:

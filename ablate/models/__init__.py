@@ -7,7 +7,7 @@ SAM is built by module from a variant, frozen by module and decoded without prom
 from ablate.models.baselines import Cnn, build_cnn
 from ablate.models.counting import count
 from ablate.models.resnets import load_resnet
-from ablate.models.sam import build, load_weights, with_random_prompts
+from ablate.models.sam import build, load_weights, with_half_trunk, with_random_prompts
 from ablate.models.segmenter import Segmenter
 from ablate.models.trainable import TrainableModel
 from ablate.models.zero_shot import ZeroShot, build_zero_shot
@@ -23,5 +23,6 @@ __all__ = [
     "count",
     "load_resnet",
     "load_weights",
+    "with_half_trunk",
     "with_random_prompts",
 ]

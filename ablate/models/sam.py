@@ -19,6 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from ablate.errors import WeightsError
 from ablate.models import nano
 from ablate.models.adapters import insert
+from ablate.models.attention import install
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
 from ablate.models.segmenter import Segmenter
 from ablate.runs import Parameters
@@ -156,6 +157,27 @@ def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, T
     return {**weights, **drawn}
 
 
+def with_half_trunk(weights: Mapping[str, Tensor], backbone: BackboneName) -> dict[str, Tensor]:
+    """The weights with those of the encoder's products in bfloat16: half the memory to hold.
+
+    What is computed under autocast stays the same, bit for bit: it would make the same copies of
+    these weights, anew in every pass, since it remembers copies of trained weights alone.
+
+    Args:
+        weights: The result of ``load_weights``; all other tensors are shared.
+        backbone: Which SAM they are of.
+    """
+    products = {
+        f"image_encoder.{owner}.{name}"
+        for owner, module in bare(backbone).image_encoder.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    return {
+        name: value.bfloat16() if name in products else value for name, value in weights.items()
+    }
+
+
 # Building ---------------------------------------------------------------------------------
 
 
@@ -184,6 +206,7 @@ def build(
     image_size_px: int,
     weights: Mapping[str, Tensor],
     seed: int,
+    sams_attention: bool = False,
 ) -> Segmenter:
     """Builds a variant: strict load, freeze everything, insert adapters, unfreeze.
 
@@ -195,12 +218,16 @@ def build(
             memory, so that many variants on one device hold one trunk; the mask decoder's
             parameters are copies.
         seed: Decides the adapters' initial values; the global generator is left alone.
+        sams_attention: Keep SAM's own attention, which holds all its scores. To compare with: the
+            encoder is then SAM's bit for bit, else it differs by rounding.
 
     Returns:
         The model on the device of ``weights``.
     """
     sam = whole(backbone, image_size_px=image_size_px, weights=weights)
     sam.mask_decoder = copy.deepcopy(sam.mask_decoder)
+    if not sams_attention:
+        install(sam.image_encoder)
     return _assemble(sam, variant, seed)
 
 

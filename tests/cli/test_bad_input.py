@@ -28,6 +28,19 @@ TABLE4 = ["run", "--grid", "table4"]
             [*TABLE4, "--protocol", "demo", "--checkpoint", "sam.pth"],
             "backbone vit_nano takes no checkpoint, but sam.pth is given",
         ),
+        (
+            ["run", "--grid", "table1", "--backbone-weights", "resnet50.pth"],
+            "protocol paper needs images and none are configured; give --data PATH and "
+            "--checkpoint sam_vit_l_0b3195.pth",
+        ),
+        (
+            [*TABLE4, "--protocol", "demo", "--backbone-weights", "resnet50.pth"],
+            "no row of this sweep is built on resnet50, but resnet50.pth is given",
+        ),
+        (
+            ["plan", "--grid", "table1", "--protocol", "demo", "--backbone-weights", "mine.pth"],
+            "mine.pth does not say which ResNet it is of; let its name begin with resnet50",
+        ),
         ([*TABLE4, "--variant", "translandseg-77"], "sweep table4 has no row translandseg-77"),
         ([*TABLE4, "--seeds", "0;1"], "--seeds 0;1 is no list of numbers"),
         ([*TABLE4, "--seeds", "0,0"], "--seeds 0,0 names a seed twice"),

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import ablate
+from ablate.cli.app import COMMANDS
 from cli.command import environment
 
 HEAVY = ("torch", "torchvision", "mlflow", "optuna", "ray", "submitit", "pandas", "sklearn")
@@ -53,6 +56,53 @@ def test_nothing_heavy_is_loaded(words: list[str], tmp_path: Path, begun_store: 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "modules"),
+    [
+        (["--help"], set()),
+        (["--version"], set()),
+        (["pln"], set()),
+        (["published", "--help"], {"published"}),
+        (["status", "--help"], {"status"}),
+        (["variants", "--help"], {"variants"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_only_the_command_that_is_used_is_loaded(
+    words: list[str], modules: set[str], tmp_path: Path
+) -> None:
+    program = f"""
+import sys
+sys.argv = ["ablate", *{words!r}]
+try:
+    from ablate.cli import main
+    main()
+except SystemExit:
+    pass
+print("loaded:", *sorted(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    used = {listed.place.partition(":")[0] for listed in COMMANDS.values()} & loaded
+    assert used == {f"ablate.cli.{module}" for module in modules}
+    if not modules:
+        assert not {"ablate.spec", "yaml", "numpy", "rich.console"} & loaded
+
+
 def test_importing_ablate_loads_nothing_heavy() -> None:
     program = f"import ablate, sys; sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_version_is_looked_up_when_it_is_asked_for() -> None:
+    assert "__version__" not in vars(ablate)
+    assert ablate.__version__ == version("ablate")
+    with pytest.raises(AttributeError, match="no attribute 'vesrion'"):
+        _ = ablate.vesrion

@@ -6,9 +6,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-from typer.main import get_command
 
-from ablate.cli.app import app
+from ablate.cli.app import load_all
 from ablate.cli.config import option_variables
 from cli.command import ablate
 
@@ -32,9 +31,10 @@ def test_the_nearest_word_wins(tmp_path: Path) -> None:
 
 
 def test_every_option_has_an_environment_variable() -> None:
-    known = option_variables(get_command(app))
+    group = load_all()
+    known = option_variables(group)
     for command in ("run", "plan", "status", "report", "ui", "sync", "doctor"):
-        for param in get_command(app).commands[command].params:
+        for param in group.commands[command].params:
             names = param.envvar if isinstance(param.envvar, list) else [param.envvar]
             if param.name in ("help", "dry_run"):
                 continue

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ablate.data import detect, identify, open_images
-from ablate.data.generated import GENERATOR_VERSION
+from ablate.data.generated_images import GENERATOR_VERSION
 from ablate.errors import DataError
 from ablate.spec import BijieData, FoldersData, GeneratedData, Split, digest_of
 
@@ -128,7 +128,7 @@ def test_generated_scenes_need_no_folder(monkeypatch: pytest.MonkeyPatch) -> Non
         made.append((seed, index, size_px))
         return np.zeros((size_px, size_px, 3), np.uint8), np.ones((size_px, size_px), np.bool_)
 
-    monkeypatch.setattr("ablate.data.generated_images.scene", scene)
+    monkeypatch.setattr("ablate.data.generated.scene", scene)
     images = open_images(GeneratedData(kind="generated", seed=7, count=12, size_px=32), None)
     assert images.label == "generated data"
     assert images.names == tuple(sorted(images.names))

@@ -7,10 +7,10 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models import build
+from ablate.models import build, with_half_trunk, with_random_prompts
 from ablate.models.sam import bare
 from ablate.spec import BackboneName
-from structures import DECODER_ONLY, STRUCTURES
+from structures import DECODER_ONLY, RELEASED, STRUCTURES
 
 
 @pytest.mark.parametrize("backbone", ["vit_b", "vit_l", "vit_h"])
@@ -69,3 +69,47 @@ def test_train_and_eval_are_one(build_nano: Build, images: Tensor) -> None:
     model = build_nano(STRUCTURES["translandseg-5"])
     with torch.no_grad():
         assert torch.equal(model.train()(images), model.eval()(images))
+
+
+@pytest.mark.parametrize("name", ["translandseg", "translandseg-6", "translandseg-released"])
+def test_a_trunk_held_in_half_precision_computes_what_autocast_does(
+    nano_weights: dict[str, Tensor], images: Tensor, name: str
+) -> None:
+    halved = with_half_trunk(nano_weights, "vit_nano")
+    outcomes = []
+    for weights in (nano_weights, halved):
+        variant = (STRUCTURES | RELEASED)[name]
+        model = build(variant, "vit_nano", image_size_px=128, weights=weights, seed=0)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(images)
+        logits.float().square().mean().backward()
+        trained = {
+            key: value.grad for key, value in model.named_parameters() if value.requires_grad
+        }
+        assert all(
+            value.dtype == torch.float32 for value in model.parameters() if value.requires_grad
+        )
+        outcomes.append((logits, trained))
+    (logits, gradients), (same, others) = outcomes
+    assert torch.equal(logits, same)
+    for key, gradient in gradients.items():
+        assert gradient is None if others[key] is None else torch.equal(gradient, others[key])
+    assert halved["image_encoder.blocks.0.mlp.lin1.weight"].dtype == torch.bfloat16
+    held = [sum(value.nbytes for value in each.values()) for each in (halved, nano_weights)]
+    assert held[0] < 0.8 * held[1]
+
+
+def test_random_prompts_replace_two_tensors_and_nothing_else(
+    nano_weights: dict[str, Tensor],
+) -> None:
+    before = torch.get_rng_state()
+    first, second = (with_random_prompts(nano_weights, seed) for seed in (0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    changed = {name for name in first if first[name] is not nano_weights[name]}
+    assert changed == {
+        "prompt_encoder.no_mask_embed.weight",
+        "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+    }
+    for name in changed:
+        assert not torch.equal(first[name], second[name])
+        assert torch.equal(first[name], with_random_prompts(nano_weights, 0)[name])

@@ -1,0 +1,321 @@
+"""For each field of each spec: values that differ in it alone, and where the difference shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ablate.registry import Catalogue
+from ablate.spec import (
+    BACKBONES,
+    CnnVariant,
+    Comparison,
+    Everything,
+    Frozen,
+    InteriorPoints,
+    Protocol,
+    Sweep,
+    ZeroShotVariant,
+)
+from field_observations import (
+    built_on,
+    fits,
+    labelled,
+    logits,
+    loss,
+    mask,
+    mask_and_moved,
+    moved,
+    opened,
+    planned,
+    reported,
+    steppers,
+    trained,
+    trained_where_bfloat16_is_fast,
+    watermarked,
+)
+from structures import DECODER_ONLY, RELEASED, structure
+
+Spec = TypeVar("Spec", bound=Frozen)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Specs that differ in one field alone, and what is to differ with it.
+
+    Attributes:
+        specs: Two or more; of a field with a list of choices, every choice is among them.
+        observe: What a spec does, as a value to compare.
+    """
+
+    specs: tuple[Frozen, ...]
+    observe: Callable[[Any], object]
+
+
+def altered(spec: Spec, field: str, value: Any) -> Spec:
+    """The spec with another value at a dotted path, validated anew."""
+    content = spec.model_dump()
+    *parents, last = field.split(".")
+    below = content
+    for parent in parents:
+        below = below[parent]
+    below[last] = value
+    return type(spec).model_validate(content)
+
+
+def _along(
+    spec: Spec, field: str, values: tuple[Any, ...], observe: Callable[[Spec], object]
+) -> Change:
+    return Change(tuple(altered(spec, field, value) for value in values), observe)
+
+
+# Variants ---------------------------------------------------------------------------------
+
+_ATL = structure(("m", "c"), "outside", residual=True, width=4)
+_RELEASED = RELEASED["translandseg-released"]
+_RIVAL = CnnVariant(system="cnn", architecture="pspnet")
+_POINTS = ZeroShotVariant(system="sam-zero-shot", prompts=InteriorPoints(kind="interior-points"))
+# SAM-nano is random and rates its masks low: without thresholds, some are left.
+_EVERYTHING = ZeroShotVariant(
+    system="sam-zero-shot",
+    prompts=Everything(kind="everything", points_per_side=3, min_quality=0.0, min_stability=0.0),
+)
+_LABELS = (None, "A row", "Another row")
+_BACKBONES = (None, *BACKBONES)
+_TRAINED = (
+    ("adapter",),
+    ("adapter", "mask_decoder"),
+    ("adapter", "no_mask_embedding"),
+    ("adapter", "mask_decoder", "no_mask_embedding"),
+)
+
+_VARIANTS = {
+    "SamVariant.label": _along(_ATL, "label", _LABELS, labelled),
+    "SamVariant.backbone": _along(_ATL, "backbone", _BACKBONES, fits),
+    "SamVariant.trained": _along(_ATL, "trained", _TRAINED, moved),
+    "CnnVariant.label": _along(_RIVAL, "label", _LABELS, labelled),
+    "CnnVariant.architecture": _along(
+        _RIVAL,
+        "architecture",
+        ("pspnet", "deeplabv3plus", "ccnet", "unet"),
+        logits,
+    ),
+    "CnnVariant.auxiliary_weight": _along(_RIVAL, "auxiliary_weight", (None, 0.4, 0.8), loss),
+    "ZeroShotVariant.label": _along(_POINTS, "label", _LABELS, labelled),
+    "ZeroShotVariant.backbone": _along(_POINTS, "backbone", _BACKBONES, fits),
+    "Everything.points_per_side": _along(_EVERYTHING, "prompts.points_per_side", (3, 2), mask),
+    "Everything.min_quality": _along(_EVERYTHING, "prompts.min_quality", (0.0, 1.0), mask),
+    "Everything.min_stability": _along(_EVERYTHING, "prompts.min_stability", (0.0, 1.0), mask),
+}
+
+_ADAPTERS = {
+    f"{type(variant.adapter).__name__}.{field}": _along(variant, f"adapter.{field}", values, logits)
+    for variant, field, values in (
+        (_ATL, "midlays", (("m",), ("c",), ("m", "c"), ("c", "m"))),
+        (_ATL, "placement", ("outside", "inside")),
+        (_ATL, "residual", (True, False)),
+        (_ATL, "width", (4, 5)),
+        (_ATL, "kernel_size", (3, 5)),
+        (_ATL, "up_init", ("zero", "default")),
+        (_ATL, "sites", ("all", "between")),
+        (_RELEASED, "midlays", (("m",), ("m", "m"), ("c", "c", "c"))),
+        (_RELEASED, "width", (32, 16)),
+    )
+}
+
+
+# Protocols --------------------------------------------------------------------------------
+
+_SHORT = Catalogue().protocol(
+    "demo",
+    [
+        "epochs=1",
+        "batch_size=2",
+        "image_size_px=64",
+        "data={kind: generated, seed: 1, count: 6, size_px: 64}",
+        "color_jitter={brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1}",
+    ],
+)
+_LONGER = altered(_SHORT, "epochs", 2)
+# Such a decay turns all weights round in each step and makes them larger (1 - lr·decay = -1.5):
+# the first epoch is the best.
+_FAST = {"kind": "adamw", "lr": 0.01, "weight_decay": 250.0}
+_WORSENING = altered(altered(_LONGER, "optimizer", _FAST), "schedule.lr_min", 0.01)
+_SMALL = altered(_SHORT, "image_size_px", 32)
+_PUBLISHED = altered(_SHORT, "published_split", {"train": 10, "validation": 5})
+
+
+def _with_data(**data: Any) -> Protocol:
+    return altered(_SMALL, "data", data)
+
+
+_GENERATED = _with_data(kind="generated", seed=1, count=3, size_px=64)
+_FOLDERS = _with_data(kind="folders", images="left", masks="truth")
+_LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
+
+_PROTOCOLS = {
+    "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
+    "Protocol.published_split": _along(
+        _SHORT, "published_split", (None, {"train": 10, "validation": 5}), watermarked
+    ),
+    "PublishedSplit.train": _along(_PUBLISHED, "published_split.train", (10, 11), watermarked),
+    "PublishedSplit.validation": _along(
+        _PUBLISHED, "published_split.validation", (5, 6), watermarked
+    ),
+    "Protocol.backbone": _along(_SHORT, "backbone", tuple(BACKBONES), built_on),
+    "Protocol.precision": _along(
+        _SHORT, "precision", ("float32", "bfloat16"), trained_where_bfloat16_is_fast
+    ),
+    "Cosine.lr_min": _along(_LONGER, "schedule.lr_min", (1e-5, 1e-3), trained),
+    "Protocol.selection": _along(_WORSENING, "selection", ("validation-loss", "last"), trained),
+    "GeneratedData.seed": _along(_GENERATED, "data.seed", (1, 2), opened),
+    "GeneratedData.count": _along(_GENERATED, "data.count", (3, 4), opened),
+    "GeneratedData.size_px": _along(_GENERATED, "data.size_px", (64, 48), opened),
+    "FoldersData.images": _along(_FOLDERS, "data.images", ("left", "right"), opened),
+    "FoldersData.masks": _along(_FOLDERS, "data.masks", ("truth", "other-truth"), opened),
+    "Landslide4SenseData.part": _along(
+        _LANDSLIDE4SENSE, "data.part", ("TrainData", "ValidData", "TestData"), opened
+    ),
+    "Landslide4SenseData.channels": _along(
+        _LANDSLIDE4SENSE, "data.channels", ((3, 2, 1), (1, 2, 3), (3, 2, 13)), opened
+    ),
+    "Landslide4SenseData.scale": _along(_LANDSLIDE4SENSE, "data.scale", (25.5, 12.0), opened),
+}
+
+_RECIPE = {
+    name: _along(_SHORT, field, values, trained)
+    for name, field, values in (
+        ("Protocol.image_size_px", "image_size_px", (64, 80)),
+        ("Protocol.mean", "mean", (_SHORT.mean, (0.485, 0.456, 0.5))),
+        ("Protocol.std", "std", (_SHORT.std, (0.229, 0.224, 0.3))),
+        ("Protocol.color_jitter", "color_jitter", (_SHORT.model_dump()["color_jitter"], None)),
+        ("ColorJitter.brightness", "color_jitter.brightness", (0.4, 0.0)),
+        ("ColorJitter.contrast", "color_jitter.contrast", (0.4, 0.0)),
+        ("ColorJitter.saturation", "color_jitter.saturation", (0.4, 0.0)),
+        ("ColorJitter.hue", "color_jitter.hue", (0.1, 0.0)),
+        ("ColorJitter.images", "color_jitter.images", ("training", "all")),
+        ("Protocol.prompt_weights", "prompt_weights", ("checkpoint", "random")),
+        ("Protocol.epochs", "epochs", (1, 2)),
+        ("Protocol.batch_size", "batch_size", (2, 3)),
+        ("Split.seed", "split.seed", (42, 43)),
+        ("Split.validation_share", "split.validation_share", (0.3, 0.5)),
+        ("AdamW.lr", "optimizer.lr", (2e-3, 1e-3)),
+        ("AdamW.weight_decay", "optimizer.weight_decay", (0.01, 0.0)),
+        ("Loss.bce", "loss.bce", (0.5, 0.25)),
+        ("Loss.dice", "loss.dice", (0.5, 0.25)),
+        ("Loss.dice_smooth", "loss.dice_smooth", (1.0, 100.0)),
+    )
+}
+
+
+# Sweeps -----------------------------------------------------------------------------------
+
+_ROWS = Sweep(
+    name="mine",
+    title="A table",
+    protocol="short",
+    seeds=(0, 1),
+    baseline="translandseg",
+    published="table4",
+    comparisons=(Comparison(claim="A sentence", better="translandseg", worse=("translandseg-7",)),),
+    variants=("translandseg", "translandseg-7", "translandseg-3"),
+)
+_FACTORS = Sweep(
+    name="mine",
+    title="A table",
+    protocol="short",
+    seeds=(0,),
+    base="translandseg",
+    grid={"adapter.width": (3, 5), "adapter.residual": (True, False)},
+    zip={"adapter.placement": ("outside", "inside"), "adapter.up_init": ("zero", "default")},
+)
+
+_SWEEPS = {
+    name: _along(spec, field, values, observe)
+    for name, spec, field, values, observe in (
+        ("Sweep.name", _ROWS, "name", ("mine", "yours"), reported),
+        ("Sweep.title", _ROWS, "title", ("A table", "Another"), reported),
+        ("Sweep.baseline", _ROWS, "baseline", ("translandseg", "translandseg-3", None), reported),
+        ("Sweep.published", _ROWS, "published", ("table4", "table1", None), reported),
+        (
+            "Sweep.comparisons",
+            _ROWS,
+            "comparisons",
+            (_ROWS.model_dump()["comparisons"], ()),
+            reported,
+        ),
+        ("Sweep.protocol", _ROWS, "protocol", ("short", "long"), planned),
+        ("Sweep.seeds", _ROWS, "seeds", ((0, 1), (0, 2), (0,)), planned),
+        (
+            "Sweep.variants",
+            _ROWS,
+            "variants",
+            (_ROWS.variants, _ROWS.variants[::-1], (*_ROWS.variants, "translandseg-1")),
+            planned,
+        ),
+        ("Sweep.base", _FACTORS, "base", ("translandseg", "translandseg-1"), planned),
+        (
+            "Sweep.grid",
+            _FACTORS,
+            "grid",
+            (_FACTORS.grid, {"adapter.width": (3, 6)}, {}),
+            planned,
+        ),
+        (
+            "Sweep.zip",
+            _FACTORS,
+            "zip",
+            (_FACTORS.zip, {"adapter.placement": ("outside", "inside")}, {}),
+            planned,
+        ),
+        (
+            "Sweep.exclude",
+            _FACTORS,
+            "exclude",
+            ((), ({"adapter.width": 3},), ({"adapter.width": 3, "adapter.placement": "inside"},)),
+            planned,
+        ),
+    )
+}
+
+
+def _comparing(**changes: Any) -> Sweep:
+    comparison = _ROWS.comparisons[0].model_copy(update=changes)
+    return altered(_ROWS, "comparisons", (comparison.model_dump(),))
+
+
+_COMPARISONS = {
+    f"Comparison.{field}": Change((_ROWS, _comparing(**{field: value})), reported)
+    for field, value in (
+        ("claim", "Another sentence"),
+        ("better", "translandseg-3"),
+        ("worse", ("translandseg-7", "translandseg-3")),
+    )
+}
+
+CHANGES: dict[str, Change] = {
+    **_VARIANTS,
+    **_ADAPTERS,
+    **_PROTOCOLS,
+    **_RECIPE,
+    **_SWEEPS,
+    **_COMPARISONS,
+}
+
+# One spec for each member of each union, by the field that holds it. What names the member
+# (``kind``, ``system``) decides what is built.
+UNIONS: dict[str, Change] = {
+    "Variant": Change((_ATL, _RIVAL, _POINTS), mask_and_moved),
+    "SamVariant.adapter": Change((_ATL, _RELEASED, DECODER_ONLY), logits),
+    "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
+    "Protocol.data": Change(
+        (_with_data(kind="bijie"), _FOLDERS, _LANDSLIDE4SENSE, _GENERATED), opened
+    ),
+}
+
+# Fields with a single value, and the class of torch that it stands for in a run.
+NAMED: dict[str, str] = {"AdamW.kind": "AdamW", "Cosine.kind": "CosineAnnealingLR"}
+
+
+def named() -> set[str]:
+    """The classes of torch that a run uses."""
+    return steppers(_SHORT)

@@ -1,0 +1,332 @@
+"""What a spec does, as a value that two specs can be compared by.
+
+Everything here is computed: models are built and asked, runs trained, images opened, sweeps
+planned and reported. Neither a spec's own dump nor a run's key is part of it.
+"""
+
+import contextlib
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import mock
+
+import h5py
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from ablate.cli.resolve import Request, resolve
+from ablate.data import identify, open_images, prepare
+from ablate.errors import BadInput
+from ablate.models import TrainableModel, build, build_cnn, build_zero_shot, count, load_weights
+from ablate.plan import identify_weights, provenance, sweep_runs
+from ablate.registry import Catalogue
+from ablate.report import build as build_report
+from ablate.report import render
+from ablate.runs import SpecFile, Store
+from ablate.spec import (
+    BACKBONES,
+    NANO_WEIGHTS,
+    CnnVariant,
+    Context,
+    DataIdentity,
+    Protocol,
+    RunSpec,
+    SamVariant,
+    Sweep,
+    Variant,
+    WeightsIdentity,
+    ZeroShotVariant,
+    random_resnet,
+)
+from ablate.train import work
+from ablate.train.loss import segmentation_loss
+from report.conftest import Table
+
+_DEMO = Catalogue().protocol("demo")
+_SIDE_PX = 64
+_DATA = DataIdentity(label="some images", digest="0" * 64, train=10, validation=5)
+
+
+# Variants ---------------------------------------------------------------------------------
+
+
+def logits(variant: Variant) -> bytes:
+    """What a model with scattered adapters says of two images."""
+    return _forward(variant)[0]
+
+
+def loss(variant: Variant) -> float:
+    """What training it would minimise on two images."""
+    return _forward(variant)[1]
+
+
+def mask(variant: Variant) -> bytes:
+    """What it takes for landslide in one image."""
+    if isinstance(variant, ZeroShotVariant):
+        model = build_zero_shot(
+            variant,
+            "vit_nano",
+            image_size_px=_SIDE_PX,
+            weights=_nano(),
+            device=torch.device("cpu"),
+        )
+        return model.predict(*_scene()).tobytes()
+    first, _ = np.frombuffer(logits(variant), np.float32).reshape(2, _SIDE_PX, _SIDE_PX)
+    return (first > 0).tobytes()
+
+
+def moved(variant: Variant) -> frozenset[str]:
+    """The parameters that a step of training moves: those that have a gradient."""
+    if isinstance(variant, ZeroShotVariant):
+        return frozenset()
+    model = _model(variant)
+    _step(model)[1].backward()
+    return frozenset(n for n, value in model.named_parameters() if value.grad is not None)
+
+
+def mask_and_moved(variant: Variant) -> tuple[bytes, frozenset[str]]:
+    """What can be said of every system."""
+    return mask(variant), moved(variant)
+
+
+def labelled(variant: Variant) -> str:
+    """The report of a sweep that was started with this one row, and not run yet."""
+    resnets = {}
+    if isinstance(variant, CnnVariant):
+        resnets[variant.resnet] = random_resnet(variant.resnet)
+    protocol = _DEMO
+    context = Context(protocol=protocol, data=_DATA, weights=NANO_WEIGHTS, resnets=resnets)
+    run = RunSpec(name="row", variant=variant, context=context, seed=0)
+    sweep = Sweep(name="rows", title="Rows", protocol="demo", seeds=(0,), variants=("row",))
+    with TemporaryDirectory() as root:
+        store = Store(Path(root))
+        record = store.record_sweep("rows", context, [run])
+        return render(build_report(sweep, record, [run], store), "markdown")
+
+
+def fits(variant: Variant) -> dict[str, int]:
+    """The SAMs whose weights the variant can be run on, with the parameters of the model."""
+    found = {}
+    with _working_folder() as root:
+        _write_yaml(root / "variants/row.yaml", variant.model_dump(mode="json"))
+        sweep = {"title": "Rows", "protocol": "demo", "seeds": [0], "variants": ["row"]}
+        _write_yaml(root / "sweeps/rows.yaml", sweep)
+        for backbone in BACKBONES:
+            protocol = _DEMO.model_copy(update={"backbone": backbone})
+            weights = WeightsIdentity(label="weights", backbone=backbone, sha256="0" * 64)
+            context = Context(protocol=protocol, data=_DATA, weights=weights)
+            with contextlib.suppress(BadInput):
+                (run,) = sweep_runs(Catalogue(), "rows", context, [0])
+                found[backbone] = count(run.variant, run.context.weights.backbone).total
+    return found
+
+
+@cache
+def _nano() -> dict[str, torch.Tensor]:
+    return load_weights("vit_nano", None)
+
+
+def _model(variant: SamVariant | CnnVariant) -> TrainableModel:
+    """A small one: on SAM-nano, or on a random ResNet."""
+    if isinstance(variant, CnnVariant):
+        return build_cnn(variant, None, seed=0)
+    return build(variant, "vit_nano", image_size_px=_SIDE_PX, weights=_nano(), seed=0)
+
+
+@cache
+def _forward(variant: SamVariant | CnnVariant) -> tuple[bytes, float]:
+    """Logits (2x1xSxS) and the loss; adapters are moved off zeros that would hide them."""
+    model = _model(variant)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for adapter in getattr(model, "adapters", ()):
+            for parameter in adapter.parameters():
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+        found, minimised = _step(model)
+    return found.numpy().tobytes(), minimised.item()
+
+
+def _step(model: TrainableModel) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits and the loss of a step of training on two images."""
+    image, truth = (torch.from_numpy(array) for array in _scene())
+    images = torch.stack((image, image.flip(1))).permute(0, 3, 1, 2) / 255
+    masks = torch.stack((truth, truth.flip(1)))[:, None].float()
+    with torch.random.fork_rng(devices=[]):
+        # For dropout.
+        torch.manual_seed(0)
+        weighted = model.train().weighted_logits(images)
+    how = _DEMO.loss
+    losses = [weight * segmentation_loss(each, masks, how) for weight, each in weighted]
+    return weighted[0][1], torch.stack(losses).sum()
+
+
+def _scene() -> tuple[np.ndarray, np.ndarray]:
+    """An image of noise and a truth with two landslides."""
+    image = np.random.default_rng(3).integers(0, 256, (_SIDE_PX, _SIDE_PX, 3), dtype=np.uint8)
+    truth = np.zeros((_SIDE_PX, _SIDE_PX), dtype=np.bool_)
+    truth[:50] = True
+    truth[55:, :9] = True
+    return image, truth
+
+
+# Protocols --------------------------------------------------------------------------------
+
+
+@cache
+def trained(protocol: Protocol) -> dict[str, object]:
+    """What a short run under the protocol leaves in its folder: losses, weights, pixels."""
+    return _trained(protocol)
+
+
+def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
+    """The same on a processor that says that it has bfloat16 in hardware."""
+    with mock.patch("torch.cpu.get_capabilities", return_value={"avx512_bf16": True}):
+        return _trained(protocol)
+
+
+def _trained(protocol: Protocol) -> dict[str, object]:
+    variant = Catalogue().variant("translandseg")
+    data = identify(open_images(protocol.data, None), protocol.split)
+    context = Context(protocol=protocol, data=data, weights=NANO_WEIGHTS)
+    spec = RunSpec(name="row", variant=variant, context=context, seed=0)
+    with TemporaryDirectory() as root:
+        folder = Store(Path(root)).run(spec.key)
+        folder.create(SpecFile(key=spec.key, run=spec, provenance=provenance()))
+        work([folder.path], "cpu")
+        result = folder.result()
+        assert result is not None, folder.failure()
+        losses = ("train_loss", "val_loss")
+        return {
+            "epochs": [[event.metrics[each] for each in losses] for event in folder.events()],
+            "steps": result.steps,
+            "selected": result.epoch,
+            "weights": folder.weights_path.read_bytes(),
+            "pixels": folder.confusion_path.read_bytes(),
+        }
+
+
+def steppers(protocol: Protocol) -> set[str]:
+    """The classes of torch that step while a run is trained: optimiser and schedule."""
+    names: set[str] = set()
+    step = torch.optim.lr_scheduler.LRScheduler.step
+
+    def spied(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+        names.add(type(schedule).__name__)
+        step(schedule)
+
+    hook = register_optimizer_step_post_hook(
+        lambda optimizer, *_: names.add(type(optimizer).__name__)
+    )
+    with mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied):
+        _trained(protocol)
+    hook.remove()
+    return names
+
+
+def opened(protocol: Protocol) -> tuple[bytes, bytes]:
+    """The pixels of all images and masks, from a folder that has every layout in it."""
+    with TemporaryDirectory() as root, TemporaryDirectory() as cache_:
+        _write_every_layout(Path(root))
+        images = open_images(protocol.data, Path(root))
+        prepared = prepare(images, protocol.image_size_px, Path(cache_))
+        return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def watermarked(protocol: Protocol) -> str | None:
+    """What tables carry whose runs start from SAM's own weights, on ten images and five."""
+    geometry = BACKBONES["vit_l"]
+    sha256 = str(geometry.checkpoint_sha256)
+    weights = WeightsIdentity(label=geometry.label, backbone="vit_l", sha256=sha256)
+    return Context(protocol=protocol, data=_DATA, weights=weights).watermark
+
+
+def built_on(protocol: Protocol) -> int:
+    """The parameters of a model on the SAM that a sweep takes weights of."""
+    with TemporaryDirectory() as root:
+        checkpoint = Path(root) / "weights.pth"
+        checkpoint.write_bytes(b"not looked into")
+        needs_one = BACKBONES[protocol.backbone].checkpoint is not None
+        weights = identify_weights(protocol.backbone, checkpoint if needs_one else None)
+    return count(Catalogue().variant("translandseg"), weights.backbone).total
+
+
+def _write_every_layout(root: Path) -> None:
+    folders = ("landslide/image", "landslide/mask", "left", "right", "truth", "other-truth")
+    for seed, folder in enumerate(folders):
+        (root / folder).mkdir(parents=True)
+        random = np.random.default_rng(seed)
+        for name in "abcd":
+            pixels = random.integers(0, 256, (12, 9, 3), dtype=np.uint8)
+            if folder.endswith(("mask", "truth")):
+                pixels = (pixels[..., 0] > 127).astype(np.uint8) * 255
+            Image.fromarray(pixels).save(root / folder / f"{name}.png")
+    for seed, part in enumerate(("TrainData", "ValidData", "TestData")):
+        random = np.random.default_rng(seed)
+        for folder, key, shape in (("img", "img", (128, 128, 14)), ("mask", "mask", (128, 128))):
+            (root / part / folder).mkdir(parents=True)
+            values = random.random(shape) * 9 if key == "img" else random.integers(0, 2, shape)
+            prefix = "image" if key == "img" else "mask"
+            with h5py.File(root / part / folder / f"{prefix}_1.h5", "w") as file:
+                file.create_dataset(key, data=values)
+
+
+# Sweeps -----------------------------------------------------------------------------------
+
+
+def planned(sweep: Sweep) -> list[tuple[int, int, bytes]]:
+    """The runs that the command line plans for it: seed, epochs and what the model says."""
+    with _working_folder() as root:
+        _write_every_layout(root / "data")
+        for name, epochs in (("short", 1), ("long", 2)):
+            recipe = {"extends": "demo", "data": {"kind": "bijie"}, "epochs": epochs}
+            _write_yaml(root / f"sweeps/protocols/{name}.yaml", recipe)
+        _write_yaml(root / "sweeps/mine.yaml", sweep.model_dump(mode="json", exclude={"name"}))
+        request = Request(
+            grid="mine",
+            protocol=None,
+            data=root / "data",
+            checkpoint=None,
+            backbone_weights=(),
+            variants=(),
+            seeds=None,
+            overrides=(),
+        )
+        runs = [run.spec for run in resolve(request, Store(root / "store")).runs]
+    return [(run.seed, run.epochs, logits(run.variant)) for run in runs]
+
+
+def reported(sweep: Sweep) -> tuple[str, str]:
+    """Its report as a page and as a table, from results that are made up."""
+    with TemporaryDirectory() as root:
+        table = Table(Path(root), _DEMO, names=sweep.variants, seeds=sweep.seeds)
+        for row, name in enumerate(sweep.variants):
+            for seed in sweep.seeds:
+                table.finish(name, seed, miou=0.8 - 0.05 * row + 0.001 * seed * (row + 1))
+        record = table.store.record_sweep(sweep.name, table.context, table.runs)
+        report = build_report(sweep, record, table.runs, table.store)
+        return render(report, "markdown"), render(report, "csv")
+
+
+# Folders ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _working_folder() -> Any:
+    """A folder to work in, whose variants and sweeps stand before those that ship."""
+    with TemporaryDirectory() as root, contextlib.chdir(root):
+        yield Path(root)
+
+
+def _write_yaml(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content))
+
+
+def forget() -> None:
+    """Lets everything be computed anew."""
+    for remembered in (trained, _forward):
+        remembered.cache_clear()
