@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Group
@@ -15,6 +16,8 @@ from ablate.plan import Plan, PlannedRun
 from ablate.runs import State
 
 _POLL_S = 0.5
+# Of thousands of runs a look takes long: the display leaves nine tenths of the time to others.
+_REST_PER_LOOK = 9.0
 _LINE_EVERY_S = 10.0
 _OVER = (State.DONE, State.FAILED, State.DIVERGED)
 _STYLE = {
@@ -49,8 +52,11 @@ class _Watched:
         if self.state in _OVER and self.epoch_text:
             return False
         before, folder = self.state, self.run.folder
-        self.state = folder.state()
         epochs = self.run.spec.epochs
+        if before is State.NEW and folder.is_untouched():
+            self.epoch_text = f"0/{epochs}"
+            return False
+        self.state = folder.state()
         if result := folder.result():
             self.done_share = 1.0
             self.miou = result.metrics["miou"]
@@ -117,25 +123,30 @@ class Display:
             self._thread.join()
 
     def _show(self) -> None:
-        if out.is_terminal:
-            with Live(self._table(), console=out, auto_refresh=False) as live:
-                while not self._stop.wait(_POLL_S):
-                    self._look()
-                    live.update(self._table(), refresh=True)
-                self._look()
-                live.update(self._table(), refresh=True)
+        if not out.is_terminal:
+            last_line = dict.fromkeys(self._watched, 0.0)
+            self._until_over(lambda: self._say_lines(last_line))
             return
-        last_line = dict.fromkeys(self._watched, 0.0)
-        while True:
-            over = self._stop.wait(_POLL_S)
-            for watched in self._watched:
-                self._say_line(watched, last_line)
-            if over:
-                return
+        with Live(self._table(), console=out, auto_refresh=False) as live:
+            self._until_over(lambda: live.update(self._look(), refresh=True))
 
-    def _look(self) -> None:
+    def _until_over(self, show: Callable[[], None]) -> None:
+        """Shows what is new again and again, and once more when the end has come."""
+        over, spent_s = False, 0.0
+        while not over:
+            over = self._stop.wait(max(_POLL_S, _REST_PER_LOOK * spent_s))
+            began = time.monotonic()
+            show()
+            spent_s = time.monotonic() - began
+
+    def _look(self) -> Group:
         for watched in self._watched:
             watched.look()
+        return self._table()
+
+    def _say_lines(self, last_line: dict[_Watched, float]) -> None:
+        for watched in self._watched:
+            self._say_line(watched, last_line)
 
     def _say_line(self, watched: _Watched, last_line: dict[_Watched, float]) -> None:
         """A line where the state has changed, and now and then while the run goes on."""

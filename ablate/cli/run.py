@@ -19,8 +19,8 @@ from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
 from ablate.cli.resolve import Request, resolve
 from ablate.executors import Executor, InlineExecutor, LocalExecutor
-from ablate.plan import Plan, cohorts, provenance, resnet_files
-from ablate.runs import SpecFile, State, Store
+from ablate.plan import Plan, begin, cohorts, resnet_files
+from ablate.runs import State, Store
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
 _MIRROR_PATIENCE_S = 120
@@ -78,11 +78,11 @@ def run(
         _say_what(request, planned, devices)
     if planned.pending:
         gate.check(planned)
-    _write_down(request, planned, opened)
+    _note_sources(request, planned, opened)
+    record = begin(planned, opened)
     started = time.monotonic()
     if planned.pending:
-        record_id = opened.sweep_records(grid)[0].id
-        mirror = _mirror(opened, record_id, tracking_uri) if track else nullcontext()
+        mirror = _mirror(opened, record.id, tracking_uri) if track else nullcontext()
         groups = cohorts(planned.pending, len(devices))
         with mirror, Display(planned, quiet=quiet):
             _executor(executor, devices, opened).run(groups, _work)
@@ -146,8 +146,8 @@ def _counted(devices: Sequence[str]) -> str:
     return ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
 
 
-def _write_down(request: Request, planned: Plan, store: Store) -> None:
-    """Creates the runs' folders and notes where data and weights lie."""
+def _note_sources(request: Request, planned: Plan, store: Store) -> None:
+    """Notes where data and weights lie."""
     context = planned.context
     if request.data is not None:
         store.remember_source(context.data.digest, request.data)
@@ -155,10 +155,6 @@ def _write_down(request: Request, planned: Plan, store: Store) -> None:
         store.remember_source(context.weights.sha256, request.checkpoint)
     for resnet, path in resnet_files(request.backbone_weights).items():
         store.remember_source(context.resnets[resnet].sha256, path)
-    origin = provenance()
-    for run in planned.runs:
-        run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=origin))
-    store.record_sweep(planned.sweep.name, context, [run.spec for run in planned.runs])
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """``ablate status``: what every run of the store is at."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +10,9 @@ from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.errors import BadInput
 from ablate.runs import RunFolder, State, Store, SweepRecord
+
+# More rows than anybody reads; they are gathered by variant and state instead.
+_MOST_ROWS = 500
 
 
 def status(
@@ -20,7 +25,10 @@ def status(
     store: options.StorePath = options.DEFAULT_STORE,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
-    """Show the state of every run: done, running, interrupted, failed, diverged or new."""
+    """Show the state of every run: done, running, interrupted, failed, diverged or new.
+
+    Of more than 500 runs the table only counts; JSON has them all.
+    """
     opened = Store(store)
     records = opened.sweep_records(grid)
     if not records:
@@ -39,7 +47,7 @@ def status(
             f"{record.sweep} · protocol {context.protocol.name} · {context.data.label} · "
             f"{context.weights.label}"
         )
-        print_rows(rows, format, title=title)
+        print_rows(_gathered(rows), format, title=title)
         states = [row["state"] for row in rows]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))
@@ -54,6 +62,17 @@ def _summary(record: SweepRecord) -> dict[str, Any]:
         "weights": record.context.weights.label,
         "updated": record.updated,
     }
+
+
+def _gathered(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The rows, or how many there are of each variant in each state where they are too many."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    counts = Counter((row["variant"], row["state"]) for row in rows)
+    return [
+        {"variant": variant, "state": state, "runs": count}
+        for (variant, state), count in counts.items()
+    ]
 
 
 def _row(folder: RunFolder) -> dict[str, Any]:

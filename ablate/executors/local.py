@@ -8,9 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
@@ -26,14 +26,32 @@ _LAST_LINES = 20
 
 @dataclass
 class _Worker:
+    """A process, this end of the pipe to it, and what it works on."""
+
     device: str
-    cohort: Cohort
     process: SpawnProcess
+    pipe: Connection
+    cohort: Cohort
     log: Path
+
+    def give(self, cohort: Cohort) -> None:
+        """Sends it a cohort; that it has died meanwhile is told by its sentinel."""
+        self.cohort = cohort
+        with suppress(ConnectionError):
+            self.pipe.send(cohort.folders)
+
+    def waits(self) -> bool:
+        """Whether it has ended its cohort and waits for the next; called when there is news."""
+        try:
+            return self.process.is_alive() and self.pipe.poll() and self.pipe.recv() is None
+        except (EOFError, ConnectionError):
+            return False
 
 
 class LocalExecutor:
     """One worker process for each device; each takes the next cohort when it has ended one.
+
+    A process serves for many cohorts, since starting one, torch included, takes seconds.
 
     A second SIGINT or SIGTERM ends the workers at once; their runs continue from the last
     epoch's checkpoint.
@@ -61,8 +79,10 @@ class LocalExecutor:
             while workers or (waiting and not self._stops):
                 while waiting and idle and not self._stops:
                     workers.append(self._start(waiting.popleft(), idle.popleft(), work))
-                wait([worker.process.sentinel for worker in workers])
-                for worker in [worker for worker in workers if not worker.process.is_alive()]:
+                for worker in _heard(workers):
+                    if worker.waits() and waiting and not self._stops:
+                        worker.give(waiting.popleft())
+                        continue
                     workers.remove(worker)
                     idle.append(worker.device)
                     rest = self._end(worker)
@@ -74,16 +94,21 @@ class LocalExecutor:
     def _start(self, cohort: Cohort, device: str, work: Work) -> _Worker:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"worker-{device.replace(':', '-')}-{time.time_ns()}.log"
-        process = multiprocessing.get_context("spawn").Process(
+        context = multiprocessing.get_context("spawn")
+        pipe, its_end = context.Pipe()
+        process = context.Process(
             target=_child,
-            args=(work, cohort.folders, device, self._threads(), log),
+            args=(work, its_end, device, self._threads(), log),
             name=f"ablate-{device}",
         )
         process.start()
+        its_end.close()
+        worker = _Worker(device, process, pipe, cohort, log)
+        worker.give(cohort)
         if self._stops:
             # The signal came while the process was being made, and did not reach it.
             process.terminate()
-        return _Worker(device, cohort, process, log)
+        return worker
 
     def _threads(self) -> int:
         """Threads for one worker: the processors, shared by the workers that compute on them."""
@@ -91,11 +116,12 @@ class LocalExecutor:
         return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
 
     def _end(self, worker: _Worker) -> Cohort | None:
-        """Looks how a worker ended.
+        """Lets a worker that waits end, and looks how it ended.
 
         Returns:
             The rest of its cohort, where it died of one run.
         """
+        worker.pipe.close()
         worker.process.join()
         code = worker.process.exitcode
         if code in (0, _INTERRUPTED) or self._stops:
@@ -139,8 +165,14 @@ class LocalExecutor:
                 signal.signal(number, handler)
 
 
-def _child(work: Work, folders: Sequence[Path], device: str, threads: int, log: Path) -> None:
-    """The worker process."""
+def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
+    """Waits for news, and says of whom: they have ended their cohort, or themselves."""
+    news = set(wait([end for each in workers for end in (each.process.sentinel, each.pipe)]))
+    return [each for each in workers if news & {each.process.sentinel, each.pipe}]
+
+
+def _child(work: Work, pipe: Connection, device: str, threads: int, log: Path) -> None:
+    """The worker process: works on what comes through the pipe until that is closed."""
     # Ctrl-C reaches the whole terminal group; the parent passes it on, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Before torch is imported, which reads it once.
@@ -150,7 +182,13 @@ def _child(work: Work, folders: Sequence[Path], device: str, threads: int, log: 
         os.dup2(file.fileno(), sys.stderr.fileno())
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
-        work(folders, device)
+        while True:
+            try:
+                folders = pipe.recv()
+            except EOFError:
+                return
+            work(folders, device)
+            pipe.send(None)
     except Interrupted:
         sys.exit(_INTERRUPTED)
 

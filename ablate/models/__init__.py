@@ -9,12 +9,14 @@ from ablate.models.counting import count
 from ablate.models.resnets import load_resnet
 from ablate.models.sam import build, load_weights, with_half_trunk, with_random_prompts
 from ablate.models.segmenter import Segmenter
+from ablate.models.stacked import Stack
 from ablate.models.trainable import TrainableModel
 from ablate.models.zero_shot import ZeroShot, build_zero_shot
 
 __all__ = [
     "Cnn",
     "Segmenter",
+    "Stack",
     "TrainableModel",
     "ZeroShot",
     "build",

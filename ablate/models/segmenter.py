@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from segment_anything.modeling import MaskDecoder
 from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
@@ -75,9 +76,11 @@ class Segmenter(TrainableModel):
             dense_prompt_embeddings=self.no_mask.expand_as(self.image_pe),
             multimask_output=False,
         )
-        return F.interpolate(
-            low_resolution, size=images.shape[-2:], mode="bilinear", align_corners=False
-        )
+        return self.resized(low_resolution, images.shape[-2:])
+
+    def resized(self, low_resolution: Tensor, size: torch.Size) -> Tensor:
+        """The decoder's logits, Bx1xhxw, at the images' size, Bx1xSxS."""
+        return F.interpolate(low_resolution, size=size, mode="bilinear", align_corners=False)
 
     def parameters_counted(self) -> Parameters:
         """Counts as the paper's Table III does: without the prompt encoder."""

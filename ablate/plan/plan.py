@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import BadInput
+from ablate.plan.provenance import provenance
 from ablate.registry import Catalogue
-from ablate.runs import RunFolder, State, Store
+from ablate.runs import RunFolder, SpecFile, State, Store, SweepRecord
 from ablate.spec import Context, RunSpec, Sweep
 
 # A diverged run is left alone: the same seed would diverge again.
@@ -103,6 +104,15 @@ def make(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: Store) 
         folder = store.run(run.key)
         planned.append(PlannedRun(run, folder, folder.state()))
     return Plan(sweep, context, tuple(planned))
+
+
+def begin(plan: Plan, store: Store) -> SweepRecord:
+    """Creates the folders of a plan's runs and records that its sweep was started."""
+    origin = provenance()
+    store.create_runs(
+        [SpecFile(key=run.folder.key, run=run.spec, provenance=origin) for run in plan.runs]
+    )
+    return store.record_sweep(plan.sweep.name, plan.context, [run.spec for run in plan.runs])
 
 
 def cohorts(runs: Sequence[PlannedRun], workers: int) -> list[Cohort]:

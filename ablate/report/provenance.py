@@ -34,7 +34,7 @@ def _run(run: RunSpec, finished: Finished) -> RunProvenance:
         name=run.name,
         label=run.label,
         seed=run.seed,
-        key=run.key,
+        key=result.key,
         epoch=result.epoch,
         epochs=result.epochs,
         steps=result.steps,

@@ -51,7 +51,8 @@ def read_runs(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> lis
     """
     identity = record.context.identity()
     for run in runs:
-        if run.context.identity() != identity:
+        # Mostly it is the record's own context: no need to work out its identity again.
+        if run.context != record.context and run.context.identity() != identity:
             raise StoreError(
                 f"run {run.key} ({run.name}, seed {run.seed}) has another protocol, data set or "
                 f"weights than the sweep {record.id}",
@@ -68,9 +69,9 @@ def _read(run: RunSpec, folder: RunFolder) -> Reading:
         return Reading(run, None, _HOLES[state], failure.message if failure else None)
     # Refuses a spec of another key, and the key covers protocol, data, weights and engine.
     provenance = folder.spec_file().provenance
-    if result.key != run.key:
+    if result.key != folder.key:
         raise StoreError(
-            f"the result in {folder.path} is of run {result.key}, not of {run.key}",
+            f"the result in {folder.path} is of run {result.key}, not of {folder.key}",
             "move the folder back, or remove it and run again",
         )
     if missing := COLUMNS.keys() - result.metrics.keys():

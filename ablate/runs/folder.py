@@ -49,7 +49,8 @@ class RunFolder:
 
     def create(self, spec: SpecFile) -> None:
         """Writes ``spec.json`` unless it is there; it never changes after that."""
-        atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
+        if not self._spec_path.exists():
+            atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
 
     def spec_file(self) -> SpecFile:
         """Reads ``spec.json``.
@@ -106,6 +107,10 @@ class RunFolder:
             return True
         lock.release()
         return False
+
+    def is_untouched(self) -> bool:
+        """Whether nobody has worked on this run yet: the cheapest look at a new one."""
+        return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
 
     def state(self) -> State:
         """What the files say of the run."""

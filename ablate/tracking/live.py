@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,8 +46,9 @@ def sync(store: Store, records: Sequence[SweepRecord], uri: str | None) -> int:
                     "wait until the sweep has ended (it is mirrored while it runs)",
                 )
             database.ensure(address)
-            mirror = Mirror(store, address)
-            passes = [mirror.update(record, live=False) for record in records]
+            with _light_commits(address):
+                mirror = Mirror(store, address)
+                passes = [mirror.update(record, live=False) for record in records]
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise StoreError(f"MLflow at {address.uri}: {_one_line(error)}", address.repair) from error
     problems = [problem for one in passes for problem in one.problems]
@@ -70,7 +72,8 @@ def follow(
             last = ending.asked()
             with _only_writer(address, patience_s=0) as alone:
                 if alone:
-                    _follow(Store(store_root), frozenset(record_ids), address, ending)
+                    with _light_commits(address):
+                        _follow(Store(store_root), frozenset(record_ids), address, ending)
                     return
             if last:
                 break
@@ -158,6 +161,29 @@ def _only_writer(address: Address, patience_s: float) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@contextmanager
+def _light_commits(address: Address) -> Iterator[None]:
+    """Lets this process's commits to the store's own database wait for the disk less often.
+
+    A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
+    What is lost with the power is told again, since the folders have it.
+    https://www.sqlite.org/pragma.html#pragma_synchronous
+    """
+    if not address.own:
+        yield
+        return
+    from sqlalchemy import Engine, event
+
+    def lighten(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    event.listen(Engine, "connect", lighten)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", lighten)
 
 
 def _redirect_output(log: Path) -> None:

@@ -1,212 +1,154 @@
-"""The training loop."""
+"""The training loop: the runs of a cohort learn from each batch together."""
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import cast
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from ablate.data import Prepared
-from ablate.data.batches import Batch, TrainingBatches, validation_batches
-from ablate.errors import Diverged, Interrupted
-from ablate.metrics import Confusion, scores
-from ablate.metrics.confusion import confusion_per_image
-from ablate.models import TrainableModel
-from ablate.runs import Event, Progress, RunFolder
-from ablate.spec import RunSpec
-from ablate.train.devices import Precision
-from ablate.train.loss import segmentation_loss
-from ablate.train.state import Best, TrainingState
+from ablate.data.batches import Batch
+from ablate.errors import Interrupted
+from ablate.models import Segmenter, Stack
+from ablate.train.member import Member
+from ablate.train.setting import Setting, Tally
 from ablate.train.stop import Stop
-
-_PROGRESS_EVERY_S = 0.3
-# Saving may take this share of the time: a rival's checkpoint is a thousand times SAM-nano's.
-_SAVING_SHARE = 0.1
 
 
 class Engine:
-    """Trains one run from wherever its folder says it stopped.
+    """Trains members that share everything but the variant.
 
-    Attributes:
-        state: Model, optimiser, schedule and counters.
-        protocol: The recipe.
+    Every batch is made once, for all. What a member gets, bit for bit, does not depend on who else
+    is there: it can be killed in one company and go on in another. Large models take turns with
+    each batch, so that one variant's activations are held at a time; small ones go together
+    (``ablate.models.Stack``).
 
     Args:
-        folder: Where events, checkpoints and progress go.
-        spec: The run.
-        model: Frozen and adapted, on its device.
-        prepared: The data.
-        train: Indices of the training images.
-        validation: Indices of the validation images.
-        precision: What to compute in.
-        stop: Looked at after every step.
+        setting: What the members share.
+        members: Each from wherever it stopped.
+        stop: Looked at after every batch.
+        stacked: Small models, all of them Segmenters, go together.
     """
 
     def __init__(
-        self,
-        folder: RunFolder,
-        spec: RunSpec,
-        model: TrainableModel,
-        prepared: Prepared,
-        train: list[int],
-        validation: list[int],
-        precision: Precision,
-        stop: Stop,
+        self, setting: Setting, members: Sequence[Member], stop: Stop, *, stacked: bool
     ) -> None:
-        """Builds optimiser and schedule, and loads the newest checkpoint."""
-        self._folder = folder
-        self.protocol = spec.context.protocol
-        self._prepared = prepared
-        self._validation = validation
-        self._precision = precision
+        """Computes nothing yet."""
+        self._setting = setting
+        self._members = members
         self._stop = stop
-        self._device = next(model.parameters()).device
-        self._seed = spec.seed
-        self._batches = TrainingBatches(prepared, train, self.protocol, spec.seed)
-        self._last_progress = 0.0
-        self._next_save = 0.0
-        torch.manual_seed(spec.seed)
-        self.state = TrainingState(model, self.protocol)
-        if checkpoint := folder.load_checkpoint():
-            self.state.load(checkpoint)
-        folder.cut_events(self.state.epoch - 1)
+        self._stacked = stacked
+        self._batches = setting.training_batches()
+        # The stack changes only when somebody leaves or joins.
+        self._stack = lru_cache(maxsize=1)(Stack)
+        self._charged = time.monotonic()
 
     def train(self) -> None:
-        """Trains to the last epoch.
+        """Trains every member to its last epoch, or to its failure.
 
         Raises:
-            Diverged: If the loss is no longer finite.
-            Interrupted: If a stop was asked for; the state is saved.
+            Interrupted: If a stop was asked for; every member's state is saved.
         """
-        while self.state.epoch <= self.protocol.epochs:
-            self._train_epoch()
-            self._end_epoch()
+        while going := [m for m in self._members if m.going]:
+            position = min(member.position for member in going)
+            self._advance([member for member in going if member.position == position])
 
-    def validate(self, epoch: int) -> tuple[float, list[Confusion]]:
-        """The model as it is on the validation images.
+    def _advance(self, group: list[Member]) -> None:
+        """Trains those farthest behind: until they reach others, or through an epoch's end."""
+        epoch, step = group[0].position
+        if step == self._batches.steps_per_epoch:
+            self._validate(group, epoch)
+            return
+        others = [m.position[1] for m in self._members if m.going and m.position[0] == epoch]
+        until = min((other for other in others if other > step), default=None)
+        for batch in islice(self._batches.epoch(epoch, step), until and until - step):
+            shared = self._setting.moved(batch)
+            for together in [group] if self._stacked else [[member] for member in group]:
+                self._learn(together, shared)
+            group = self._after(group)
+            if not group:
+                return
 
-        Args:
-            epoch: The epoch whose weights the model has.
+    def _learn(self, together: list[Member], batch: Batch) -> None:
+        """One step of members who go together."""
+        try:
+            losses = self._backward(together, batch)
+        except Exception as error:
+            if len(together) == 1:
+                together[0].fail(error)
+                return
+            # Who is to blame shows when each goes alone.
+            for member in together:
+                self._learn([member], batch)
+            return
+        for member, loss in zip(together, losses, strict=True):
+            with member.attempt():
+                member.step(loss, len(batch.indices))
+                member.say_progress(loss, self._batches.steps_per_epoch)
 
-        Returns:
-            The mean loss, each batch weighted by its images, and each image's confusion.
-        """
-        loss_sum = 0.0
-        confusions: list[Confusion] = []
-        for batch, logits in self._evaluated(self._validation, epoch):
-            masks = batch.masks.to(self._device)
-            loss = segmentation_loss(logits, masks, self.protocol.loss)
-            loss_sum += loss.item() * len(batch.indices)
-            confusions += confusion_per_image(logits, masks)
-        return loss_sum / len(self._validation), confusions
+    def _backward(self, together: list[Member], batch: Batch) -> list[float]:
+        """Losses and, where they are finite, gradients; no two members share a parameter."""
+        for member in together:
+            member.state.optimizer.zero_grad(set_to_none=True)
+        if self._stacked:
+            losses = self._stacked_losses(together, batch)
+        else:
+            losses = [self._loss(member, batch) for member in together]
+        values: list[float] = torch.stack(losses).tolist()
+        finite = [loss for loss, value in zip(losses, values, strict=True) if math.isfinite(value)]
+        if finite:
+            torch.autograd.backward(finite)
+        return values
 
-    def predictions(
-        self, indices: list[int], epoch: int
-    ) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-        """What the model as it is finds in some validation images: index and mask (SxS)."""
-        for batch, logits in self._evaluated(indices, epoch):
-            yield from zip(batch.indices, (logits > 0).cpu().numpy()[:, 0], strict=True)
-
-    def _evaluated(self, indices: list[int], epoch: int) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """Batches of validation images and their logits (Bx1xSxS)."""
-        self.state.model.eval()
-        for batch in validation_batches(self._prepared, indices, self.protocol, self._seed, epoch):
-            with torch.inference_mode(), self._autocast():
-                logits = self.state.model(batch.images.to(self._device))
-            yield batch, logits
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self._device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
-        )
-
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        """The loss of a training step, over all that the model is asked to learn from."""
-        images, masks = batch.images.to(self._device), batch.masks.to(self._device)
-        with self._autocast():
-            weighted = self.state.model.weighted_logits(images)
-        losses = [
-            weight * segmentation_loss(logits, masks, self.protocol.loss)
-            for weight, logits in weighted
-        ]
+    def _loss(self, member: Member, batch: Batch) -> torch.Tensor:
+        """Over all that the model is asked to learn from."""
+        model = member.model_in_training()
+        with member.state.randomness(), self._setting.autocast():
+            weighted = model.weighted_logits(batch.images)
+        losses = [weight * self._setting.loss(logits, batch) for weight, logits in weighted]
         return torch.stack(losses).sum()
 
-    def _train_epoch(self) -> None:
-        state = self.state
-        state.model.train()
-        started = time.monotonic()
-        spent_before_s = state.elapsed_s
-        for batch in self._batches.epoch(state.epoch, state.step_in_epoch):
-            state.optimizer.zero_grad(set_to_none=True)
-            loss = self._loss(batch)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise Diverged(
-                    f"the training loss is {value} in epoch {state.epoch}, "
-                    f"step {state.step_in_epoch + 1}"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-            state.optimizer.step()
-            state.step_in_epoch += 1
-            state.step += 1
-            state.loss_sum += value * len(batch.indices)
-            state.elapsed_s = spent_before_s + time.monotonic() - started
-            self._say_progress(value)
-            if self._stop.requested:
-                self._save()
-                raise Interrupted(f"stopped in epoch {state.epoch} after step {state.step}")
+    def _stacked_losses(self, together: list[Member], batch: Batch) -> list[torch.Tensor]:
+        """The same for Segmenters, which draw no random numbers."""
+        models = tuple(cast(Segmenter, member.model_in_training()) for member in together)
+        with self._setting.autocast():
+            stacked = self._stack(models)(batch.images)
+        return [self._setting.loss(logits, batch) for logits in stacked]
 
-    def _end_epoch(self) -> None:
-        """Validates, keeps the weights if they are the best, tells the event, saves where due."""
-        state, started = self.state, time.monotonic()
-        epoch = state.epoch
-        val_loss, confusions = self.validate(epoch)
-        if not math.isfinite(val_loss):
-            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
-        metrics = {
-            "train_loss": state.loss_sum / self._batches.images,
-            "val_loss": val_loss,
-            "lr": float(state.schedule.get_last_lr()[0]),
-            **scores(sum(confusions, Confusion.none())),
-        }
-        if (
-            self.protocol.selection == "last"
-            or state.best is None
-            or val_loss < state.best.val_loss
-        ):
-            state.best = Best(epoch, val_loss, state.model.trainable_state())
-        state.schedule.step()
-        state.epoch += 1
-        state.step_in_epoch = 0
-        state.loss_sum = 0.0
-        state.elapsed_s += time.monotonic() - started
-        # The event first: a kill in between makes the resumed run cut it and tell it again.
-        self._folder.append_event(
-            Event(epoch=epoch, step=state.step, time=time.time(), metrics=metrics)
-        )
-        if time.monotonic() >= self._next_save:
-            self._save()
+    def _validate(self, group: list[Member], epoch: int) -> None:
+        """Ends the epoch."""
+        tallies = {member: Tally() for member in group}
+        for batch in self._setting.validation_batches(epoch):
+            for member in group:
+                with member.attempt():
+                    logits = self._setting.logits(member.state.model, batch)
+                    tallies[member].add(self._setting, batch, logits)
+            group = self._after(group)
+        for member in group:
+            with member.attempt():
+                member.end_epoch(tallies[member])
 
-    def _save(self) -> None:
-        started = time.monotonic()
-        self._folder.save_checkpoint(self.state.step, self.state.to_bytes())
-        saved = time.monotonic()
-        self._next_save = saved + (saved - started) / _SAVING_SHARE
+    def _after(self, group: list[Member]) -> list[Member]:
+        """Charges the time since the last batch to the group, and looks whether to stop.
 
-    def _say_progress(self, loss: float) -> None:
+        Returns:
+            Who is left of the group.
+        """
         now = time.monotonic()
-        if now - self._last_progress < _PROGRESS_EVERY_S:
-            return
-        self._last_progress = now
-        self._folder.write_progress(
-            Progress(
-                epoch=self.state.epoch,
-                epochs=self.protocol.epochs,
-                step_in_epoch=self.state.step_in_epoch,
-                steps_per_epoch=self._batches.steps_per_epoch,
-                loss=loss,
-                time=time.time(),
-            )
-        )
+        for member in group:
+            member.state.elapsed_s += (now - self._charged) / len(group)
+        self._charged = now
+        if self._stop.requested:
+            save_all(self._members)
+            raise Interrupted("stopped; every run's state is saved")
+        return [member for member in group if member.going]
+
+
+def save_all(members: Sequence[Member]) -> None:
+    """Saves everyone who has not failed."""
+    for member in members:
+        if not member.failed:
+            with member.attempt():
+                member.save()

@@ -7,39 +7,34 @@ from dataclasses import astuple
 import numpy as np
 import torch
 
-from ablate.data import Prepared
 from ablate.errors import Interrupted
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.models import ZeroShot
 from ablate.runs import Machine, Progress, RunFolder
 from ablate.train.outcome import PANELS, publish, write_panel
+from ablate.train.setting import Setting
 from ablate.train.stop import Stop
 
 _SAVE_EVERY_S = 20.0
 
 
 def evaluate(
-    folder: RunFolder,
-    model: ZeroShot,
-    prepared: Prepared,
-    validation: list[int],
-    machine: Machine,
-    stop: Stop,
+    folder: RunFolder, model: ZeroShot, setting: Setting, machine: Machine, stop: Stop
 ) -> None:
     """Segments every validation image, going on from wherever the folder says it stopped.
 
     Args:
         folder: The run's folder.
         model: SAM and what it is asked.
-        prepared: The data.
-        validation: Indices of the validation images.
+        setting: The data; its precision is not asked for.
         machine: What the run is computed on.
         stop: Looked at after every image.
 
     Raises:
         Interrupted: If a stop was asked for; what is evaluated is saved.
     """
+    prepared, validation = setting.prepared, setting.validation
     confusions, spent_before_s = _load(folder)
     started = saved = time.monotonic()
     for position in range(len(confusions), len(validation)):

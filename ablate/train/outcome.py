@@ -14,7 +14,8 @@ from safetensors.torch import save
 from ablate.data import Prepared
 from ablate.metrics import Confusion, scores
 from ablate.runs import Machine, Parameters, Result, RunFolder, atomic
-from ablate.train.engine import Engine
+from ablate.train.member import Member
+from ablate.train.setting import Setting, Tally
 
 PANELS = 4
 """How many validation images, the first ones, get a panel."""
@@ -23,34 +24,35 @@ _PANEL_SIDE_PX = 256
 _HIT, _FALSE_ALARM, _MISS = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
 
-def conclude(
-    folder: RunFolder, engine: Engine, prepared: Prepared, validation: list[int], machine: Machine
-) -> None:
+def conclude(member: Member, setting: Setting, machine: Machine) -> None:
     """Evaluates the selected epoch's weights once more and publishes the result.
 
     Args:
-        folder: The run's folder.
-        engine: Trained to the end; its model gets the selected weights.
-        prepared: The data.
-        validation: Indices of the validation images.
+        member: Trained to the end; its model gets the selected weights.
+        setting: What it was trained under.
         machine: What the run was computed on.
     """
-    state = engine.state
+    folder, state = member.folder, member.state
     if state.best is None:
         raise AssertionError("a training ends with a validation")
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
-    val_loss, confusions = engine.validate(state.best.epoch)
-    for index, prediction in engine.predictions(validation[:PANELS], state.best.epoch):
-        write_panel(folder, prepared, index, prediction)
+    tally = Tally()
+    for batch in setting.validation_batches(state.best.epoch):
+        logits = setting.logits(state.model, batch)
+        masks = (logits > 0).cpu().numpy()[:, 0]
+        wanted = max(0, PANELS - len(tally.confusions))
+        for index, mask in zip(batch.indices[:wanted], masks, strict=False):
+            write_panel(folder, setting.prepared, index, mask)
+        tally.add(setting, batch, logits)
     publish(
         folder,
-        [prepared.names[index] for index in validation],
-        confusions,
+        [setting.prepared.names[index] for index in setting.validation],
+        tally.confusions,
         epoch=state.best.epoch,
-        epochs=engine.protocol.epochs,
+        epochs=setting.protocol.epochs,
         steps=state.step,
-        metrics={"val_loss": val_loss},
+        metrics={"val_loss": tally.loss},
         trained=state.model.trainable_state(),
         parameters=state.model.parameters_counted(),
         machine=machine,

@@ -1,14 +1,13 @@
-"""Works on the runs of a cohort, one after the other."""
+"""Works on runs, those together that share everything but the variant."""
 
-import time
-import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from ablate.data import open_images, prepare, split
-from ablate.errors import DataError, Diverged, Interrupted, WeightsError
+from ablate.errors import DataError, Interrupted, StoreError, WeightsError
 from ablate.models import (
     TrainableModel,
     ZeroShot,
@@ -17,9 +16,10 @@ from ablate.models import (
     build_zero_shot,
     load_resnet,
     load_weights,
+    with_half_trunk,
     with_random_prompts,
 )
-from ablate.runs import Failure, FileDigests, RunFolder, Store
+from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
     BACKBONES,
     CnnVariant,
@@ -30,22 +30,27 @@ from ablate.spec import (
     random_resnet,
 )
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
-from ablate.train.engine import Engine
+from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
+from ablate.train.failing import leave_failure
+from ablate.train.member import Member
 from ablate.train.outcome import conclude
+from ablate.train.setting import Setting
 from ablate.train.stop import Stop, stop_on_signals
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def work(folders: Sequence[Path], device: str) -> None:
+def work(folders: Sequence[Path], device: str, cohort_size: int | None = None) -> None:
     """Trains every run that is not done and that no other process works on.
 
-    A run that cannot go on leaves its ``failure.json``; the others are trained all the same.
+    Runs of SAM that share everything but the variant are trained together; all others alone. A
+    run that cannot go on leaves its ``failure.json``; the others are trained all the same.
 
     Args:
         folders: The runs' folders, with their ``spec.json``.
         device: For example ``cpu`` or ``cuda:0``.
+        cohort_size: How many runs are trained together at most; None: all that can be.
 
     Raises:
         BadInput: If there is no such device.
@@ -54,45 +59,96 @@ def work(folders: Sequence[Path], device: str) -> None:
     where = check_device(device)
     weights: dict[str, Weights] = {}
     with stop_on_signals() as stop:
-        for path in folders:
-            folder = RunFolder(path)
-            with folder.claim() as claimed:
-                if claimed and folder.result() is None:
-                    _attempt(folder, where, weights, stop)
+        for cohort in _cohorts([RunFolder(path) for path in folders], cohort_size):
+            with ExitStack() as claims:
+                claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
+                _attempt(
+                    [folder for folder in claimed if folder.result() is None], where, weights, stop
+                )
             if stop.requested:
-                raise Interrupted("stopped between two runs")
+                raise Interrupted("stopped between two cohorts")
+
+
+def _cohorts(folders: Sequence[RunFolder], size: int | None) -> list[list[RunFolder]]:
+    """Groups runs that can be trained together, in the order in which they are given."""
+    groups: dict[tuple[object, ...], list[RunFolder]] = {}
+    for folder in folders:
+        groups.setdefault(_shared(folder), []).append(folder)
+    return [
+        group[first : first + (size or len(group))]
+        for group in groups.values()
+        for first in range(0, len(group), size or len(group))
+    ]
+
+
+def _shared(folder: RunFolder) -> tuple[object, ...]:
+    """What runs must have in common to be trained together; a run alone has its own path."""
+    try:
+        spec = folder.spec()
+    except StoreError:
+        # It is read again, and fails again, when its turn comes.
+        return (folder.path,)
+    if not isinstance(spec.variant, SamVariant):
+        return (folder.path,)
+    return (Store.of(folder).root, spec.context.model_dump_json(), spec.seed)
 
 
 def _attempt(
-    folder: RunFolder, device: torch.device, weights: dict[str, Weights], stop: Stop
+    folders: Sequence[RunFolder], device: torch.device, weights: dict[str, Weights], stop: Stop
 ) -> None:
-    """One attempt at one run; whatever it raises, but for a stop, becomes its failure."""
-    folder.clear_failure()
+    """One attempt at a cohort; what hinders all of it becomes the failure of each."""
+    for folder in folders:
+        folder.clear_failure()
     try:
-        _train(folder, folder.spec(), device, weights, stop)
+        if folders:
+            _train(folders, device, weights, stop)
     except Interrupted:
         raise
     except Exception as error:
-        folder.write_failure(
-            Failure(
-                kind="diverged" if isinstance(error, Diverged) else "error",
-                message=_one_line(error),
-                detail="" if isinstance(error, Diverged) else traceback.format_exc(),
-                time=time.time(),
-            )
-        )
+        for folder in folders:
+            if folder.result() is None and folder.failure() is None:
+                leave_failure(folder, error)
 
 
 def _train(
-    folder: RunFolder,
-    spec: RunSpec,
-    device: torch.device,
-    weights: dict[str, Weights],
-    stop: Stop,
+    folders: Sequence[RunFolder], device: torch.device, weights: dict[str, Weights], stop: Stop
 ) -> None:
-    """The path of one run: data, weights, model, training or evaluation, result."""
+    """The path of a cohort: data, weights, models, training or evaluation, results."""
+    spec, store = folders[0].spec(), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
-    protocol, store = spec.context.protocol, Store.of(folder)
+    setting = _setting(spec, store, device)
+    # What is only evaluated computes in full precision.
+    half = setting.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
+    kept = f"{spec.weights.sha256} {half}"
+    if kept not in weights:
+        weights[kept] = _load(spec, store, device, half=half)
+    members: list[Member] = []
+    for folder in folders:
+        try:
+            model = _model(folder.spec(), weights[kept], device)
+            if isinstance(model, ZeroShot):
+                evaluate(folder, model, setting, machine(device, "float32"), stop)
+            else:
+                members.append(Member(folder, model, setting))
+        except Interrupted:
+            raise
+        except Exception as error:
+            leave_failure(folder, error)
+    # Larger models fill the device one at a time, and their activations its memory.
+    small = isinstance(spec.variant, SamVariant) and spec.context.weights.backbone == "vit_nano"
+    Engine(setting, members, stop, stacked=small).train()
+    trained = [member for member in members if not member.failed]
+    for position, member in enumerate(trained):
+        if stop.requested:
+            save_all(trained[position:])
+            raise Interrupted("stopped before the last evaluation")
+        with member.attempt():
+            conclude(member, setting, machine(device, setting.precision))
+
+
+def _setting(spec: RunSpec, store: Store, device: torch.device) -> Setting:
+    """What the runs of a cohort share besides the weights."""
+    protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
     root = None if generated else store.source(spec.context.data.digest)
     images = open_images(protocol.data, root, store.digests_path)
@@ -103,21 +159,15 @@ def _train(
         )
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     train, validation = split(len(prepared.names), protocol.split)
-
-    if spec.weights.sha256 not in weights:
-        weights[spec.weights.sha256] = _load(spec, store)
-    model = _model(spec, weights[spec.weights.sha256], device)
-    if isinstance(model, ZeroShot):
-        evaluate(folder, model, prepared, validation, machine(device, "float32"), stop)
-        return
     precision = precision_on(device, protocol.precision)
-    engine = Engine(folder, spec, model, prepared, train, validation, precision, stop)
-    engine.train()
-    conclude(folder, engine, prepared, validation, machine(device, precision))
+    return Setting(protocol, spec.seed, prepared, train, validation, device, precision)
 
 
-def _load(spec: RunSpec, store: Store) -> Weights:
-    """What the model starts from; empty where it starts from nothing."""
+def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:
+    """What the model starts from; empty where it starts from nothing.
+
+    SAM's weights go to the device here, once: all models of the cohort share them there.
+    """
     sha256 = spec.weights.sha256
     if isinstance(spec.variant, CnnVariant):
         resnet = spec.variant.resnet
@@ -126,7 +176,10 @@ def _load(spec: RunSpec, store: Store) -> Weights:
         return load_resnet(resnet, checkpoint_of(store, sha256))
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
-    return load_weights(backbone, checkpoint_of(store, sha256) if official else None)
+    weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
+    if half:
+        weights = with_half_trunk(weights, backbone)
+    return {name: value.to(device) for name, value in weights.items()}
 
 
 def _model(spec: RunSpec, weights: Weights, device: torch.device) -> TrainableModel | ZeroShot:
@@ -165,9 +218,3 @@ def checkpoint_of(store: Store, sha256: str) -> Path:
             "bring it back, or start the sweep again",
         )
     return path
-
-
-def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text."""
-    text = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -78,6 +78,29 @@ def test_quiet_shows_nothing(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Non
     assert text.getvalue() == ""
 
 
+def test_a_slow_look_is_followed_by_a_long_rest(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of runs take long to look at; the display must not take the time of the work."""
+    looks: list[float] = []
+
+    def slow_look(watched: object) -> bool:
+        if watched is shown_first:
+            looks.append(time.monotonic())
+            time.sleep(0.2)
+        return False
+
+    monkeypatch.setattr(display, "out", Console(file=io.StringIO()))
+    monkeypatch.setattr(display, "_POLL_S", 0.01)
+    shown_first = None
+    monkeypatch.setattr(display._Watched, "look", slow_look)
+    with Display(plan, quiet=False) as made:
+        shown_first = made._watched[0]
+        time.sleep(1.2)
+    # The first at once, the second would come after 1.8 s of rest, the last is that of the end.
+    assert len(looks) == 2
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.4, "0 s"), (59.6, "1 min 00 s"), (245, "4 min 05 s"), (3720, "1 h 02 min")],

@@ -9,7 +9,13 @@ from pathlib import Path
 from ablate.executors import Executor, LocalExecutor
 from ablate.plan import Cohort, PlannedRun
 from ablate.runs import State
-from executors.conformance import PATIENCE_S, SurvivesDeadWorkers, finish_all, wait_for_a_stop
+from executors.conformance import (
+    PATIENCE_S,
+    SurvivesDeadWorkers,
+    die_of_the_second,
+    finish_all,
+    wait_for_a_stop,
+)
 
 
 def _parent(folders: tuple[Path, ...], logs: Path) -> None:
@@ -35,6 +41,23 @@ class TestLocal(SurvivesDeadWorkers):
         while runs[1].folder.state() is State.NEW and time.monotonic() < deadline:
             time.sleep(0.05)
         assert runs[1].folder.state() is State.INTERRUPTED
+
+    def test_one_process_serves_for_many_cohorts(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        groups = [Cohort((run.folder.path,)) for run in runs]
+        self.executor(tmp_path).run(groups, finish_all)
+        results = [run.folder.result() for run in runs]
+        assert len({result.machine.device_name for result in results if result}) == 1
+        assert None not in results
+
+    def test_after_a_death_another_process_takes_the_next_cohort(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        groups = [Cohort((run.folder.path,)) for run in runs]
+        self.executor(tmp_path).run(groups, die_of_the_second)
+        states = [run.folder.state() for run in runs]
+        assert states == [State.DONE, State.FAILED, *[State.DONE] * 8]
 
 
 class TestTwoWorkers(SurvivesDeadWorkers):

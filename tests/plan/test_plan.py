@@ -9,6 +9,7 @@ import pytest
 from ablate.errors import BadInput, WeightsError
 from ablate.plan import (
     PlannedRun,
+    begin,
     cohorts,
     identify_resnets,
     identify_weights,
@@ -71,6 +72,16 @@ def test_diverged_runs_are_left_alone_and_failed_ones_tried_again(
     assert states["translandseg-1"] == (State.DIVERGED, False)
     assert states["translandseg-2"] == (State.FAILED, True)
     assert states["translandseg"] == (State.NEW, True)
+
+
+def test_a_plan_that_is_begun_has_folders_and_a_record(context: Context, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    runs = sweep_runs(Catalogue(), "table4", context, (0, 1))
+    plan = make(Catalogue().sweep("table4"), context, runs, store)
+    record = begin(plan, store)
+    assert store.sweep_records() == [record]
+    assert record.runs == tuple(run.key for run in runs)
+    assert [store.run(key).spec() for key in record.runs] == runs
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,16 @@ def test_states_in_the_order_of_a_life(folder: RunFolder) -> None:
     assert folder.load_checkpoint() is None
 
 
+def test_a_folder_is_untouched_until_somebody_works_on_it(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    assert RunFolder(tmp_path / "none").is_untouched()
+    assert folder.is_untouched()
+    with folder.claim():
+        assert not folder.is_untouched()
+    assert not folder.is_untouched()
+
+
 def test_the_first_result_stands(folder: RunFolder) -> None:
     folder.publish_result(result(folder, miou=0.5))
     folder.publish_result(result(folder, miou=0.9))

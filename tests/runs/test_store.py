@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import StoreError
-from ablate.runs import Store
+from ablate.plan import provenance
+from ablate.runs import SpecFile, Store
 from ablate.spec import RunSpec
 
 
@@ -48,3 +49,26 @@ def test_a_broken_record_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "sweeps" / "table4-0.json").write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):
         Store(tmp_path).sweep_records()
+
+
+def test_many_folders_are_made_at_once_and_a_spec_that_is_there_stands(
+    tmp_path: Path, run_spec: RunSpec
+) -> None:
+    store = Store(tmp_path)
+    specs = [run_spec.model_copy(update={"seed": seed}) for seed in range(40)]
+    first = SpecFile(key=specs[7].key, run=specs[7], provenance=provenance())
+    store.run(first.key).create(first)
+    later = provenance().model_copy(update={"created": first.provenance.created + 60})
+    store.create_runs([SpecFile(key=spec.key, run=spec, provenance=later) for spec in specs])
+    assert [store.run(spec.key).spec() for spec in specs] == specs
+    assert store.run(first.key).spec_file() == first
+    assert len(store.runs()) == 40
+    # No temporary file is left.
+    assert all(len(list(folder.path.iterdir())) == 1 for folder in store.runs())
+
+
+def test_a_folder_that_cannot_be_made_is_not_passed_over(tmp_path: Path, run_spec: RunSpec) -> None:
+    (tmp_path / "runs").touch()
+    spec = SpecFile(key=run_spec.key, run=run_spec, provenance=provenance())
+    with pytest.raises(NotADirectoryError):
+        Store(tmp_path).create_runs([spec])

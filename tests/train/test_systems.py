@@ -1,18 +1,23 @@
 """Systems other than SAM with adapters, through the folder: rivals, and SAM as it is."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torchvision.models import get_model
 
 from ablate.errors import Interrupted
 from ablate.metrics import Confusion, scores
-from ablate.models import ZeroShot, build_cnn
-from ablate.runs import State
+from ablate.models import Cnn, ZeroShot, build_cnn
+from ablate.plan import identify_resnets
+from ablate.runs import State, Store
 from ablate.spec import CnnVariant
 from ablate.train import work
+from ablate.train.worker import _load, _model
 from train.conftest import PlanRun
 from train.test_work import finished, outcome, stop_after
 
@@ -46,6 +51,27 @@ def test_a_stopped_rival_ends_bit_for_bit_as_an_undisturbed_one(
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         moved = next(key for key in saved if key.endswith(name))
         assert not torch.equal(saved[moved], fresh[moved])
+
+
+def test_a_rival_starts_from_the_file_that_it_was_planned_with(
+    plan_run: PlanRun, tmp_path: Path
+) -> None:
+    planned = plan_run("pspnet")
+    layout = get_model("resnet50", weights=None).state_dict()
+    path = tmp_path / "resnet50-mine.pth"
+    torch.save({name: torch.full_like(value, 0.5) for name, value in layout.items()}, path)
+    spec = planned.spec()
+    resnets = identify_resnets([spec.variant], [path])
+    context = spec.context.model_copy(update={"resnets": resnets})
+    own = spec.model_copy(update={"context": context})
+    store = Store.of(planned)
+    store.remember_source(resnets["resnet50"].sha256, path)
+    weights = _load(own, store, torch.device("cpu"), half=False)
+    model = _model(own, weights, torch.device("cpu"))
+    assert isinstance(model, Cnn)
+    assert model.encoder.layer3[0].conv2.weight.unique().tolist() == [0.5]
+    assert own.key != spec.key
+    assert _load(spec, store, torch.device("cpu"), half=False) == {}
 
 
 def test_what_an_evaluation_leaves(plan_run: PlanRun) -> None:

@@ -1,0 +1,162 @@
+"""One run of a cohort: its state, and all that it writes while it is trained."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ablate.errors import Diverged, Interrupted
+from ablate.metrics import Confusion, scores
+from ablate.models import TrainableModel
+from ablate.runs import Event, Progress, RunFolder
+from ablate.train.failing import leave_failure
+from ablate.train.setting import Setting, Tally
+from ablate.train.state import Best, TrainingState
+
+_PROGRESS_EVERY_S = 0.3
+# Saving may take this share of the time: a rival's checkpoint is a thousand times SAM-nano's.
+_SAVING_SHARE = 0.1
+
+
+class Member:
+    """A run in training, from wherever its folder says that it stopped.
+
+    Attributes:
+        folder: Where events, checkpoints, progress and failures go.
+        state: Model, optimiser, schedule and counters.
+        failed: Whether it has left the cohort.
+
+    Args:
+        folder: The run's folder.
+        model: Frozen and adapted, on its device.
+        setting: What it shares with the others.
+    """
+
+    def __init__(self, folder: RunFolder, model: TrainableModel, setting: Setting) -> None:
+        """Builds optimiser and schedule, and loads the newest checkpoint."""
+        self.folder = folder
+        self.state = TrainingState(model, setting.protocol, setting.seed)
+        if checkpoint := folder.load_checkpoint():
+            self.state.load(checkpoint)
+        folder.cut_events(self.state.epoch - 1)
+        self._setting = setting
+        self.failed = False
+        self._saved = self.position
+        self._next_save_s = 0.0
+        self._last_progress = 0.0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The epoch under way and the steps of it that are done."""
+        return self.state.epoch, self.state.step_in_epoch
+
+    @property
+    def going(self) -> bool:
+        """Whether there is something left to train."""
+        return not self.failed and self.state.epoch <= self._setting.protocol.epochs
+
+    def model_in_training(self) -> TrainableModel:
+        """The model, in training mode."""
+        model = self.state.model
+        # Asked in every step, and setting it takes a millisecond.
+        return model if model.training else model.train()
+
+    def fail(self, error: Exception) -> None:
+        """Leaves the cohort, and says why in the folder."""
+        self.failed = True
+        leave_failure(self.folder, error)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Whatever is raised in here, but for a stop, becomes this run's failure."""
+        try:
+            yield
+        except Interrupted:
+            raise
+        except Exception as error:
+            self.fail(error)
+
+    def step(self, loss: float, images: int) -> None:
+        """Moves the parameters along their gradients.
+
+        Args:
+            loss: What the gradients are of.
+            images: How many the batch had.
+
+        Raises:
+            Diverged: If the loss is not finite.
+        """
+        state = self.state
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"the training loss is {loss} in epoch {state.epoch}, "
+                f"step {state.step_in_epoch + 1}"
+            )
+        state.optimizer.step()
+        state.step_in_epoch += 1
+        state.step += 1
+        state.loss_sum += loss * images
+
+    def end_epoch(self, validated: Tally) -> None:
+        """Keeps the weights if they are the best, tells the event, saves where due.
+
+        Raises:
+            Diverged: If the validation loss is not finite.
+        """
+        state = self.state
+        epoch, val_loss = state.epoch, validated.loss
+        if not math.isfinite(val_loss):
+            raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
+        metrics = {
+            "train_loss": state.loss_sum / len(self._setting.train),
+            "val_loss": val_loss,
+            "lr": float(state.schedule.get_last_lr()[0]),
+            **scores(sum(validated.confusions, Confusion.none())),
+        }
+        if (
+            self._setting.protocol.selection == "last"
+            or state.best is None
+            or val_loss < state.best.val_loss
+        ):
+            state.best = Best(epoch, val_loss, state.model.trainable_state())
+        with warnings.catch_warnings():
+            # A process that resumes behind the epoch's last step has not stepped the optimiser.
+            warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step")
+            state.schedule.step()
+        state.epoch += 1
+        state.step_in_epoch = 0
+        state.loss_sum = 0.0
+        # The event first: a kill in between makes the resumed run cut it and tell it again.
+        self.folder.append_event(
+            Event(epoch=epoch, step=state.step, time=time.time(), metrics=metrics)
+        )
+        if state.elapsed_s >= self._next_save_s:
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint, unless the newest is of this very position."""
+        if self._saved == self.position:
+            return
+        started = time.monotonic()
+        self.folder.save_checkpoint(self.state.step, self.state.to_bytes())
+        self._saved = self.position
+        # On the run's own clock: others of the cohort save in the meantime.
+        self._next_save_s = self.state.elapsed_s + (time.monotonic() - started) / _SAVING_SHARE
+
+    def say_progress(self, loss: float, steps_per_epoch: int) -> None:
+        """Tells displays how far the run is, now and then."""
+        now = time.monotonic()
+        if now - self._last_progress < _PROGRESS_EVERY_S:
+            return
+        self._last_progress = now
+        self.folder.write_progress(
+            Progress(
+                epoch=self.state.epoch,
+                epochs=self._setting.protocol.epochs,
+                step_in_epoch=self.state.step_in_epoch,
+                steps_per_epoch=steps_per_epoch,
+                loss=loss,
+                time=time.time(),
+            )
+        )
