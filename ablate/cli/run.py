@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,16 @@ def run(
             help="local: a worker process for each device; inline: this very process.",
         ),
     ] = ExecutorName.LOCAL,
+    cohort_size: Annotated[
+        int | None,
+        typer.Option(
+            envvar="ABLATE_COHORT_SIZE",
+            min=1,
+            help="How many runs a worker trains together at most, over one trunk. "
+            "[default: all of a seed]",
+            show_default=False,
+        ),
+    ] = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
     tracking_uri: options.TrackingUri = None,
@@ -85,15 +96,16 @@ def run(
         mirror = _mirror(opened, record.id, tracking_uri) if track else nullcontext()
         groups = cohorts(planned.pending, len(devices))
         with mirror, Display(planned, quiet=quiet):
-            _executor(executor, devices, opened).run(groups, _work)
+            work = partial(_work, cohort_size=cohort_size)
+            _executor(executor, devices, opened).run(groups, work)
     _conclude(planned, time.monotonic() - started, store, quiet=quiet)
 
 
-def _work(folders: Sequence[Path], device: str) -> None:
+def _work(folders: Sequence[Path], device: str, cohort_size: int | None) -> None:
     """Trains; torch is imported only where that happens."""
     from ablate.train import work
 
-    work(folders, device)
+    work(folders, device, cohort_size)
 
 
 def _executor(name: ExecutorName, devices: list[str], store: Store) -> Executor:

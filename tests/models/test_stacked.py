@@ -1,5 +1,7 @@
 """Several variants at once, against each by itself."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from nano_helpers import Build, scatter
@@ -14,6 +16,15 @@ VARIANTS = [
     released(("m",)),
     DECODER_ONLY,
 ]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As training gives SAM-nano: on two, how a product is cut depends on how many there are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def moved(model: Segmenter, number: int) -> Segmenter:
