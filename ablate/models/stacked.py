@@ -7,7 +7,7 @@ whose multiplications are large enough to fill a processor, take turns.
 
 What a variant gets does not depend on the others: each layer does for every variant what it does
 for one, slice by slice, in operations whose rounding knows nothing of how many slices there are.
-On one thread of a CPU, which is what training gives SAM-nano, ``tests/models/test_stacked.py`` holds
+On one thread of a CPU, which training gives SAM-nano, ``tests/models/test_stacked.py`` holds
 that, bit for bit; on more, how a product is cut depends on how many there are.
 """
 
