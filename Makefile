@@ -1,10 +1,12 @@
 # `make demo` and `make test` need nothing but Python 3.11 or later; PYTHON names another one.
+# `make bench` wants a quiet machine for 40 minutes; with OUT=NAME it also writes
+# benchmarks/results/NAME.md.
 PYTHON ?= python3
 VENV ?= .venv
 STORE ?= ablate-store
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check clean
+.PHONY: demo test slow check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
@@ -23,6 +25,9 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/installed-bench
+	$(BIN)/python benchmarks $(if $(OUT),--out $(OUT))
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -32,6 +37,11 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+# What ablate is measured against is installed for this alone.
+$(VENV)/installed-bench: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[bench]'
 	touch $@ $(VENV)/installed
 
 clean:

@@ -1,8 +1,9 @@
 """SAM's encoder at its native size, forward and backward: ablate's attention, SAM's, transformers'.
 
+A training step of the frozen trunk: the gradient goes back to the input, no weight gets one.
 Hugging Face's transformers takes part where it is installed (its ``sdpa`` attention).
-Time: both in turn within each round. Memory: each in a fresh process, what one pass adds to what
-the block and its input take.
+Time: all in turn within each round; ratios are medians over the rounds. Memory: each in a fresh
+process, what one pass adds to what the block and its input take.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 
 import torch
 from torch import nn
@@ -124,32 +126,39 @@ def rows(
 ) -> list[str]:
     """Measures one part with each code in turn."""
     how = (arguments.device, arguments.precision)
-    peaks = {}
+    peaks: dict[str, int] = {}
     for code in codes:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as fresh:
-            peaks[code] = fresh.submit(
-                peak_bytes, backbone, part, code, *how, arguments.threads
-            ).result()
-    runs = {code: a_pass(backbone, part, code, *how) for code in codes}
+            asked = fresh.submit(peak_bytes, backbone, part, code, *how, arguments.threads)
+            # What does not fit into a GPU is left out of the rounds.
+            with suppress(torch.OutOfMemoryError):
+                peaks[code] = asked.result()
+    runs = {code: a_pass(backbone, part, code, *how) for code in peaks}
     times: dict[str, list[float]] = {code: [] for code in codes}
     for repetition in range(arguments.rounds + 1):
         for code, run in runs.items():
             spent = seconds(run)
             if repetition:  # the first round fills caches and the allocator
                 times[code].append(spent)
-    reference = codes[0]
-    lines = []
-    for code, spent in times.items():
-        ratio = statistics.median(a / b for a, b in zip(spent, times[reference], strict=True))
+    start = f"| {BACKBONES[backbone].label} | {part}"
+    return [f"{start} | {code} | {_cells(code, codes[0], times, peaks)} |" for code in codes]
+
+
+def _cells(code: str, reference: str, times: dict[str, list[float]], peaks: dict[str, int]) -> str:
+    """Time and memory of a code, and how many times the reference's they are."""
+    if code not in peaks:
+        return "does not fit | | | |"
+    spent, slower, share = times[code], "–", "–"
+    if reference in peaks:
+        ratios = [a / b for a, b in zip(spent, times[reference], strict=True)]
+        slower = f"{statistics.median(ratios):.2f}"
         # A pass of SAM-nano may fit into memory that the process holds already.
         share = f"{peaks[code] / peaks[reference]:.2f}" if peaks[reference] else "–"
-        lines.append(
-            f"| {BACKBONES[backbone].label} | {part} | {code} | {statistics.median(spent):.3f} s "
-            f"| {min(spent):.3f}…{max(spent):.3f} s | {ratio:.2f} "
-            f"| {peaks[code] / 1e9:.2f} GB | {share} |"
-        )
-    return lines
+    return (
+        f"{statistics.median(spent):.3f} s | {min(spent):.3f}…{max(spent):.3f} s | {slower} "
+        f"| {peaks[code] / 1e9:.2f} GB | {share}"
+    )
 
 
 def main() -> None:
@@ -158,10 +167,20 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=["vit_b", "vit_l"])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--parts", nargs="+", choices=("global", "window", "encoder"), default=["global", "window"]
+        "--blocks",
+        nargs="*",
+        choices=BACKBONES,
+        default=["vit_b", "vit_l"],
+        help="backbones of which a global block and one with windows are measured",
+    )
+    parser.add_argument(
+        "--encoders",
+        nargs="*",
+        choices=BACKBONES,
+        default=["vit_b"],
+        help="backbones of which all blocks are measured",
     )
     parser.add_argument(
         "--codes", nargs="+", choices=CODES, help="only these, for instance where one does not fit"
@@ -170,15 +189,19 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     installed = [code for code in CODES if importlib.util.find_spec(code)]
     codes = arguments.codes or installed
+    missing = [code for code in CODES if code not in installed]
     sys.stdout.write(
         f"{arguments.device}, {arguments.precision}, {arguments.threads} threads, batch 1\n\n"
-        "| backbone | part | code | median | range | ratio | added memory | ratio |\n"
+        "| backbone | part | code | median | range | times the first's | added memory | times |\n"
         "| --- | --- | --- | --: | --: | --: | --: | --: |\n"
     )
-    for backbone in arguments.backbones:
-        for part in arguments.parts:
-            sys.stdout.write("\n".join(rows(backbone, part, codes, arguments)) + "\n")
-            sys.stdout.flush()
+    measured = [(backbone, part) for backbone in arguments.blocks for part in ("global", "window")]
+    measured += [(backbone, "encoder") for backbone in arguments.encoders]
+    for backbone, part in measured:
+        sys.stdout.write("\n".join(rows(backbone, part, codes, arguments)) + "\n")
+        sys.stdout.flush()
+    if missing and not arguments.codes:
+        sys.stdout.write(f"\nNot installed: {', '.join(missing)}.\n")
 
 
 if __name__ == "__main__":

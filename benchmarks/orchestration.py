@@ -4,43 +4,26 @@ Our runs do all that real ones do but train: they are planned, get their folders
 workers by an executor while the display looks on, are claimed there, read their spec and publish a
 result; at the end every state is read. Everybody's imports, Ray's start and the making of an MLflow
 database are not counted; worker processes and the mirror's process are. A tool that is not
-installed is left out.
+installed is left out, and one that would need longer than the limit stops at a smaller sweep; ours
+never does. What takes long is repeated less often.
 """
 
 import argparse
 import importlib.util
 import json
-import multiprocessing
 import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ablate.runs import Machine, Parameters, Result, RunFolder, State, Store
+from _contenders import CONTENDERS, OURS, REFERENCE, Parts
 
-Parts = dict[str, float]
-
-WORKERS = min(len(os.sched_getaffinity(0)), 4)
-RESULT = Result(
-    key="",
-    epoch=1,
-    epochs=1,
-    steps=1,
-    metrics={"miou": 0.5, "val_loss": 0.7, "f1": 0.4},
-    confusion={"tp": 1, "fp": 1, "fn": 1, "tn": 1},
-    parameters=Parameters(total=1, trainable=1, adapter=1, sites=1),
-    weights_sha256="0" * 64,
-    machine=Machine(device="cpu", device_name="none", threads=1, precision="float32", torch="0"),
-    finished=0.0,
-    train_s=0.0,
-)
+COLUMNS = ("plan", "folders", "work", "mirror's rest", "end")
 _QUIET = {
     "HYDRA_FULL_ERROR": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -51,230 +34,40 @@ _QUIET = {
 }
 
 
-# Ours -----------------------------------------------------------------------------------------
+class Failed(Exception):
+    """A contender ended with an error."""
 
 
-def publish(folders: Sequence[Path], device: str) -> None:
-    """All that a worker does for its runs, but for the training."""
-    for path in folders:
-        folder = RunFolder(path)
-        with folder.claim() as claimed:
-            if claimed and folder.result() is None:
-                spec = folder.spec_file()
-                folder.publish_result(RESULT.model_copy(update={"key": spec.key}))
+@dataclass
+class Cell:
+    """What is known of one contender at one size.
+
+    Attributes:
+        spent: Seconds by part, of each repetition.
+        missing: Why there are none, or fewer than asked for.
+    """
+
+    spent: list[Parts] = field(default_factory=list)
+    missing: str = ""
+
+    def median_s(self) -> float:
+        """Of a whole sweep."""
+        return statistics.median(sum(parts.values()) for parts in self.spent)
 
 
-@contextmanager
-def mirror(store: Store, record_id: str) -> Iterator[None]:
-    """Mirrors the runs into MLflow meanwhile, as ``ablate run`` does."""
-    from ablate import tracking
-
-    context = multiprocessing.get_context("spawn")
-    stop, log = context.Event(), store.root / "mirror.log"
-    follower = context.Process(
-        target=tracking.follow, args=(store.root, [record_id], None, stop, log)
-    )
-    follower.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        follower.join()
-    if log.stat().st_size:
-        raise RuntimeError(log.read_text())
-
-
-def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> Parts:
-    """A whole sweep of ``count`` runs, a tenth of them for each row; seconds of its parts."""
-    from ablate.cli.display import Display
-    from ablate.executors import InlineExecutor, LocalExecutor
-    from ablate.plan import begin, cohorts, make, sweep_runs
-    from ablate.registry import Catalogue
-    from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
-
-    if mirrored:
-        from ablate import tracking
-
-        tracking.sync(store, [])
-    clock = Clock()
-    catalogue = Catalogue()
-    data = DataIdentity(label="no data", digest="0" * 64, train=159, validation=69)
-    context = Context(protocol=catalogue.protocol("demo"), data=data, weights=NANO_WEIGHTS)
-    runs = sweep_runs(catalogue, "table4", context, range(count // 10))
-    plan = make(catalogue.sweep("table4"), context, runs, store)
-    clock.lap("plan")
-    record = begin(plan, store)
-    clock.lap("folders")
-    devices = ["cpu"] * WORKERS if local else ["cpu"]
-    executor = LocalExecutor(devices, store.logs_path) if local else InlineExecutor("cpu")
-    with Display(plan, quiet=False):
-        if mirrored:
-            with mirror(store, record.id):
-                executor.run(cohorts(plan.pending, len(devices)), publish)
-                clock.lap("work")
-            clock.lap("mirror's rest")
-        else:
-            executor.run(cohorts(plan.pending, len(devices)), publish)
-            clock.lap("work")
-    states = [run.folder.state() for run in plan.runs]
-    clock.lap("end")
-    if states != [State.DONE] * count:
-        raise RuntimeError("some runs are not done")
-    return clock.parts
-
-
-class Clock:
-    """Seconds between calls."""
-
-    def __init__(self) -> None:
-        """Starts."""
-        self.parts: Parts = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Gives the time since the last call a name."""
-        now = time.perf_counter()
-        self.parts[name] = now - self._last
-        self._last = now
-
-
-def ours_inline(count: int, folder: Path) -> Parts:
-    """In this process."""
-    return sweep(count, Store(folder), local=False)
-
-
-def ours_local(count: int, folder: Path) -> Parts:
-    """In worker processes."""
-    return sweep(count, Store(folder), local=True)
-
-
-def ours_mirrored(count: int, folder: Path) -> Parts:
-    """In worker processes, with the mirror, until MLflow knows all."""
-    return sweep(count, Store(folder), local=True, mirrored=True)
-
-
-# Others ---------------------------------------------------------------------------------------
-
-
-def optuna_journal(count: int, folder: Path) -> Parts:
-    """Optuna with its journal file."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    return _optuna(count, lambda: JournalStorage(JournalFileBackend(str(folder / "journal.log"))))
-
-
-def optuna_sqlite(count: int, folder: Path) -> Parts:
-    """Optuna with sqlite."""
-    return _optuna(count, lambda: f"sqlite:///{folder}/optuna.db")
-
-
-def _optuna(count: int, storage: Callable[[], object]) -> Parts:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    clock = Clock()
-    study = optuna.create_study(storage=storage())
-    study.optimize(lambda trial: 0.0, n_trials=count)
-    clock.lap("all")
-    return clock.parts
-
-
-def hydra_multirun(count: int, folder: Path) -> Parts:
-    """Hydra's basic launcher: one job after the other, in this process."""
-    import hydra
-
-    task = hydra.main(version_base=None, config_path=None)(lambda config: None)
-    sys.argv = ["noop", "-m", f"+seed=range(0,{count})", f"hydra.sweep.dir={folder}/multirun"]
-    clock = Clock()
-    task()
-    clock.lap("all")
-    return clock.parts
-
-
-def ray_task(count: int, folder: Path) -> Parts:
-    """Ray without anything on top: nothing is written down."""
-    ray = _ray(folder)
-    task = ray.remote(lambda: None)
-    ray.get(task.remote())
-    clock = Clock()
-    ray.get([task.remote() for _ in range(count)])
-    clock.lap("all")
-    return clock.parts
-
-
-def ray_tune(count: int, folder: Path) -> Parts:
-    """Ray Tune over a grid."""
-    _ray(folder)
-    from ray import tune
-
-    tuner = tune.Tuner(
-        _tune_trial,
-        param_space={"seed": tune.grid_search(list(range(count)))},
-        run_config=tune.RunConfig(storage_path=str(folder / "tune"), verbose=0),
-    )
-    clock = Clock()
-    tuner.fit()
-    clock.lap("all")
-    return clock.parts
-
-
-def _tune_trial(config: dict[str, int]) -> None:
-    from ray import tune
-
-    tune.report({"miou": 0.5})
-
-
-def _ray(folder: Path):
-    import ray
-
-    ray.init(
-        address="local",
-        num_cpus=WORKERS,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _node_ip_address="127.0.0.1",
-        _temp_dir=str(folder / "ray"),
-    )
-    return ray
-
-
-def plain_mlflow(count: int, folder: Path) -> Parts:
-    """A run with three metrics for each no-op, straight into MLflow's sqlite store."""
-    import mlflow
-
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-    mlflow.create_experiment("noop", str(folder / "artifacts"))
-    mlflow.set_experiment("noop")
-    clock = Clock()
-    for _ in range(count):
-        with mlflow.start_run():
-            mlflow.log_metrics({"miou": 0.5, "val_loss": 0.7, "f1": 0.4})
-    clock.lap("all")
-    return clock.parts
-
-
-# Name: what measures it, and the package that it needs.
-CONTENDERS: dict[str, tuple[Callable[[int, Path], Parts], str]] = {
-    "ablate, inline": (ours_inline, "ablate"),
-    f"ablate, {WORKERS} local workers": (ours_local, "ablate"),
-    f"ablate, {WORKERS} local workers, MLflow mirror": (ours_mirrored, "mlflow"),
-    "Optuna, journal file": (optuna_journal, "optuna"),
-    "Optuna, sqlite": (optuna_sqlite, "optuna"),
-    "Hydra, basic multirun": (hydra_multirun, "hydra"),
-    f"Ray, bare task, {WORKERS} workers": (ray_task, "ray"),
-    f"Ray Tune, {WORKERS} workers": (ray_tune, "ray"),
-    "MLflow alone, 3 metrics": (plain_mlflow, "mlflow"),
-}
-REFERENCE = "ablate, inline"
+Table = dict[tuple[str, int], Cell]
 
 
 # Measuring ------------------------------------------------------------------------------------
 
 
-def measured(name: str, count: int, limit_s: float) -> Parts | None:
-    """Seconds by part, in a fresh process and a fresh folder; None if it took too long."""
+def measured(name: str, count: int, limit_s: float | None) -> Parts:
+    """Seconds by part, in a fresh process and a fresh folder.
+
+    Raises:
+        TimeoutError: If it took longer than the limit.
+        Failed: If it ended with an error.
+    """
     # In the system's own folder for such: a socket's path must be short, and Ray's are long.
     with tempfile.TemporaryDirectory(prefix="orch-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, __file__, "--one", name, str(count), folder]
@@ -291,15 +84,18 @@ def measured(name: str, count: int, limit_s: float) -> Parts | None:
             try:
                 code = process.wait(limit_s)
             except subprocess.TimeoutExpired:
+                raise TimeoutError from None
+            finally:
                 _end(process)
-                return None
         if code:
-            raise RuntimeError(f"{name}: {log.read_text()[-2000:]}")
+            raise Failed(log.read_text()[-2000:])
         return json.loads(Path(folder, "answer.json").read_text())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and all that it started, by asking first."""
+    if process.poll() is not None:
+        return
     process.send_signal(signal.SIGINT)
     try:
         process.wait(20)
@@ -310,125 +106,140 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def measure_all(
     names: Sequence[str], counts: Sequence[int], repetitions: int, limit_s: float
-) -> dict[tuple[str, int], list[Parts]]:
+) -> Table:
     """All contenders in turn, again and again, from few runs to many."""
-    found: dict[tuple[str, int], list[Parts]] = defaultdict(list)
+    table: Table = {(name, count): Cell() for count in counts for name in names}
     for index, count in enumerate(counts):
-        fitting = [
-            name for name in names if _expected_s(name, counts[:index], count, found) <= limit_s
-        ]
+        for name in names:
+            expected_s = _expected_s([(each, table[name, each]) for each in counts[:index]], count)
+            if expected_s > limit_s and not name.startswith(OURS):
+                table[name, count].missing = "not run"
         for _ in range(repetitions):
-            for name in tuple(fitting):
-                parts = measured(name, count, limit_s)
-                if parts is None:
-                    fitting.remove(name)
-                    continue
-                found[name, count].append(parts)
-                sys.stderr.write(f"{name}, {count} runs: {sum(parts.values()):.2f} s\n")
-    return found
+            for name in names:
+                _measure(name, count, limit_s, table[name, count])
+    return table
 
 
-def _expected_s(
-    name: str, smaller: Sequence[int], count: int, found: dict[tuple[str, int], list[Parts]]
-) -> float:
+def _measure(name: str, count: int, limit_s: float, cell: Cell) -> None:
+    """One repetition, unless those before have shown that there is no point or no time."""
+    if cell.missing or (cell.spent and (len(cell.spent) + 1) * cell.median_s() > limit_s):
+        return
+    try:
+        limit = None if name.startswith(OURS) else limit_s
+        cell.spent.append(measured(name, count, limit))
+    except TimeoutError:
+        cell.missing = "stopped"
+    except Failed as error:
+        cell.missing = "failed"
+        sys.stderr.write(f"{name}, {count} runs:\n{error}\n")
+    said = cell.missing or f"{sum(cell.spent[-1].values()):.2f} s"
+    sys.stderr.write(f"{name}, {count} runs: {said}\n")
+
+
+def _expected_s(smaller: Sequence[tuple[int, Cell]], count: int) -> float:
     """What ``count`` runs will take, judged by the two largest sweeps before; at least."""
     if not smaller:
         return 0.0
-    if not found[name, smaller[-1]]:
+    if any(cell.missing for _, cell in smaller):
         return float("inf")
-    spent = [_median_s(found[name, each]) for each in smaller[-2:]]
-    if len(spent) == 1:
+    (fewest, first), (most, last) = smaller[-2:] if len(smaller) > 1 else smaller * 2
+    if fewest == most:
         # Of the first sweep, more than half may be what is there only once.
-        return spent[0] / smaller[0] * count / 3
-    slope = (spent[1] - spent[0]) / (smaller[-1] - smaller[-2])
-    return spent[1] + slope * (count - smaller[-1])
+        return last.median_s() / most * count / 3
+    slope = (last.median_s() - first.median_s()) / (most - fewest)
+    return last.median_s() + slope * (count - most)
 
 
-def _median_s(repetitions: Sequence[Parts]) -> float:
-    return statistics.median(sum(parts.values()) for parts in repetitions)
+# Printing -------------------------------------------------------------------------------------
 
 
-def print_table(
-    names: Sequence[str], counts: Sequence[int], found: dict[tuple[str, int], list[Parts]]
-) -> None:
+def print_table(names: Sequence[str], counts: Sequence[int], table: Table) -> None:
     """Milliseconds for each run, and how many times ours."""
     head = " | ".join(f"{count:,} runs" for count in counts)
     lines = [f"| ms for each run | {head} |", "| --- |" + " --: |" * len(counts)]
     for name in names:
-        cells = []
-        for count in counts:
-            spent, ours = found[name, count], found[REFERENCE, count]
-            if not spent:
-                cells.append("—")
-                continue
-            ratio = statistics.median(
-                sum(a.values()) / sum(b.values()) for a, b in zip(spent, ours, strict=False)
-            )
-            each = [1000 * sum(parts.values()) / count for parts in spent]
-            cells.append(
-                f"{statistics.median(each):.2f} ({min(each):.2f}…{max(each):.2f}) · {ratio:.2f}×"
-            )
+        cells = [
+            _cell(table[name, count], table.get((REFERENCE, count)), count) for count in counts
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def print_parts(
-    names: Sequence[str], counts: Sequence[int], found: dict[tuple[str, int], list[Parts]]
-) -> None:
-    """Where our own time goes."""
-    columns = ("plan", "folders", "work", "mirror's rest", "end")
+def _cell(cell: Cell, reference: Cell | None, count: int) -> str:
+    if cell.missing:
+        return cell.missing
+    each = [1000 * sum(parts.values()) / count for parts in cell.spent]
+    text = f"{statistics.median(each):.2f} ({min(each):.2f}…{max(each):.2f})"
+    if reference is None or not reference.spent:
+        return text
+    ratio = statistics.median(
+        sum(a.values()) / sum(b.values()) for a, b in zip(cell.spent, reference.spent, strict=False)
+    )
+    return f"{text} · {ratio:.2f}×"
+
+
+def print_parts(names: Sequence[str], counts: Sequence[int], table: Table) -> None:
+    """Where the time of our own contenders goes."""
     lines = [
-        f"| ms for each run | runs | {' | '.join(columns)} |",
-        "| --- | --: |" + " --: |" * len(columns),
+        f"| ms for each run | runs | {' | '.join(COLUMNS)} |",
+        "| --- | --: |" + " --: |" * len(COLUMNS),
     ]
     for name in names:
-        if not name.startswith("ablate"):
-            continue
         for count in counts:
-            if spent := found[name, count]:
+            spent = table[name, count].spent
+            if not table[name, count].missing:
                 cells = [
                     f"{1000 * statistics.median(parts[column] for parts in spent) / count:.3f}"
                     if column in spent[0]
                     else ""
-                    for column in columns
+                    for column in COLUMNS
                 ]
                 lines.append(f"| {name} | {count:,} | {' | '.join(cells)} |")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def main() -> None:
+def main() -> int:
     """Reads the command line; measures and prints, or is one measurement itself."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument(
-        "--limit-s", type=float, default=120.0, help="leave out what would take longer"
+        "--limit-s",
+        type=float,
+        default=30.0,
+        help="leave out other tools' sweeps that take longer, repeat none for longer",
     )
     parser.add_argument("--only", default="", help="contenders whose name begins so")
-    parser.add_argument("--one", nargs=3, metavar=("NAME", "RUNS", "FOLDER"))
+    parser.add_argument(
+        "--one", nargs=3, metavar=("NAME", "RUNS", "FOLDER"), help=argparse.SUPPRESS
+    )
     asked = parser.parse_args()
     if asked.one:
         name, count, folder = asked.one
         parts = CONTENDERS[name][0](int(count), Path(folder))
         Path(folder, "answer.json").write_text(json.dumps(parts))
-        return
+        return 0
     if any(count % 10 for count in asked.runs):
         parser.error("the sweep has ten rows: --runs takes multiples of ten")
     chosen = [name for name in CONTENDERS if name.startswith(asked.only)]
     names = [name for name in chosen if importlib.util.find_spec(CONTENDERS[name][1])]
     counts = sorted(asked.runs)
     load = os.getloadavg()[0]
-    found = measure_all(names, counts, asked.repetitions, asked.limit_s)
-    cores = len(os.sched_getaffinity(0))
-    sys.stdout.write(f"{cores} cores, load {load:.1f} at the start, {os.getloadavg()[0]:.1f} at ")
-    sys.stdout.write(f"the end. In brackets the range, then how many times {REFERENCE}; —: would ")
-    sys.stdout.write(f"have taken more than {asked.limit_s:.0f} s.\n\n")
-    print_table(names, counts, found)
-    sys.stdout.write("\n")
-    print_parts(names, counts, found)
+    table = measure_all(names, counts, asked.repetitions, asked.limit_s)
+    sys.stdout.write(
+        f"{len(os.sched_getaffinity(0))} cores, load {load:.1f} at the start, "
+        f"{os.getloadavg()[0]:.1f} at the end; at most {asked.repetitions} repetitions. In "
+        f"brackets the range, then how many times {REFERENCE}. Stopped: it took longer than "
+        f"{asked.limit_s:.0f} s. Not run: by what smaller sweeps took, it would have.\n\n"
+    )
+    print_table(names, counts, table)
+    if own := [name for name in names if name.startswith(OURS)]:
+        sys.stdout.write("\n")
+        print_parts(own, counts, table)
     if missing := [name for name in chosen if name not in names]:
         sys.stdout.write(f"\nNot installed: {'; '.join(missing)}.\n")
+    return int(any(cell.missing == "failed" for cell in table.values()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

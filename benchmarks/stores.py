@@ -91,7 +91,7 @@ def main() -> None:
     """Fills the stores, measures all commands on all of them in turn, and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 1_000, 10_000])
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--repetitions", type=int, default=3)
     asked = parser.parse_args()
     if any(count % 10 for count in asked.runs):
         parser.error("the sweep has ten rows: --runs takes multiples of ten")

@@ -18,6 +18,7 @@ from ablate.spec import (
 )
 from field_observations import (
     built_on,
+    compiled,
     fits,
     labelled,
     logits,
@@ -165,6 +166,7 @@ _PROTOCOLS = {
     "Protocol.precision": _along(
         _SHORT, "precision", ("float32", "bfloat16"), trained_where_bfloat16_is_fast
     ),
+    "Protocol.compile": _along(_SHORT, "compile", (False, True), compiled),
     "Cosine.lr_min": _along(_LONGER, "schedule.lr_min", (1e-5, 1e-3), trained),
     "Protocol.selection": _along(_WORSENING, "selection", ("validation-loss", "last"), trained),
     "GeneratedData.seed": _along(_GENERATED, "data.seed", (1, 2), opened),

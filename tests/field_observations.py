@@ -44,6 +44,7 @@ from ablate.spec import (
 )
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
+from ablate.train.worker import _model as _model_of_run
 from report.conftest import Table
 
 _DEMO = Catalogue().protocol("demo")
@@ -186,6 +187,22 @@ def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
     """The same on a processor that says that it has bfloat16 in hardware."""
     with mock.patch("torch.cpu.get_capabilities", return_value={"avx512_bf16": True}):
         return _trained(protocol)
+
+
+def compiled(protocol: Protocol) -> frozenset[str]:
+    """The modules of a run's model that are compiled when they are first called."""
+    context = Context(protocol=protocol, data=_DATA, weights=NANO_WEIGHTS)
+    variant = Catalogue().variant("translandseg")
+    spec = RunSpec(name="row", variant=variant, context=context, seed=0)
+    limits = ("recompile_limit", "accumulated_recompile_limit", "fail_on_recompile_limit_hit")
+    config = torch._dynamo.config
+    with (
+        config.patch({limit: getattr(config, limit) for limit in limits}),
+        mock.patch("ablate.models.compiling._check_compiler"),
+    ):
+        model = _model_of_run(spec, _nano(), torch.device("cpu"))
+    assert isinstance(model, TrainableModel)
+    return frozenset(n for n, each in model.named_modules() if each._compiled_call_impl)
 
 
 def _trained(protocol: Protocol) -> dict[str, object]:

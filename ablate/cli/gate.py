@@ -1,24 +1,26 @@
 """The gate before a sweep: no variant may be vacuous."""
 
-import multiprocessing
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 
 from ablate.errors import Interrupted, SpecError
 from ablate.plan import Plan
 from ablate.spec import Variant
 
 
-def check(plan: Plan) -> None:
+def check(plan: Plan, context: BaseContext) -> None:
     """Builds and tries every variant of the plan, in seconds, before anything is trained.
+
+    Args:
+        plan: The sweep.
+        context: Makes the process that has torch; this one never needs it.
 
     Raises:
         SpecError: If one of them ablates nothing.
         Interrupted: If Ctrl-C comes before the first run.
     """
     rows = {run.spec.name: run.spec.variant for run in plan.runs}
-    # In a process of its own: this one never needs torch again.
-    context = multiprocessing.get_context("spawn")
     # Ctrl-C reaches the whole terminal group; what it means is decided here.
     ignore = (signal.SIGINT, signal.SIG_IGN)
     try:

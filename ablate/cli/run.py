@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ablate import tracking
-from ablate.cli import gate, options
+from ablate.cli import gate, options, processes
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
@@ -84,20 +85,21 @@ def run(
     if dry_run:
         print_plan(planned, device or (), TableFormat.TABLE)
         return
+    context = processes.with_torch() if planned.pending else None
     devices = _devices(device or (), planned)
     if not quiet:
         _say_what(request, planned, devices)
-    if planned.pending:
-        gate.check(planned)
+    if context:
+        gate.check(planned, context)
     _note_sources(request, planned, opened)
     record = begin(planned, opened)
     started = time.monotonic()
-    if planned.pending:
+    if context:
         mirror = _mirror(opened, record.id, tracking_uri) if track else nullcontext()
         groups = cohorts(planned.pending, len(devices))
         with mirror, Display(planned, quiet=quiet):
             work = partial(_work, cohort_size=cohort_size)
-            _executor(executor, devices, opened).run(groups, work)
+            _executor(executor, devices, opened, context).run(groups, work)
     _conclude(planned, time.monotonic() - started, store, quiet=quiet)
 
 
@@ -108,10 +110,12 @@ def _work(folders: Sequence[Path], device: str, cohort_size: int | None) -> None
     work(folders, device, cohort_size)
 
 
-def _executor(name: ExecutorName, devices: list[str], store: Store) -> Executor:
+def _executor(
+    name: ExecutorName, devices: list[str], store: Store, context: ForkServerContext
+) -> Executor:
     if name is ExecutorName.INLINE:
         return InlineExecutor(devices[0])
-    return LocalExecutor(devices, store.logs_path)
+    return LocalExecutor(devices, store.logs_path, context)
 
 
 def _devices(names: Sequence[str], planned: Plan) -> list[str]:

@@ -1,24 +1,29 @@
-"""Batches for training and validation. Imports torch."""
+"""Batches for training and validation. Imports torch.
+
+What is read is uint8; a device gets that, and makes numbers of it itself.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchvision.transforms.v2 import functional
 
 from ablate.data import jitter
+from ablate.data.prefetch import prefetched
 from ablate.data.prepared import Prepared
 from ablate.spec import Protocol
 
 # What the random numbers of an epoch are for.
 _ORDER, _JITTER, _VALIDATION_JITTER = 0, 1, 2
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees; B may be smaller in the last batch.
+    """What one step sees, on its device; B may be smaller in the last batch.
 
     Attributes:
         images: Shape Bx3xSxS, float32, normalised by the protocol's mean and std.
@@ -29,6 +34,54 @@ class Batch:
     images: torch.Tensor
     masks: torch.Tensor
     indices: list[int]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What a batch is made of, as it is kept, in the CPU's memory.
+
+    Attributes:
+        images: Shape BxSxSx3, uint8.
+        masks: Shape BxSxS, uint8.
+        indices: Positions in the prepared data set, B of them.
+    """
+
+    images: torch.Tensor
+    masks: torch.Tensor
+    indices: list[int]
+
+
+class Finish:
+    """Makes a batch of pixels, on a device: conversion, jitter, normalisation.
+
+    Args:
+        protocol: Mean and std.
+        jitters: For each image of the data set; None: no jitter.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self, protocol: Protocol, jitters: Sequence[jitter.Steps] | None, device: torch.device
+    ) -> None:
+        """Brings mean and std to the device, once: each transfer makes it wait."""
+        self._jitters = jitters
+        self._device = device
+        self._mean, self._std = (
+            torch.tensor(values, dtype=torch.float32, device=device).view(3, 1, 1)
+            for values in (protocol.mean, protocol.std)
+        )
+
+    def __call__(self, pixels: Pixels) -> Batch:
+        """The batch; on a CUDA device, it is ready for whatever is started after this."""
+        # Out of page-locked memory copies are queued like everything else, and nobody waits.
+        queued = self._device.type == "cuda"
+        images = pixels.images.to(self._device, non_blocking=queued).permute(0, 3, 1, 2)
+        images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        if self._jitters is not None:
+            for image, index in zip(images, pixels.indices, strict=True):
+                image.copy_(jitter.apply(image, self._jitters[index]))
+        masks = pixels.masks.to(self._device, non_blocking=queued).unsqueeze(1).to(torch.float32)
+        return Batch(images.sub_(self._mean).div_(self._std), masks, pixels.indices)
 
 
 class TrainingBatches:
@@ -47,16 +100,23 @@ class TrainingBatches:
         indices: Which of its images train.
         protocol: Batch size, jitter, mean and std.
         seed: The run's seed.
+        device: Where the batches are wanted.
     """
 
     def __init__(
-        self, prepared: Prepared, indices: Sequence[int], protocol: Protocol, seed: int
+        self,
+        prepared: Prepared,
+        indices: Sequence[int],
+        protocol: Protocol,
+        seed: int,
+        device: torch.device = _CPU,
     ) -> None:
         """Reads no image yet."""
         self._prepared = prepared
         self._indices = np.array(indices)
         self._protocol = protocol
         self._seed = seed
+        self._device = device
         self.images = len(indices)
         self.steps_per_epoch = math.ceil(self.images / protocol.batch_size)
 
@@ -70,13 +130,18 @@ class TrainingBatches:
         random = _random(self._seed, epoch, _ORDER)
         order = random.permutation(self._indices).tolist()
         jitters = _jitters(self._prepared, self._protocol, self._seed, epoch, _JITTER)
-        size = self._protocol.batch_size
-        for start in range(start_step * size, len(order), size):
-            yield _batch(self._prepared, order[start : start + size], jitters, self._protocol)
+        chosen = _chunks(order, self._protocol.batch_size)[start_step:]
+        finish = Finish(self._protocol, jitters, self._device)
+        return _batches(self._prepared, chosen, finish, self._device)
 
 
 def validation_batches(
-    prepared: Prepared, indices: Sequence[int], protocol: Protocol, seed: int, epoch: int
+    prepared: Prepared,
+    indices: Sequence[int],
+    protocol: Protocol,
+    seed: int,
+    epoch: int,
+    device: torch.device = _CPU,
 ) -> Iterator[Batch]:
     """Batches in the order of ``indices``, the last one perhaps smaller.
 
@@ -86,13 +151,32 @@ def validation_batches(
         protocol: Batch size, mean and std; whether validation images are jittered.
         seed: The run's seed; with the epoch it decides that jitter.
         epoch: The epoch that is validated.
+        device: Where the batches are wanted.
     """
     jittered = protocol.color_jitter is not None and protocol.color_jitter.images == "all"
     purpose = _VALIDATION_JITTER
     jitters = _jitters(prepared, protocol, seed, epoch, purpose) if jittered else None
-    for start in range(0, len(indices), protocol.batch_size):
-        chosen = list(indices[start : start + protocol.batch_size])
-        yield _batch(prepared, chosen, jitters, protocol)
+    chosen = _chunks(indices, protocol.batch_size)
+    return _batches(prepared, chosen, Finish(protocol, jitters, device), device)
+
+
+def read(prepared: Prepared, chosen: list[int], *, pinned: bool = False) -> Pixels:
+    """Copies images and masks out of the memory map.
+
+    Args:
+        prepared: The data set.
+        chosen: Which images, B of them.
+        pinned: Into page-locked memory, out of which a CUDA device copies by itself.
+    """
+    images, masks = (
+        torch.empty((len(chosen), *kept.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+        for kept in (prepared.images, prepared.masks)
+    )
+    # Straight into their place, without the copy that indexing with a list would make.
+    for kept, into in ((prepared.images, images.numpy()), (prepared.masks, masks.numpy())):
+        for index, row in zip(chosen, into, strict=True):
+            row[...] = kept[index]
+    return Pixels(images, masks, chosen)
 
 
 def _random(seed: int, *purpose: int) -> np.random.RandomState:
@@ -115,22 +199,18 @@ def _jitters(
     return [jitter.choose(protocol.color_jitter, row) for row in numbers]
 
 
-def _pixels(prepared: Prepared, chosen: list[int]) -> torch.Tensor:
-    """Images with shape Bx3xSxS, float32 in 0..1."""
-    pixels = torch.from_numpy(np.asarray(prepared.images[chosen]))
-    return pixels.permute(0, 3, 1, 2).contiguous().to(torch.float32).div_(255)
+def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
+    return [list(indices[start : start + size]) for start in range(0, len(indices), size)]
 
 
-def _batch(
-    prepared: Prepared,
-    chosen: list[int],
-    jitters: list[jitter.Steps] | None,
-    protocol: Protocol,
-) -> Batch:
-    images = _pixels(prepared, chosen)
-    if jitters is not None:
-        for image, index in zip(images, chosen, strict=True):
-            image.copy_(jitter.apply(image, jitters[index]))
-    masks = torch.from_numpy(np.asarray(prepared.masks[chosen])).unsqueeze(1).to(torch.float32)
-    normalised = functional.normalize(images, list(protocol.mean), list(protocol.std), inplace=True)
-    return Batch(normalised, masks, chosen)
+def _batches(
+    prepared: Prepared, chosen: Sequence[list[int]], finish: Finish, device: torch.device
+) -> Iterator[Batch]:
+    """Batches on the device; while it computes, the next one's pixels are read.
+
+    On a CPU a second thread would only take a core from those that compute.
+    """
+    reading = (read(prepared, indices, pinned=device.type == "cuda") for indices in chosen)
+    with closing(reading if device.type == "cpu" else prefetched(reading)) as ready:
+        for pixels in ready:
+            yield finish(pixels)

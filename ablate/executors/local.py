@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -29,7 +30,7 @@ class _Worker:
     """A process, this end of the pipe to it, and what it works on."""
 
     device: str
-    process: SpawnProcess
+    process: BaseProcess
     pipe: Connection
     cohort: Cohort
     log: Path
@@ -51,7 +52,7 @@ class _Worker:
 class LocalExecutor:
     """One worker process for each device; each takes the next cohort when it has ended one.
 
-    A process serves for many cohorts, since starting one, torch included, takes seconds.
+    A process serves for many cohorts, since starting one can take seconds.
 
     A second SIGINT or SIGTERM ends the workers at once; their runs continue from the last
     epoch's checkpoint.
@@ -59,12 +60,19 @@ class LocalExecutor:
     Args:
         devices: For example ``["cuda:0", "cuda:1"]``; the same name twice: two workers there.
         logs: Folder for what workers print.
+        context: Makes the processes; None: each from nothing.
     """
 
-    def __init__(self, devices: Sequence[str], logs: Path) -> None:
+    def __init__(
+        self,
+        devices: Sequence[str],
+        logs: Path,
+        context: SpawnContext | ForkServerContext | None = None,
+    ) -> None:
         """Starts nothing."""
         self._devices = list(devices)
         self._logs = logs
+        self._context = context or multiprocessing.get_context("spawn")
         self._stops = 0
 
     def run(self, cohorts: Sequence[Cohort], work: Work) -> None:
@@ -94,9 +102,8 @@ class LocalExecutor:
     def _start(self, cohort: Cohort, device: str, work: Work) -> _Worker:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"worker-{device.replace(':', '-')}-{time.time_ns()}.log"
-        context = multiprocessing.get_context("spawn")
-        pipe, its_end = context.Pipe()
-        process = context.Process(
+        pipe, its_end = self._context.Pipe()
+        process = self._context.Process(
             target=_child,
             args=(work, its_end, device, self._threads(), log),
             name=f"ablate-{device}",
@@ -142,7 +149,7 @@ class LocalExecutor:
         return None
 
     @contextmanager
-    def _signals(self, processes: Callable[[], list[SpawnProcess]]) -> Iterator[None]:
+    def _signals(self, processes: Callable[[], list[BaseProcess]]) -> Iterator[None]:
         """While this is open, SIGINT and SIGTERM are passed on to the workers."""
 
         def pass_on(signum: int, frame: FrameType | None) -> None:
@@ -175,7 +182,6 @@ def _child(work: Work, pipe: Connection, device: str, threads: int, log: Path) -
     """The worker process: works on what comes through the pipe until that is closed."""
     # Ctrl-C reaches the whole terminal group; the parent passes it on, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Before torch is imported, which reads it once.
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

@@ -60,6 +60,24 @@ class Atl(nn.Module):
         return x + theta if self.residual else theta
 
 
+def attend(block: Any, x: Tensor) -> Tensor:
+    """The first half of one of SAM's blocks without its shortcut: MSA(LN(x)).
+
+    Args:
+        block: Its submodules are used, its forward is not.
+        x: BxHxWxM; it is attended to window by window where the block has windows.
+    """
+    normal: Tensor = block.norm1(x)
+    if block.window_size == 0:
+        whole: Tensor = block.attn(normal)
+        return whole
+    size = x.shape[1:3]
+    windows, padded_size = window_partition(normal, block.window_size)
+    attended = block.attn(windows)
+    joined: Tensor = window_unpartition(attended, block.window_size, padded_size, size)
+    return joined
+
+
 class OutsideAtl(nn.Module):
     """An ATL before a transformer block, Eqs. 6, 7, 14: Φ_i = τ_i(Ω(Φ_{i-1})).
 
@@ -98,22 +116,10 @@ class InsideAtl(nn.Module):
         self.block = block
         self.atl = atl
 
-    def _attend(self, x: Tensor) -> Tensor:
-        """MSA of a BxHxWxM map, window by window where the block has windows."""
-        block: Any = self.block
-        if block.window_size == 0:
-            whole: Tensor = block.attn(x)
-            return whole
-        size = x.shape[1:3]
-        windows, padded_size = window_partition(x, block.window_size)
-        attended = block.attn(windows)
-        joined: Tensor = window_unpartition(attended, block.window_size, padded_size, size)
-        return joined
-
     def forward(self, x: Tensor) -> Tensor:
         """Maps BxHxWxM to BxHxWxM."""
         block: Any = self.block
-        x = x + self.atl(self._attend(block.norm1(x)))
+        x = x + self.atl(attend(block, x))
         out: Tensor = x + block.mlp(block.norm2(x))
         return out
 

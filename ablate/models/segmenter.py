@@ -12,6 +12,13 @@ from ablate.models.trainable import TrainableModel
 from ablate.runs import Parameters
 
 
+def _bilinear(size: int, to: int, like: Tensor) -> Tensor:
+    """What each of ``to`` places takes from ``size`` pixels in a row, to x size."""
+    pixels = torch.eye(size, dtype=like.dtype, device=like.device)
+    weights = F.interpolate(pixels[None], size=to, mode="linear", align_corners=False)
+    return weights[0].T
+
+
 class Segmenter(TrainableModel):
     """SAM with adapters, without prompts.
 
@@ -79,8 +86,19 @@ class Segmenter(TrainableModel):
         return self.resized(low_resolution, images.shape[-2:])
 
     def resized(self, low_resolution: Tensor, size: torch.Size) -> Tensor:
-        """The decoder's logits, Bx1xhxw, at the images' size, Bx1xSxS."""
-        return F.interpolate(low_resolution, size=size, mode="bilinear", align_corners=False)
+        """The decoder's logits, Bx1xhxw, at the images' size, Bx1xSxS: bilinear, as SAM's are.
+
+        By two products, whose gradients are products again: PyTorch's own resizing adds gradients
+        up pixel by pixel, slowly on a CPU and in no certain order on a GPU.
+        """
+        maps = low_resolution.squeeze(1)
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+            by_row, by_column = (
+                _bilinear(n, to, maps).expand(len(maps), -1, -1)
+                for n, to in zip(maps.shape[1:], size, strict=True)
+            )
+            return (by_row @ maps @ by_column.transpose(1, 2)).unsqueeze(1)
 
     def parameters_counted(self) -> Parameters:
         """Counts as the paper's Table III does: without the prompt encoder."""

@@ -163,6 +163,10 @@ class Protocol(Frozen):
         loss: What is minimised.
         selection: Whose epoch's weights are kept: the lowest validation loss, or the last.
         precision: ``bfloat16``: autocast on devices that have it; ``float32``: never.
+        compile: The blocks of every encoder that is trained (SAM's with their adapters, a ResNet's)
+            are compiled before the first step: equal but for rounding. What is only evaluated is
+            not. No shipped protocol asks for it: the demo takes less time than compiling it,
+            and what it saves at full size has been measured on no GPU yet.
     """
 
     name: str
@@ -182,6 +186,7 @@ class Protocol(Frozen):
     loss: Loss
     selection: Literal["validation-loss", "last"]
     precision: Literal["float32", "bfloat16"]
+    compile: bool = False
 
     @model_validator(mode="after")
     def _rate_decays(self) -> "Protocol":
@@ -204,4 +209,6 @@ class Protocol(Frozen):
             del identity["prompt_weights"]
         if self.color_jitter and self.color_jitter.images == "training":
             del identity["color_jitter"]["images"]
+        if not self.compile:
+            del identity["compile"]
         return identity

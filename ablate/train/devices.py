@@ -1,5 +1,6 @@
 """What there is to compute on, and how exactly."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Literal
@@ -40,13 +41,15 @@ def check_device(name: str) -> torch.device:
 
 
 def limit_threads(backbone: BackboneName) -> None:
-    """Gives sweeps on SAM-nano one thread; larger ones keep what torch was started with.
+    """Gives sweeps on SAM-nano one thread, larger ones as many as OMP_NUM_THREADS says, if it does.
 
     SAM-nano's operations are so small that a second thread gains little beside a second worker,
     and on one thread a run gives the same bits on machines with any number of cores.
     """
-    if backbone == "vit_nano":
-        torch.set_num_threads(1)
+    # torch itself reads the variable once, perhaps before an executor set it.
+    allowed = "1" if backbone == "vit_nano" else os.environ.get("OMP_NUM_THREADS", "")
+    if allowed.isdigit():
+        torch.set_num_threads(int(allowed))
 
 
 def precision_on(device: torch.device, allowed: Precision) -> Precision:

@@ -39,7 +39,7 @@ def conclude(member: Member, setting: Setting, machine: Machine) -> None:
     state.model.load_trainable_state(state.best.trained)
     tally = Tally()
     for batch in setting.validation_batches(state.best.epoch):
-        logits = setting.logits(state.model, batch)
+        (logits,) = setting.logits([state.model], batch)
         masks = (logits > 0).cpu().numpy()[:, 0]
         wanted = max(0, PANELS - len(tally.confusions))
         for index, mask in zip(batch.indices[:wanted], masks, strict=False):

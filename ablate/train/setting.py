@@ -1,7 +1,9 @@
 """What the runs of a cohort share: the recipe, the images, the device."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import cast
 
 import torch
 
@@ -9,7 +11,7 @@ from ablate.data import Prepared
 from ablate.data.batches import Batch, TrainingBatches, validation_batches
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
-from ablate.models import TrainableModel
+from ablate.models import Segmenter, Stack, TrainableModel
 from ablate.spec import Protocol
 from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
@@ -27,6 +29,7 @@ class Setting:
         validation: Indices of the validation images.
         device: Where the models are.
         precision: What to compute in.
+        stacked: Whether the models are small ``Segmenter``s, which are computed together.
     """
 
     protocol: Protocol
@@ -36,21 +39,17 @@ class Setting:
     validation: list[int]
     device: torch.device
     precision: Precision
+    stacked: bool = False
 
     def training_batches(self) -> TrainingBatches:
-        """What every run learns from, in the same order."""
-        return TrainingBatches(self.prepared, self.train, self.protocol, self.seed)
+        """What every run learns from, on the device, in the same order."""
+        return TrainingBatches(self.prepared, self.train, self.protocol, self.seed, self.device)
 
     def validation_batches(self, epoch: int) -> Iterator[Batch]:
         """The validation images after an epoch, on the device, in order."""
-        batches = validation_batches(
-            self.prepared, self.validation, self.protocol, self.seed, epoch
+        return validation_batches(
+            self.prepared, self.validation, self.protocol, self.seed, epoch, self.device
         )
-        return (self.moved(batch) for batch in batches)
-
-    def moved(self, batch: Batch) -> Batch:
-        """The batch on the device."""
-        return Batch(batch.images.to(self.device), batch.masks.to(self.device), batch.indices)
 
     def autocast(self) -> torch.autocast:
         """While this is open, operations that bear it compute in the setting's precision."""
@@ -58,12 +57,25 @@ class Setting:
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
-    def logits(self, model: TrainableModel, batch: Batch) -> torch.Tensor:
-        """What the model finds in validation images (Bx1xSxS)."""
-        model.eval()
+    def stack(self, models: Sequence[TrainableModel], images: torch.Tensor) -> list[torch.Tensor]:
+        """What small models find in a batch (Bx1xSxS each), all at once."""
+        together = self._newest_stack(tuple(cast(Segmenter, model) for model in models))
+        with self.autocast():
+            return together(images)
+
+    @cached_property
+    def _newest_stack(self) -> Callable[[tuple[Segmenter, ...]], Stack]:
+        """Who goes together changes only when somebody leaves or joins."""
+        return lru_cache(maxsize=1)(Stack)
+
+    def logits(self, models: Sequence[TrainableModel], batch: Batch) -> list[torch.Tensor]:
+        """What models find in validation images (Bx1xSxS each)."""
+        for model in models:
+            model.eval()
         with torch.inference_mode(), self.autocast():
-            logits: torch.Tensor = model(batch.images)
-        return logits
+            if self.stacked:
+                return self.stack(models, batch.images)
+            return [model(batch.images) for model in models]
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The protocol's loss."""

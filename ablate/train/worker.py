@@ -19,10 +19,12 @@ from ablate.models import (
     with_half_trunk,
     with_random_prompts,
 )
+from ablate.models.compiling import compile_blocks
 from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
     BACKBONES,
     CnnVariant,
+    Context,
     GeneratedData,
     RunSpec,
     SamVariant,
@@ -134,9 +136,7 @@ def _train(
             raise
         except Exception as error:
             leave_failure(folder, error)
-    # Larger models fill the device one at a time, and their activations its memory.
-    small = isinstance(spec.variant, SamVariant) and spec.context.weights.backbone == "vit_nano"
-    Engine(setting, members, stop, stacked=small).train()
+    Engine(setting, members, stop).train()
     trained = [member for member in members if not member.failed]
     for position, member in enumerate(trained):
         if stop.requested:
@@ -160,7 +160,15 @@ def _setting(spec: RunSpec, store: Store, device: torch.device) -> Setting:
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     train, validation = split(len(prepared.names), protocol.split)
     precision = precision_on(device, protocol.precision)
-    return Setting(protocol, spec.seed, prepared, train, validation, device, precision)
+    small = isinstance(spec.variant, SamVariant) and _is_small(spec.context)
+    return Setting(protocol, spec.seed, prepared, train, validation, device, precision, small)
+
+
+def _is_small(context: Context) -> bool:
+    """Whether one model leaves the device idle; larger ones fill it, and compiled ones too."""
+    backbone, protocol = BACKBONES[context.weights.backbone], context.protocol
+    native = protocol.image_size_px <= backbone.image_size_px
+    return context.weights.backbone == "vit_nano" and native and not protocol.compile
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:
@@ -185,21 +193,26 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
 def _model(spec: RunSpec, weights: Weights, device: torch.device) -> TrainableModel | ZeroShot:
     """The run's variant on the device."""
     protocol, backbone = spec.context.protocol, spec.context.weights.backbone
+    model: TrainableModel
     match spec.variant:
         case SamVariant():
             if protocol.prompt_weights == "random":
                 weights = with_random_prompts(weights, spec.seed)
             size_px = protocol.image_size_px
-            return build(
+            model = build(
                 spec.variant, backbone, image_size_px=size_px, weights=weights, seed=spec.seed
-            ).to(device)
+            )
         case CnnVariant():
-            return build_cnn(spec.variant, weights or None, spec.seed).to(device)
+            model = build_cnn(spec.variant, weights or None, spec.seed)
         case ZeroShotVariant():
             size_px = protocol.image_size_px
             return build_zero_shot(
                 spec.variant, backbone, image_size_px=size_px, weights=weights, device=device
             )
+    model = model.to(device)
+    if protocol.compile:
+        compile_blocks(model)
+    return model
 
 
 def checkpoint_of(store: Store, sha256: str) -> Path:

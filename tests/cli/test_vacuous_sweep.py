@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.cli import gate
+from ablate.cli import gate, processes
 from ablate.errors import SpecError
 from ablate.plan import make, sweep_runs
 from ablate.registry import Catalogue
@@ -17,10 +17,11 @@ def test_a_problem_stops_the_sweep(
 ) -> None:
     runs = sweep_runs(Catalogue(), "table4", context, (0,), ["translandseg", "translandseg-4"])
     plan = make(Catalogue().sweep("table4"), context, runs, Store(tmp_path))
-    gate.check(plan)
+    with_torch = processes.with_torch()
+    gate.check(plan, with_torch)
     # Two rows that are one: the registry refuses them by identity, the gate by what they compute.
     twin = runs[0].model_copy(update={"name": "twin"})
     doubled = make(plan.sweep, context, [*runs, twin], Store(tmp_path))
     with pytest.raises(SpecError, match="twin: computes exactly what translandseg-4 computes"):
-        gate.check(doubled)
+        gate.check(doubled, with_torch)
     assert list(tmp_path.iterdir()) == []

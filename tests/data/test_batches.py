@@ -1,13 +1,15 @@
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional
 
 from ablate.data import Prepared, jitter
-from ablate.data.batches import Batch, TrainingBatches, validation_batches
+from ablate.data.batches import Batch, TrainingBatches, read, validation_batches
 from ablate.spec import ColorJitter, Protocol
 
 MakeProtocol = Callable[..., Protocol]
@@ -174,3 +176,108 @@ def test_order_and_jitter_are_what_they_have_always_been(
     batches = TrainingBatches(prepared, INDICES, make_protocol(JITTER, batch_size=8), seed=0)
     assert next(batches.epoch(1)).indices == [2, 1, 8, 4, 0, 7, 3, 9]
     assert used[2][:4] == pytest.approx([0.263069, 0.283836, 0.279317, 0.824277], abs=1e-6)
+
+
+def test_a_batch_is_torchvisions_bit_for_bit(
+    prepared: Prepared, make_protocol: MakeProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever computes it otherwise changes the results of keys that exist already.
+    steps = [("contrast", 1.3), ("hue", 0.07), ("saturation", 0.8), ("brightness", 1.1)]
+    monkeypatch.setattr(jitter, "choose", lambda ranges, numbers: steps)
+    for batch in TrainingBatches(prepared, INDICES, make_protocol(JITTER), seed=1).epoch(1):
+        for image, index in zip(batch.images, batch.indices, strict=True):
+            pixels = (
+                torch.tensor(prepared.images[index]).permute(2, 0, 1).contiguous().float() / 255
+            )
+            jittered = jitter.apply(pixels, steps)
+            expected = functional.normalize(jittered, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+            assert torch.equal(image, expected)
+
+
+def test_what_is_read_is_a_copy_of_the_bytes(prepared: Prepared) -> None:
+    pixels = read(prepared, [4, 1, 4])
+    assert pixels.indices == [4, 1, 4]
+    assert pixels.images.dtype == pixels.masks.dtype == torch.uint8
+    np.testing.assert_array_equal(pixels.images.numpy(), prepared.images[[4, 1, 4]])
+    np.testing.assert_array_equal(pixels.masks.numpy(), prepared.masks[[4, 1, 4]])
+    assert not np.shares_memory(pixels.images.numpy(), prepared.images)
+
+
+# On another device than the CPU ------------------------------------------------------------
+
+# Torch's device without values: where tensors go shows, and what they would hold does not.
+META = torch.device("meta")
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the threads that have read, one for each batch."""
+    names: list[str] = []
+
+    def noted(*args: object, **kwargs: bool) -> object:
+        names.append(threading.current_thread().name)
+        return read(*args, **kwargs)
+
+    monkeypatch.setattr("ablate.data.batches.read", noted)
+    return names
+
+
+def test_only_for_another_device_a_thread_reads(
+    prepared: Prepared, make_protocol: MakeProtocol, readers: list[str]
+) -> None:
+    protocol = make_protocol(JITTER.model_copy(update={"images": "all"}))
+    here = [
+        *TrainingBatches(prepared, INDICES, protocol, 5).epoch(2, 1),
+        *validation_batches(prepared, INDICES, protocol, 5, 2),
+    ]
+    assert set(readers) == {threading.current_thread().name}
+    readers.clear()
+    there = [
+        *TrainingBatches(prepared, INDICES, protocol, 5, META).epoch(2, 1),
+        *validation_batches(prepared, INDICES, protocol, 5, 2, META),
+    ]
+    assert threading.current_thread().name not in readers
+    assert [batch.indices for batch in there] == [batch.indices for batch in here]
+    for batch, same in zip(there, here, strict=True):
+        assert batch.images.device == batch.masks.device == META
+        assert batch.images.shape == same.images.shape
+        assert batch.masks.shape == same.masks.shape
+        assert batch.images.dtype == batch.masks.dtype == torch.float32
+        assert batch.images.is_contiguous()
+
+
+def test_the_thread_that_reads_ends_with_the_batches(
+    prepared: Prepared, make_protocol: MakeProtocol
+) -> None:
+    before = threading.enumerate()
+    for _ in TrainingBatches(prepared, INDICES, make_protocol(), 5, META).epoch(1):
+        assert len(threading.enumerate()) == len(before) + 1
+        break
+    assert threading.enumerate() == before
+
+
+def test_what_the_thread_cannot_read_is_the_consumers_error(
+    prepared: Prepared, make_protocol: MakeProtocol
+) -> None:
+    damaged = Prepared(prepared.images[:5], prepared.masks, prepared.names)
+    before = threading.enumerate()
+    batches = validation_batches(damaged, [4, 1, 0, 9], make_protocol(), 0, 1, META)
+    assert next(batches).indices == [4, 1, 0]
+    with pytest.raises(IndexError, match="index 9 is out of bounds"):
+        next(batches)
+    assert threading.enumerate() == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_on_a_gpu_batches_are_the_cpus_but_for_rounding(
+    prepared: Prepared, make_protocol: MakeProtocol
+) -> None:
+    here, there = (
+        list(TrainingBatches(prepared, INDICES, make_protocol(JITTER), 5, device).epoch(1))
+        for device in (torch.device("cpu"), torch.device("cuda:0"))
+    )
+    for batch, other in zip(here, there, strict=True):
+        assert other.indices == batch.indices
+        torch.testing.assert_close(other.images.cpu(), batch.images, rtol=0, atol=1e-4)
+        assert torch.equal(other.masks.cpu(), batch.masks)

@@ -1,6 +1,6 @@
 """Runs trained together: nobody's outcome shows who else was there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from ablate.data.batches import TrainingBatches
 from ablate.errors import Interrupted
-from ablate.models import Segmenter, Stack, TrainableModel, build
+from ablate.models import Segmenter, TrainableModel, build
 from ablate.runs import RunFolder, State
 from ablate.train import work
-from ablate.train.engine import Engine
 from ablate.train.member import Member
 from ablate.train.setting import Setting
-from ablate.train.stop import Stop
 from train.conftest import PlanRun
 from train.test_work import finished, outcome, stop_after
 
@@ -30,10 +28,7 @@ SHORT = "data={kind: generated, seed: 1, count: 14, size_px: 64}"
 def taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """SAM-nano is trained as large models are."""
 
-    def engine(setting: Setting, members: list[Member], stop: Stop, *, stacked: bool) -> Engine:
-        return Engine(setting, members, stop, stacked=False)
-
-    monkeypatch.setattr("ablate.train.worker.Engine", engine)
+    monkeypatch.setattr("ablate.train.worker._is_small", lambda context: False)
 
 
 def paths(folders: list[RunFolder]) -> list[Path]:
@@ -60,6 +55,24 @@ def outcomes(folders: list[RunFolder]) -> list[dict[str, object]]:
 def test_a_stack_leaves_bit_for_bit_what_each_leaves_alone(plan_run: PlanRun) -> None:
     alone, together = alone_and_together(plan_run, "epochs=1")
     work(paths(together), "cpu")
+    assert outcomes(together) == outcomes(alone)
+
+
+def test_no_more_go_together_than_fit_into_memory(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, together = alone_and_together(plan_run, "epochs=1")
+    companies: list[int] = []
+    stack = Setting.stack
+
+    def counted(self: Setting, models: Sequence[TrainableModel], images: Tensor) -> list[Tensor]:
+        companies.append(len(models))
+        return stack(self, models, images)
+
+    monkeypatch.setattr(Setting, "stack", counted)
+    monkeypatch.setattr("ablate.train.engine.fitting", lambda *_: 2)
+    work(paths(together), "cpu")
+    assert set(companies) == {1, 2}
     assert outcomes(together) == outcomes(alone)
 
 
@@ -102,18 +115,17 @@ def test_a_finished_member_is_not_trained_again(
 ) -> None:
     done, other = (plan_run(name, SHORT, "epochs=1") for name in VARIANTS[:2])
     work([done.path], "cpu")
-    stacks: list[int] = []
-    call = Stack.__call__
+    stepped: list[str] = []
+    step = Member.step
 
-    def counted(self: Stack, images: Tensor) -> list[Tensor]:
-        masks = call(self, images)
-        stacks.append(len(masks))
-        return masks
+    def noted(self: Member, loss: float, images: int) -> None:
+        stepped.append(self.folder.key)
+        step(self, loss, images)
 
-    monkeypatch.setattr(Stack, "__call__", counted)
+    monkeypatch.setattr(Member, "step", noted)
     before = outcome(done)
     work([done.path, other.path], "cpu")
-    assert stacks == [1, 1, 1]
+    assert stepped == [other.key] * 3
     assert outcome(done) == before
     assert other.state() is State.DONE
 
@@ -167,7 +179,7 @@ def crash(model: Segmenter) -> None:
         if len(calls) > 1:
             raise RuntimeError("out of luck")
 
-    model.image_encoder.register_forward_pre_hook(look)
+    model.adapters[0].register_forward_pre_hook(look)
 
 
 @pytest.mark.parametrize("stacked", [True, False])

@@ -1,0 +1,54 @@
+"""How many small variants fit into memory together."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+# Workers measure at the same time, and what is held is not all that a step needs.
+_SHARE = 0.2
+
+
+def fitting(model: nn.Module, forward: Callable[[], object], device: torch.device) -> int | None:
+    """How many models like this one could go forward together, and then backward.
+
+    Args:
+        model: Its own parameters do not count: they are there already.
+        forward: Computes what is to be differentiated.
+        device: What the model is on.
+
+    Returns:
+        At least 1; None where the system does not say how much memory is free.
+    """
+    free = _free_bytes(device)
+    return None if free is None else max(1, int(_SHARE * free) // _held_bytes(model, forward))
+
+
+def _held_bytes(model: nn.Module, forward: Callable[[], object]) -> int:
+    """What autograd keeps from a forward pass for the backward pass."""
+    own = {value.untyped_storage().data_ptr() for value in model.parameters()}
+    held: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        # Kept until all is counted: what is let go of would give its place to the next.
+        kept = forward()
+    del kept
+    return max(1, sum(held.values()))
+
+
+def _free_bytes(device: torch.device) -> int | None:
+    """Memory that nobody uses on the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    info = Path("/proc/meminfo")
+    if device.type != "cpu" or not info.exists():
+        return None
+    kilobytes = dict(line.split(":") for line in info.read_text().splitlines())
+    return int(kilobytes["MemAvailable"].split()[0]) * 1024
