@@ -182,12 +182,14 @@ def test_more_graphs_than_allowed_are_an_error(
         model(noise(64))
 
 
-def test_a_missing_compiler_is_said_at_once(
-    build_nano: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
-    with pytest.raises(BadInput, match=r"compile: true, but there is no C\+\+ compiler; install"):
-        compile_blocks(build_nano(sam("translandseg")))
+def test_a_missing_compiler_is_said_at_once(build_nano: Build) -> None:
+    model = build_nano(sam("translandseg"))
+    message = r"compile: true, but there is no C\+\+ compiler; install"
+    with (
+        torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}),
+        pytest.raises(BadInput, match=message),
+    ):
+        compile_blocks(model)
 
 
 @pytest.mark.slow

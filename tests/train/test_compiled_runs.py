@@ -55,12 +55,10 @@ def test_a_stopped_cohort_of_compiled_runs_goes_on_where_it_was(
     assert len(blocks) == 3 * 2 * 4
 
 
-def test_without_a_compiler_the_run_says_so(
-    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+def test_without_a_compiler_the_run_says_so(plan_run: PlanRun) -> None:
     folder = plan_run("translandseg", SHORT, "compile=true")
-    work([folder.path], "cpu")
+    with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
+        work([folder.path], "cpu")
     failure = folder.failure()
     assert failure is not None
     assert failure.message == (
