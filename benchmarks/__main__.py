@@ -80,7 +80,7 @@ def machine() -> str:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.0f} GB",
         "GPU": _gpu(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "Python": platform.python_version(),
         "torch": f"{torch.__version__}, {torch.get_num_threads()} threads",
         **{name: _version(name) for name in PACKAGES},
