@@ -47,6 +47,8 @@ class Benchmark:
 STANDARD = (
     Benchmark("limit.py"),
     Benchmark("attention.py"),
+    # With SAM's own attention this one fits into few machines.
+    Benchmark("attention.py", "--blocks --encoders vit_l --codes ablate --rounds 1"),
     Benchmark(
         "limit.py",
         "--device cuda --precision bfloat16 --batch 2 --product-side 8192 --rounds 10 "

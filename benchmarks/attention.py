@@ -9,13 +9,13 @@ process, what one pass adds to what the block and its input take.
 import argparse
 import importlib.util
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -106,7 +106,9 @@ def peak_bytes(
     def highest() -> int:
         if device == "cuda":
             return torch.cuda.max_memory_allocated()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        # Not getrusage's, which begins at what the parent process held.
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     run = a_pass(backbone, part, code, device, precision)
     before = highest()
