@@ -30,6 +30,10 @@ def compile_blocks(model: TrainableModel) -> None:
     ``ExactAttention`` is left as it is: its loop over parts of the scores would be unrolled into
     hundreds of steps.
 
+    On a CPU it hardly pays: forward and backward through ViT-B's blocks with an ATL at 1024x1024,
+    float32, on one thread, take 0.96 (window) and 0.99 (global) of the CPU time of uncompiled ones
+    (medians of three); the first call took a minute of a busy machine. No GPU has been measured.
+
     Args:
         model: On the device that it is to compute on.
 

@@ -1,0 +1,1 @@
+"""Pre-trains SAM-nano on scenes of everyday-like objects; see ``docs/nano.md``."""
