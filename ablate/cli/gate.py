@@ -4,7 +4,7 @@ import signal
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 
-from ablate.errors import Interrupted, SpecError
+from ablate.errors import BadInput, Interrupted, SpecError
 from ablate.plan import Plan
 from ablate.spec import Variant
 
@@ -18,6 +18,7 @@ def check(plan: Plan, context: BaseContext) -> None:
 
     Raises:
         SpecError: If one of them ablates nothing.
+        BadInput: If torch is broken.
         Interrupted: If Ctrl-C comes before the first run.
     """
     rows = {run.spec.name: run.spec.variant for run in plan.runs}
@@ -28,6 +29,8 @@ def check(plan: Plan, context: BaseContext) -> None:
             problems = pool.submit(_vacuous, rows).result()
     except KeyboardInterrupt as stop:
         raise Interrupted("nothing was started") from stop
+    except (ImportError, OSError) as error:
+        raise BadInput(f"torch cannot be imported: {error}", "see `ablate doctor`") from error
     if problems:
         raise SpecError(problems)
 

@@ -13,6 +13,6 @@ def with_torch() -> ForkServerContext:
     no thread, so that its copies can.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ablate.train"])
+    context.set_forkserver_preload(["ablate.cli.preload"])
     forkserver.ensure_running()
     return context

@@ -113,3 +113,14 @@ def test_a_store_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert "store" in done.stderr
     assert "Not a directory" in done.stderr
+
+
+def test_a_broken_torch_is_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "torch"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise OSError('libcudnn.so: cannot open')\n")
+    done = ablate(tmp_path, *TABLE4, "--device", "cpu", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: torch cannot be imported: libcudnn.so: cannot open; see `ablate doctor`\n"
+    )
