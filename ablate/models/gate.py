@@ -37,9 +37,10 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     problems: list[str] = []
     seen: dict[bytes, str] = {}
     model: TrainableModel
+    weights = load_weights(_BACKBONE, None)
     for name, variant in rows.items():
         if isinstance(variant, SamVariant):
-            model, wrongly_frozen = _sam(variant)
+            model, wrongly_frozen = _sam(variant, weights)
         elif isinstance(variant, CnnVariant):
             model, wrongly_frozen = _cnn(variant)
         else:
@@ -57,13 +58,13 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     return problems
 
 
-def _sam(variant: SamVariant) -> tuple[Segmenter, list[str]]:
+def _sam(variant: SamVariant, weights: Mapping[str, Tensor]) -> tuple[Segmenter, list[str]]:
     """A variant on SAM-nano, its parameters scattered, and what is wrongly frozen in it."""
     model = build(
         variant,
         _BACKBONE,
         image_size_px=BACKBONES[_BACKBONE].image_size_px,
-        weights=load_weights(_BACKBONE, None),
+        weights=weights,
         seed=0,
     ).double()
     wrongly_frozen = _wrongly_frozen(model, variant)
