@@ -18,13 +18,15 @@ from typing import Any
 
 import torch
 from segment_anything.modeling.common import LayerNorm2d
-from segment_anything.modeling.image_encoder import Attention, get_rel_pos
+from segment_anything.modeling.image_encoder import Attention
+from segment_anything.modeling.transformer import Attention as TokenAttention
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.models.adapters import InsideAtl, OutsideAtl, attend
 from ablate.models.released import PromptedEncoder
 from ablate.models.segmenter import Segmenter
+from ablate.models.small_attention import SmallAttention, positions
 
 # Layers ---------------------------------------------------------------------------------------
 
@@ -62,6 +64,20 @@ class _Linears(_Layers):
         return _multiplied(x, self._values("weight").transpose(1, 2), self._values("bias"))
 
 
+class _Convolutions(_Layers):
+    """The convolution of K frozen necks, which is one."""
+
+    def __init__(self, layers: Sequence[nn.Conv2d]) -> None:
+        super().__init__(layers)
+        if not self.shared:
+            raise AssertionError("only a frozen convolution can be stacked")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps K·BxHxWxI to K·BxHxWxO, without a copy: such maps are "channels last"."""
+        out: Tensor = self.layers[0](x.permute(0, 3, 1, 2))
+        return out.permute(0, 2, 3, 1)
+
+
 class _LayerNorms(_Layers):
     """K norms over the last dimension (``LayerNorm``, or ``LayerNorm2d`` on channels put last)."""
 
@@ -72,8 +88,8 @@ class _LayerNorms(_Layers):
             return F.layer_norm(x, x.shape[-1:], first.weight, first.bias, first.eps)
         normal = F.layer_norm(x, x.shape[-1:], eps=first.eps)
         by_variant = normal.reshape(len(self.layers), -1, x.shape[-1])
-        scaled = by_variant * self._values("weight")[:, None] + self._values("bias")[:, None]
-        return scaled.reshape(x.shape)
+        bias, weight = self._values("bias")[:, None], self._values("weight")[:, None]
+        return torch.addcmul(bias, by_variant, weight).reshape(x.shape)
 
 
 class _Upscalings(_Layers):
@@ -91,11 +107,7 @@ class _Upscalings(_Layers):
 
 
 class _Attentions(_Layers):
-    """The attention of K frozen blocks, on windows or on whole maps.
-
-    SAM's own adds the relative positions by products whose size grows with the images; here each
-    image and head has its own.
-    """
+    """The attention of K frozen blocks, on windows or on whole maps."""
 
     def __init__(self, layers: Sequence[Attention]) -> None:
         super().__init__(layers)
@@ -103,22 +115,67 @@ class _Attentions(_Layers):
             raise AssertionError("only a frozen trunk can be stacked")
         self.qkv = _stacked([layer.qkv for layer in layers])
         self.proj = _stacked([layer.proj for layer in layers])
+        # By height and width.
+        self._tables: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps K·BxHxWxM to the same shape."""
         first: Attention = self.layers[0]
-        images, height, width, _ = x.shape
-        heads = self.qkv(x).reshape(images, height * width, 3, first.num_heads, -1)
-        q, k, v = heads.permute(2, 0, 3, 1, 4).flatten(1, 2).unbind(0)
-        places = q.unflatten(1, (height, width))
-        of_rows = get_rel_pos(height, height, first.rel_pos_h).transpose(1, 2)
-        of_columns = get_rel_pos(width, width, first.rel_pos_w).transpose(1, 2)
-        rel_h = places @ of_rows
-        rel_w = (places.transpose(1, 2) @ of_columns).transpose(1, 2)
-        positions = (rel_h[..., :, None] + rel_w[..., None, :]).flatten(-2).flatten(1, 2)
-        scores = torch.baddbmm(positions, q, k.transpose(1, 2), alpha=first.scale)
-        attended = (scores.softmax(-1) @ v).unflatten(0, (images, first.num_heads))
-        out: Tensor = self.proj(attended.transpose(1, 2).reshape(x.shape))
+        table = self._table(*x.shape[1:3])
+        qkv = self.qkv(x).flatten(1, 2)
+        attended: Any = SmallAttention.apply(
+            qkv, table, first.scale, first.num_heads, len(self.layers)
+        )
+        out: Tensor = self.proj(attended.view(x.shape))
+        return out
+
+    def _table(self, height: int, width: int) -> Tensor:
+        if (height, width) not in self._tables:
+            # Whoever asks first, training can use it.
+            with torch.inference_mode(False), torch.no_grad():
+                self._tables[height, width] = positions(self.layers[0], height, width)
+        return self._tables[height, width]
+
+
+class _TokenAttentions(_Layers):
+    """The decoder's attention of K variants, between a few tokens and many, or among few.
+
+    SAM's own brings every head's channels together: copies, products and softmaxes of a few
+    numbers each. Here the side with fewer tokens is repeated for each head, with the other heads'
+    channels set to zero, so that the many tokens stay as they are. The products grow by the
+    number of heads and take less time all the same.
+    """
+
+    def __init__(self, layers: Sequence[TokenAttention]) -> None:
+        super().__init__(layers)
+        names = ("q_proj", "k_proj", "v_proj", "out_proj")
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
+            _stacked([getattr(layer, name) for layer in layers]) for name in names
+        )
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Maps K·BxQxC, K·BxNxC and K·BxNxC to K·BxQxC."""
+        q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
+        heads, channels = self.layers[0].num_heads, q.shape[-1]
+        # Which channels are whose, AxC, where A is the number of heads.
+        own = torch.eye(heads, dtype=q.dtype, device=q.device)
+        own = own.repeat_interleave(channels // heads, 1)
+        scale = (channels // heads) ** -0.5
+
+        def by_head(few: Tensor, own: Tensor) -> Tensor:
+            """Maps BxTxC to Bx(A·T)xC."""
+            return (few[:, None] * own[:, None]).flatten(1, 2)
+
+        if q.shape[1] <= k.shape[1]:
+            weights = (by_head(q, scale * own) @ k.transpose(1, 2)).softmax(-1)
+            by_query = (weights @ v).view(len(q), heads, -1, channels)
+            found = (by_query * own[:, None]).sum(1)
+        else:
+            scores = by_head(k, scale * own) @ q.transpose(1, 2)
+            # Over the few, which are not the last dimension: there a softmax is slow.
+            weights = scores.view(len(q), heads, -1, q.shape[1]).softmax(2).flatten(1, 2)
+            found = weights.transpose(1, 2) @ by_head(v, own)
+        out: Tensor = self.out_proj(found)
         return out
 
 
@@ -133,8 +190,10 @@ _STACKED: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.Linear: _Linears,
     nn.LayerNorm: _LayerNorms,
     LayerNorm2d: _LayerNorms,
+    nn.Conv2d: _Convolutions,
     nn.ConvTranspose2d: _Upscalings,
     Attention: _Attentions,
+    TokenAttention: _TokenAttentions,
 }
 
 
@@ -161,14 +220,17 @@ class _Encoders:
 
     def __init__(self, encoders: Sequence[nn.Module]) -> None:
         self._encoders = tuple(encoders)
-        own = [each.encoder if isinstance(each, PromptedEncoder) else each for each in encoders]
+        own: list[Any] = [
+            each.encoder if isinstance(each, PromptedEncoder) else each for each in encoders
+        ]
         self._trunk: Any = own[0]
         # By block, each a list by variant: as they are, and the frozen ones inside together.
         self._sites = list(zip(*(each.blocks for each in own), strict=True))
         self._blocks = [_stacked([_frozen(block) for block in site]) for site in self._sites]
+        self._neck = _stacked([each.neck for each in own])
 
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """Maps Bx3xSxS to each variant's embeddings, BxCxhxw."""
+    def __call__(self, images: Tensor) -> Tensor:
+        """Maps Bx3xSxS to all variants' embeddings, K·BxhxwxC."""
         patches = self._trunk.patch_embed(images)
         features = [
             each.prompts.feature(patches, images) if isinstance(each, PromptedEncoder) else None
@@ -189,7 +251,8 @@ class _Encoders:
                     attended[k] = each.atl(attended[k])
             x = x + torch.cat(attended)
             x = x + block.mlp(block.norm2(x))
-        return [self._trunk.neck(each.permute(0, 3, 1, 2)) for each in x.chunk(len(self._encoders))]
+        embeddings: Tensor = self._neck(x)
+        return embeddings
 
 
 def _frozen(block: nn.Module) -> nn.Module:
@@ -213,10 +276,10 @@ class Stack:
         self._decoders: list[Any] = [each.mask_decoder for each in segmenters]
         self._transformer = _stacked([each.transformer for each in self._decoders])
         self._upscaling = _stacked([each.output_upscaling for each in self._decoders])
-        self._hypernetworks = [
-            _stacked(each)
-            for each in zip(*(d.output_hypernetworks_mlps for d in self._decoders), strict=True)
-        ]
+        # Those of every variant's masks, as if each were a variant.
+        self._hypernetworks = _stacked(
+            [mlp for decoder in self._decoders for mlp in decoder.output_hypernetworks_mlps]
+        )
 
     def __call__(self, images: Tensor) -> list[Tensor]:
         """Segments one batch with every variant.
@@ -230,26 +293,26 @@ class Stack:
         if len(self._segmenters) == len(images) == 1:
             # A single map lies in memory as no others do, and some products round otherwise.
             return Stack(self._segmenters * 2)(images)[:1]
-        embeddings = torch.cat(
-            [
-                embedding + each.no_mask
-                for embedding, each in zip(self._encoders(images), self._segmenters, strict=True)
-            ]
-        )
+        embeddings = self._encoders(images)
+        # 1xCx1x1 each.
+        no_mask = torch.cat([each.no_mask for each in self._segmenters]).flatten(1)
+        embeddings = embeddings + no_mask.repeat_interleave(len(images), 0)[:, None, None]
         logits = self._segmenters[0].resized(self._decode(embeddings), images.shape[-2:])
         return list(logits.chunk(len(self._segmenters)))
 
     def _decode(self, embeddings: Tensor) -> Tensor:
-        """Mask 0 (K·Bx1xnhxnw) of K·BxCxhxw embeddings; cf. ``MaskDecoder.predict_masks``."""
+        """Mask 0 (K·Bx1xnhxnw) of K·BxhxwxC embeddings; cf. ``MaskDecoder.predict_masks``."""
         tokens = self._tokens(len(embeddings))
         image_pe = self._segmenters[0].image_pe
-        found, keys = self._transformer(embeddings, image_pe, tokens)
-        side = embeddings.shape[-2:]
+        found, keys = self._transformer(embeddings.permute(0, 3, 1, 2), image_pe, tokens)
+        side = embeddings.shape[1:3]
         upscaled = self._upscaling(keys.unflatten(1, side))
         # The other masks are cut off, as in SAM: their hypernetworks learn nothing, but decay.
-        weights = [mlp(found[:, 1 + i]) for i, mlp in enumerate(self._hypernetworks)]
-        masks: Tensor = upscaled.flatten(1, 2) @ torch.stack(weights, -1)
-        return masks[..., 0].reshape(-1, 1, *upscaled.shape[1:3])
+        of_masks = found[:, 1:].unflatten(0, (len(self._decoders), -1)).transpose(1, 2)
+        weights = self._hypernetworks(of_masks.flatten(0, 2)).view(*of_masks.shape[:3], -1)
+        of_mask_0 = weights[:, 0].flatten(0, 1)
+        mask: Tensor = (upscaled * of_mask_0[:, None, None]).sum(-1)
+        return mask.unsqueeze(1)
 
     def _tokens(self, images: int) -> Tensor:
         """Every variant's own tokens for each of its images, K·BxTxC."""
