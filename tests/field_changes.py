@@ -13,6 +13,7 @@ from ablate.spec import (
     Frozen,
     InteriorPoints,
     Protocol,
+    SamVariant,
     Sweep,
     ZeroShotVariant,
 )
@@ -75,7 +76,7 @@ _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
 _RIVAL = CnnVariant(system="cnn", architecture="pspnet")
 _POINTS = ZeroShotVariant(system="sam-zero-shot", prompts=InteriorPoints(kind="interior-points"))
-# SAM-nano is random and rates its masks low: without thresholds, some are left.
+# SAM-nano rates its masks lower than SAM does: without thresholds, some are left.
 _EVERYTHING = ZeroShotVariant(
     system="sam-zero-shot",
     prompts=Everything(kind="everything", points_per_side=3, min_quality=0.0, min_stability=0.0),
@@ -181,6 +182,16 @@ _PROTOCOLS = {
         _LANDSLIDE4SENSE, "data.channels", ((3, 2, 1), (1, 2, 3), (3, 2, 13)), opened
     ),
     "Landslide4SenseData.scale": _along(_LANDSLIDE4SENSE, "data.scale", (25.5, 12.0), opened),
+}
+
+
+def trained_shortly(variant: SamVariant) -> dict[str, object]:
+    """What a short run of the variant leaves in its folder."""
+    return trained(_SHORT, variant)
+
+
+_STARTS = {
+    "SamVariant.trunk": _along(_ATL, "trunk", ("pretrained", "random"), trained_shortly),
 }
 
 _RECIPE = {
@@ -298,6 +309,7 @@ CHANGES: dict[str, Change] = {
     **_VARIANTS,
     **_ADAPTERS,
     **_PROTOCOLS,
+    **_STARTS,
     **_RECIPE,
     **_SWEEPS,
     **_COMPARISONS,

@@ -178,9 +178,9 @@ def _scene() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def trained(protocol: Protocol) -> dict[str, object]:
+def trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, object]:
     """What a short run under the protocol leaves in its folder: losses, weights, pixels."""
-    return _trained(protocol)
+    return _trained(protocol, variant)
 
 
 def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
@@ -205,8 +205,8 @@ def compiled(protocol: Protocol) -> frozenset[str]:
     return frozenset(n for n, each in model.named_modules() if each._compiled_call_impl)
 
 
-def _trained(protocol: Protocol) -> dict[str, object]:
-    variant = Catalogue().variant("translandseg")
+def _trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, object]:
+    variant = variant or Catalogue().variant("translandseg")
     data = identify(open_images(protocol.data, None), protocol.split)
     context = Context(protocol=protocol, data=data, weights=NANO_WEIGHTS)
     spec = RunSpec(name="row", variant=variant, context=context, seed=0)

@@ -38,6 +38,14 @@ def report(
             show_default=False,
         ),
     ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ABLATE_FIGURE",
+            help="Also write a PNG file: images, truth and what each row's model finds.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
     catalogue, opened = Catalogue(), Store(store)
@@ -49,6 +57,12 @@ def report(
     write(made, format, path)
     sys.stdout.write(render(made, format))
     err.print(f"written to {path}", soft_wrap=True)
+    if figure:
+        # Pillow is loaded for those alone who want a figure.
+        from ablate.report.figure import write_figure
+
+        write_figure(record, runs, opened, figure)
+        err.print(f"written to {figure}", soft_wrap=True)
 
 
 def _latest(store: Store, grid: str, protocol: str | None) -> SweepRecord:

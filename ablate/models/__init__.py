@@ -7,7 +7,13 @@ SAM is built by module from a variant, frozen by module and decoded without prom
 from ablate.models.baselines import Cnn, build_cnn
 from ablate.models.counting import count
 from ablate.models.resnets import load_resnet
-from ablate.models.sam import build, load_weights, with_half_trunk, with_random_prompts
+from ablate.models.sam import (
+    build,
+    load_weights,
+    with_half_trunk,
+    with_random_prompts,
+    with_random_trunk,
+)
 from ablate.models.segmenter import Segmenter
 from ablate.models.stacked import Stack
 from ablate.models.trainable import TrainableModel
@@ -27,4 +33,5 @@ __all__ = [
     "load_weights",
     "with_half_trunk",
     "with_random_prompts",
+    "with_random_trunk",
 ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ablate.models.baselines import Cnn, build_cnn
-from ablate.models.sam import build, load_weights
+from ablate.models.sam import build, load_weights, with_random_trunk
 from ablate.models.segmenter import Segmenter
 from ablate.models.trainable import TrainableModel
 from ablate.spec import BACKBONES, BackboneName, CnnVariant, SamVariant, Variant
@@ -60,13 +60,10 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
 
 def _sam(variant: SamVariant, weights: Mapping[str, Tensor]) -> tuple[Segmenter, list[str]]:
     """A variant on SAM-nano, its parameters scattered, and what is wrongly frozen in it."""
-    model = build(
-        variant,
-        _BACKBONE,
-        image_size_px=BACKBONES[_BACKBONE].image_size_px,
-        weights=weights,
-        seed=0,
-    ).double()
+    if variant.trunk == "random":
+        weights = with_random_trunk(weights, _BACKBONE, seed=0)
+    size_px = BACKBONES[_BACKBONE].image_size_px
+    model = build(variant, _BACKBONE, image_size_px=size_px, weights=weights, seed=0).double()
     wrongly_frozen = _wrongly_frozen(model, variant)
     _scatter(value for value in model.parameters() if value.requires_grad)
     return model, wrongly_frozen

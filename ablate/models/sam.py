@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.errors import WeightsError
-from ablate.models import nano
 from ablate.models.adapters import insert
 from ablate.models.attention import install
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
+from ablate.models.nano import nano_weights
 from ablate.models.segmenter import Segmenter
 from ablate.runs import Parameters
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, SamVariant
@@ -32,8 +32,8 @@ _PROMPT_WEIGHTS = (
 )
 
 
-def bare(backbone: BackboneName, image_size_px: int | None = None) -> Sam:
-    """SAM without values, on the meta device, its state dict in the official layout.
+def bare(backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta") -> Sam:
+    """SAM without values, its state dict in the official layout.
 
     What the official models share (segment_anything/build_sam.py) stands here as numbers; what
     differs comes from ``BACKBONES``.
@@ -42,11 +42,13 @@ def bare(backbone: BackboneName, image_size_px: int | None = None) -> Sam:
         backbone: Which geometry.
         image_size_px: Side of the images that the prompt encoder's grid is for; None: the
             native one. The image encoder is always of the native size.
+        device: Where it lies. On the CPU it gets the values that segment_anything's own
+            constructors draw.
     """
     geometry = BACKBONES[backbone]
     size_px = image_size_px or geometry.image_size_px
     side = size_px // PATCH_SIZE_PX
-    with torch.device("meta"):
+    with torch.device(device):
         image_encoder = ImageEncoderViT(
             img_size=geometry.image_size_px,
             patch_size=PATCH_SIZE_PX,
@@ -91,11 +93,11 @@ def _shapes(backbone: BackboneName) -> Shapes:
 
 
 def load_weights(backbone: BackboneName, checkpoint: Path | None) -> dict[str, Tensor]:
-    """Reads the weights of a whole SAM (or makes SAM-nano's) and checks that they fit.
+    """Reads the weights of a whole SAM and checks that they fit.
 
     Args:
         backbone: Which SAM.
-        checkpoint: The official file; None for ``vit_nano``, whose weights ablate makes.
+        checkpoint: The official file; None for ``vit_nano``, whose weights are part of ablate.
 
     Returns:
         The state dict in the official layout (``image_encoder.*``, ``prompt_encoder.*``,
@@ -112,7 +114,7 @@ def load_weights(backbone: BackboneName, checkpoint: Path | None) -> dict[str, T
                 f"{backbone} has weights of its own, but the checkpoint {checkpoint} was given",
                 "leave the checkpoint out, or name the backbone that it is for",
             )
-        return nano.fill(bare(backbone).to_empty(device="cpu"))
+        return nano_weights()
     if checkpoint is None:
         raise WeightsError(f"{backbone} needs SAM's weights", f"give the path of {official}")
     weights = read_tensors(checkpoint, official)
@@ -155,6 +157,24 @@ def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, T
         for name in _PROMPT_WEIGHTS
     }
     return {**weights, **drawn}
+
+
+def with_random_trunk(
+    weights: Mapping[str, Tensor], backbone: BackboneName, seed: int
+) -> dict[str, Tensor]:
+    """The weights with a random image encoder: nothing is known of pictures, all else stays.
+
+    Its values are those that segment_anything's own constructors draw.
+
+    Args:
+        weights: The result of ``load_weights``; its other tensors are shared.
+        backbone: Which SAM they are of.
+        seed: Decides the values; the global generator is left alone.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        drawn = bare(backbone, device="cpu").image_encoder.state_dict(prefix="image_encoder.")
+    return {**weights, **{name: drawn[name].to(weights[name].device) for name in drawn}}
 
 
 def with_half_trunk(weights: Mapping[str, Tensor], backbone: BackboneName) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def identify_weights(
 
     Args:
         backbone: The protocol's image encoder.
-        checkpoint: The official file; None for SAM-nano, whose weights ablate makes.
+        checkpoint: The official file; None for SAM-nano, whose weights are part of ablate.
         digests: Where digests of files are remembered; None: nowhere.
 
     Raises:

@@ -23,7 +23,7 @@ class Backbone:
         decoder_mlp_width: Hidden channels of the decoder's MLPs.
         iou_head_width: Hidden channels of the mask-quality head.
         image_size_px: Side of the image that the position embeddings are made for.
-        checkpoint: Name of the official weights file; None where ablate makes the weights.
+        checkpoint: Name of the official weights file; None where the weights are part of ablate.
         checkpoint_sha256: SHA-256 of that file.
     """
 

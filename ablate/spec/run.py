@@ -36,7 +36,7 @@ class WeightsIdentity(Frozen):
     Attributes:
         label: How tables and watermarks call them.
         backbone: The image encoder that they fit.
-        sha256: Of the file (of the recipe, for weights that ablate makes).
+        sha256: Of the file.
     """
 
     label: str
@@ -44,12 +44,11 @@ class WeightsIdentity(Frozen):
     sha256: str
 
 
-# SAM-nano's weights are made from a recipe (ablate/models/nano.py); another recipe is another
-# version.
+# The file is part of the package: ablate/models/nano.safetensors (docs/nano.md).
 NANO_WEIGHTS = WeightsIdentity(
     label="SAM-nano",
     backbone="vit_nano",
-    sha256=digest_of({"backbone": "vit_nano", "recipe": "seeded", "version": 1}),
+    sha256="2d301897cf8d745874097d009b853c0b54d68ab304f013a6c0c8412738e523c4",
 )
 
 

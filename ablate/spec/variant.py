@@ -22,6 +22,8 @@ class SamVariant(Frozen):
         adapter: What is inserted into the frozen encoder.
         trained: The parts that learn; everything else is frozen. The no-mask embedding is
             counted as a parameter only where it is among them (the public code trains it).
+        trunk: Where the frozen encoder's values come from: SAM's weights, or random ones drawn
+            from the run's seed, to see what SAM's pre-training is worth.
     """
 
     system: Literal["sam"]
@@ -29,6 +31,7 @@ class SamVariant(Frozen):
     backbone: BackboneName | None = None
     adapter: Adapter
     trained: tuple[Part, ...] = Field(min_length=1)
+    trunk: Literal["pretrained", "random"] = "pretrained"
 
     @model_validator(mode="after")
     def _trained_parts_exist(self) -> "SamVariant":
@@ -42,12 +45,16 @@ class SamVariant(Frozen):
 
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""
-        return {
+        identity: dict[str, Any] = {
             "system": self.system,
             "backbone": self.backbone or default_backbone,
             "adapter": self.adapter.identity(),
             "trained": sorted(self.trained),
         }
+        if self.trunk == "random":
+            # Runs that are older than the field keep their keys.
+            identity["trunk"] = self.trunk
+        return identity
 
 
 class CnnVariant(Frozen):

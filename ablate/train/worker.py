@@ -1,4 +1,4 @@
-"""Works on runs, those together that share everything but the variant."""
+"""Works on runs, those together that share everything but adapter and trained parts."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +18,7 @@ from ablate.models import (
     load_weights,
     with_half_trunk,
     with_random_prompts,
+    with_random_trunk,
 )
 from ablate.models.compiling import compile_blocks
 from ablate.runs import FileDigests, RunFolder, Store
@@ -92,7 +93,7 @@ def _shared(folder: RunFolder) -> tuple[object, ...]:
         return (folder.path,)
     if not isinstance(spec.variant, SamVariant):
         return (folder.path,)
-    return (Store.of(folder).root, spec.context.model_dump_json(), spec.seed)
+    return (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, spec.variant.trunk)
 
 
 def _attempt(
@@ -121,7 +122,7 @@ def _train(
     setting = _setting(spec, store, device)
     # What is only evaluated computes in full precision.
     half = setting.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
-    kept = f"{spec.weights.sha256} {half}"
+    kept = f"{spec.weights.sha256} {half} {_trunk_seed(spec)}"
     if kept not in weights:
         weights[kept] = _load(spec, store, device, half=half)
     members: list[Member] = []
@@ -185,9 +186,17 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
     weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
+    if (seed := _trunk_seed(spec)) is not None:
+        weights = with_random_trunk(weights, backbone, seed)
     if half:
         weights = with_half_trunk(weights, backbone)
     return {name: value.to(device) for name, value in weights.items()}
+
+
+def _trunk_seed(spec: RunSpec) -> int | None:
+    """What a random trunk is drawn from; None: it is the pre-trained one."""
+    random = isinstance(spec.variant, SamVariant) and spec.variant.trunk == "random"
+    return spec.seed if random else None
 
 
 def _model(spec: RunSpec, weights: Weights, device: torch.device) -> TrainableModel | ZeroShot:

@@ -28,7 +28,18 @@ def held_out(pool: Pool) -> list[Sample]:
     samples = [
         (image, masks_of(labels)) for image, labels in zip(pool.images, pool.labels, strict=True)
     ]
-    return [(image, masks) for image, masks in samples if len(masks)]
+    return with_objects_from(SMALLEST_PX, samples)
+
+
+def with_objects_from(smallest_px: int, samples: Iterable[Sample]) -> list[Sample]:
+    """The samples with the objects of so many pixels or more, as far as they have any."""
+    kept = [(image, masks[masks.sum((1, 2)) >= smallest_px]) for image, masks in samples]
+    return [(image, masks) for image, masks in kept if len(masks)]
+
+
+def smallest_of(samples: Iterable[Sample]) -> int:
+    """Pixels of the smallest object."""
+    return min(int(masks.sum((1, 2)).min()) for _, masks in samples)
 
 
 def landslides(count: int) -> list[Sample]:
@@ -37,11 +48,8 @@ def landslides(count: int) -> list[Sample]:
     for index in range(count):
         image, truth = landslide_scene(_LANDSLIDE_SEED, index, SIZE_PX)
         regions, number = ndimage.label(truth, structure=np.ones((3, 3)))
-        masks = regions == np.arange(1, number + 1)[:, None, None]
-        masks = masks[masks.sum((1, 2)) >= SMALLEST_PX]
-        if len(masks):
-            samples.append((image, masks))
-    return samples
+        samples.append((image, regions == np.arange(1, number + 1)[:, None, None]))
+    return with_objects_from(SMALLEST_PX, samples)
 
 
 def deepest_points(masks: NDArray[np.bool_]) -> Tensor:

@@ -101,10 +101,10 @@ def _moved(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[
 
 
 def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Other hues, contrasts, brightness, less colour or none, and noise; Bx3xHxW in [0, 1].
+    """Somewhat other hues, contrasts, brightness, paler colours, and noise; Bx3xHxW in [0, 1].
 
-    The trunk is to know edges and textures whatever their colours: those of the target domain
-    are pale and few.
+    Any hue at all would teach the trunk that colours mean nothing: what learns on it later finds
+    none left.
     """
     count = len(images)
 
@@ -112,15 +112,13 @@ def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
         return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
 
     # A turn about the grey axis (Rodrigues) changes the hue and keeps the mean of the channels.
-    angle = 2 * torch.pi * torch.rand(count, 1, 1, generator=generator)
+    angle = 0.35 * torch.randn(count, 1, 1, generator=generator)
     axis = torch.full((3, 3), 1 / 3)
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5
     turn = angle.cos() * (torch.eye(3) - axis) + axis + angle.sin() * cross
     images = torch.einsum("bij,bjhw->bihw", turn, images)
     grey = images.mean(1, keepdim=True)
-    # A quarter of the scenes is grey, another nearly so.
-    colourfulness = uniform(-0.5, 1.5).clamp(0, 1.2)
-    images = grey + colourfulness * (images - grey)
+    images = grey + uniform(0.4, 1.2) * (images - grey)
     centre = images.mean((1, 2, 3), keepdim=True)
     images = (images - centre) * uniform(0.35, 1.2) + centre * uniform(0.7, 1.3)
     images = images + uniform(-0.05, 0.05) * torch.ones(3, 1, 1)

@@ -2,7 +2,7 @@
 
 From PyTorch's usual ones, a SAM of this size answers with nothing for hundreds of steps: a
 prompt's place reaches the masks only through products of small numbers. So it starts from the
-values that keep a picture (``ablate.models.nano``), and with attention that already looks where a
+values that keep a picture (``picture.py``), and with attention that already looks where a
 prompt points:
 
 - Cross attention's queries and keys are projected alike, so that equal positions attract.
@@ -10,14 +10,13 @@ prompt points:
 - Tokens of the image carry their place, as waves of several lengths.
 """
 
-import numpy as np
 import torch
 from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import TwoWayTransformer
-from torch import Tensor, nn
+from torch import nn
 
-from ablate.models.nano import fill
 from ablate.models.sam import bare
+from scripts.pretrain_nano.picture import fill, waves
 
 _SHARPNESS = 0.2
 _PROMPT_KIND = 0.25
@@ -38,7 +37,8 @@ def fresh(seed: int) -> Sam:
     fill(sam)
     with torch.no_grad():
         encoder, prompts = sam.image_encoder, sam.prompt_encoder
-        encoder.pos_embed.copy_(_POSITION * _waves(*encoder.pos_embed.shape[2:]))
+        positions = torch.from_numpy(waves(*encoder.pos_embed.shape[2:]))
+        encoder.pos_embed.copy_(_POSITION * positions)
         encoder.neck[3].weight.fill_(_IMAGE_CONTENT)
         for kind in prompts.point_embeddings:
             kind.weight.mul_(_PROMPT_KIND)
@@ -59,13 +59,3 @@ def _look_where_prompts_point(transformer: TwoWayTransformer, seed: int) -> None
     for module in transformer.modules():
         if isinstance(module, nn.LayerNorm):
             module.weight.fill_(_DECODER_CONTENT)
-
-
-def _waves(side: int, channels: int) -> Tensor:
-    """Sines and cosines down and across, wavelengths of 2 to 32 tokens; 1 x side x side x M."""
-    wavelength = 2.0 ** np.linspace(1, 5, channels // 4)
-    phase = 2 * np.pi * np.arange(side)[:, None] / wavelength
-    line = np.concatenate([np.sin(phase), np.cos(phase)], axis=-1)
-    down = np.broadcast_to(line[:, None], (side, side, channels // 2))
-    across = np.broadcast_to(line[None, :], (side, side, channels // 2))
-    return torch.from_numpy(np.concatenate([down, across], axis=-1)[None]).float()

@@ -3,17 +3,18 @@
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from segment_anything.modeling import Sam
+from torch import nn
 
 from ablate.runs.atomic import append_line, replace
 from scripts.pretrain_nano.pool import Pool, draw
-from scripts.pretrain_nano.recipe import Recipe, choose, step_losses
+from scripts.pretrain_nano.recipe import Recipe, choose, picture_reader, step_losses
 from scripts.pretrain_nano.start import fresh
 
 Evaluate = Callable[[Sam], dict[str, float]]
@@ -44,7 +45,8 @@ class Training:
         self.device = device
         self.step = 0
         self.sam = fresh(recipe.seed).to(device)
-        self.optimizer = _optimizer(self.sam, recipe)
+        self.reader = picture_reader(self.sam.prompt_encoder.embed_dim, recipe.seed).to(device)
+        self.optimizer = _optimizer([*self.sam.parameters(), *self.reader.parameters()], recipe)
         folder.mkdir(parents=True, exist_ok=True)
         self._checkpoint = folder / "checkpoint.pt"
         self._log = folder / "log.jsonl"
@@ -82,9 +84,15 @@ class Training:
         generator = torch.Generator().manual_seed((recipe.seed << 32) + self.step)
         images, labels = draw(self.pool, recipe.images, generator)
         masks, image = choose(labels, recipe.objects, generator)
-        balance = recipe.balance_at(self.step)
         losses = step_losses(
-            self.sam, images.to(self.device), masks, image, recipe, generator, balance
+            self.sam,
+            self.reader,
+            images.to(self.device),
+            masks,
+            image,
+            recipe,
+            self.step,
+            generator,
         )
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr_at(self.step)
@@ -101,6 +109,7 @@ class Training:
             "recipe": asdict(self.recipe),
             "step": self.step,
             "model": self.sam.state_dict(),
+            "reader": self.reader.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
         file = io.BytesIO()
@@ -117,6 +126,7 @@ class Training:
                 "give that one, or another folder"
             )
         self.sam.load_state_dict(content["model"], strict=True)
+        self.reader.load_state_dict(content["reader"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.step = content["step"]
         if self._log.exists():
@@ -129,10 +139,10 @@ class Training:
         append_line(self._log, json.dumps({"step": self.step, **entry}))
 
 
-def _optimizer(sam: Sam, recipe: Recipe) -> torch.optim.AdamW:
+def _optimizer(values: Sequence[nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
     """AdamW; vectors (biases, norms) and embeddings of one row do not decay."""
-    decayed = [value for value in sam.parameters() if value.dim() > 1 and value.shape[0] > 1]
-    others = [value for value in sam.parameters() if value.dim() <= 1 or value.shape[0] == 1]
+    decayed = [value for value in values if value.dim() > 1 and value.shape[0] > 1]
+    others = [value for value in values if value.dim() <= 1 or value.shape[0] == 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(
         groups, lr=recipe.lr, betas=(0.9, recipe.memory), weight_decay=recipe.weight_decay

@@ -7,7 +7,7 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models import build, with_half_trunk, with_random_prompts
+from ablate.models import build, with_half_trunk, with_random_prompts, with_random_trunk
 from ablate.models.sam import bare
 from ablate.spec import BackboneName
 from structures import DECODER_ONLY, RELEASED, STRUCTURES
@@ -113,3 +113,19 @@ def test_random_prompts_replace_two_tensors_and_nothing_else(
     for name in changed:
         assert not torch.equal(first[name], second[name])
         assert torch.equal(first[name], with_random_prompts(nano_weights, 0)[name])
+
+
+def test_a_random_trunk_is_what_segment_anything_constructs(
+    nano_weights: dict[str, Tensor],
+) -> None:
+    before = torch.get_rng_state()
+    first, same, other = (with_random_trunk(nano_weights, "vit_nano", seed) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    changed = {name for name in first if first[name] is not nano_weights[name]}
+    assert changed == {name for name in nano_weights if name.startswith("image_encoder.")}
+    drawn = "image_encoder.blocks.2.mlp.lin1.weight"
+    assert torch.equal(first[drawn], same[drawn])
+    assert not torch.equal(first[drawn], other[drawn])
+    # nn.Linear's own: uniform, as wide as one over the root of its inputs.
+    assert first[drawn].abs().max() <= 96**-0.5 < 1.01 * first[drawn].abs().max()
+    assert not first["image_encoder.pos_embed"].any()

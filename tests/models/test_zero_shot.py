@@ -27,7 +27,7 @@ Mask = NDArray[np.bool_]
 BuildZeroShot = Callable[..., ZeroShot]
 
 POINTS = InteriorPoints(kind="interior-points")
-# SAM-nano is random and rates its masks low: without thresholds, some are left.
+# SAM-nano rates its masks lower than SAM does: without thresholds, some are left.
 LENIENT = Everything(kind="everything", points_per_side=3, min_quality=0, min_stability=0)
 
 

@@ -43,7 +43,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "extends: translandseg\nwidth: 3\n",
             "mine.yaml:2: unknown key 'width'; "
-            "use one of adapter, backbone, label, system, trained",
+            "use one of adapter, backbone, label, system, trained, trunk",
         ),
         (
             "extends: translandseg\nadapter: {width: two}\n",

@@ -9,7 +9,13 @@ from segment_anything import SamPredictor
 from ablate.models.sam import bare
 from scripts.pretrain_nano.__main__ import WEIGHTS, export
 from scripts.pretrain_nano.asking import Prompts, ask, boxed, clicked
-from scripts.pretrain_nano.evaluation import held_out, landslides, mean_ious
+from scripts.pretrain_nano.evaluation import (
+    held_out,
+    landslides,
+    mean_ious,
+    smallest_of,
+    with_objects_from,
+)
 from scripts.pretrain_nano.pool import draw, painted
 from scripts.pretrain_nano.recipe import (
     Recipe,
@@ -18,11 +24,13 @@ from scripts.pretrain_nano.recipe import (
     drawn_points,
     iou_of,
     noisy_boxes,
+    picture_error,
+    picture_reader,
 )
 from scripts.pretrain_nano.start import fresh
 from scripts.pretrain_nano.training import Training
 
-TINY = Recipe(steps=4, images=2, objects=2, clicks=1, warmup=2, seed=5)
+TINY = Recipe(steps=4, images=2, objects=2, clicks=1, clicks_after=3, warmup=2, seed=5)
 CPU = torch.device("cpu")
 
 
@@ -129,6 +137,29 @@ def test_iou_counts_pixels():
     assert iou_of(left, right).tolist() == pytest.approx([1 / 3])
 
 
+# Losses -------------------------------------------------------------------------------------
+
+
+def test_the_picture_is_that_of_the_patchs_cells():
+    cells = torch.randn(2, 3, 8, 8, generator=seeded())
+    pixels = cells.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    # An embedding of 2x2 patches that is the 4x4 cells themselves, colour by colour.
+    embedding = cells.view(2, 3, 2, 4, 2, 4).permute(0, 1, 3, 5, 2, 4).reshape(2, 48, 2, 2)
+    reader = picture_reader(48, seed=0)
+    with torch.no_grad():
+        reader.weight.copy_(torch.eye(48))
+        known, nothing = (
+            picture_error(each, pixels, reader) for each in (embedding, 0 * embedding)
+        )
+    assert float(known) < 1e-12
+    assert float(nothing) == pytest.approx(float(pixels.square().mean()))
+
+
+def test_further_clicks_come_late():
+    recipe = Recipe(steps=10, clicks=2, clicks_after=7)
+    assert [recipe.clicks_at(step) for step in (0, 6, 7, 9)] == [0, 0, 2, 2]
+
+
 # Training -----------------------------------------------------------------------------------
 
 
@@ -211,6 +242,15 @@ def test_samples_hold_only_objects_that_are_seen(pool):
         for image, masks in samples:
             assert image.shape == (128, 128, 3)
             assert masks.sum((1, 2)).min() >= 30
+
+
+def test_small_objects_can_be_left_out():
+    masks = np.zeros((3, 128, 128), bool)
+    masks[0, :10, :10] = masks[1, :20, :20] = masks[2, :30, :30] = True
+    samples = [("first", masks), ("second", masks[:1])]
+    ((image, kept),) = with_objects_from(400, samples)
+    assert (image, kept.sum((1, 2)).tolist()) == ("first", [400, 900])
+    assert smallest_of(samples) == 100
 
 
 def test_a_click_adds_a_point_of_its_kind():

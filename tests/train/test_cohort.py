@@ -263,3 +263,16 @@ def test_each_draws_random_numbers_of_its_own(
     # The first two differ in name alone: the same numbers from the same start.
     first, second = (finished(folder).weights_sha256 for folder in together[:2])
     assert first == second
+
+
+def test_each_trunk_has_its_own_cohort(plan_run: PlanRun) -> None:
+    names = ("translandseg", "translandseg-random-trunk", "decoder-only")
+    alone, together = (
+        [plan_run(name, SHORT, "epochs=1", store=store) for name in names]
+        for store in ("alone", "together")
+    )
+    for folder in alone:
+        work([folder.path], "cpu")
+    work(paths(together), "cpu")
+    assert outcomes(together) == outcomes(alone)
+    assert len({str(each["weights"]) for each in outcomes(together)}) == 3
