@@ -72,3 +72,8 @@ def test_the_wheel_carries_no_tests_and_no_reports_of_ours(installed: Path) -> N
     names = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
     assert {name for name in names if not name.startswith("ablate")} == set()
     assert not list(installed.rglob("table4.md"))
+
+
+def test_sam_nanos_weights_are_in_it(installed: Path, tmp_path: Path) -> None:
+    code = "from ablate.models import load_weights; print(len(load_weights('vit_nano', None)))"
+    assert int(python(installed, tmp_path, "-c", code)) > 100
