@@ -49,7 +49,7 @@ def test_a_terminal_gets_a_row_for_each_run(plan: Plan, monkeypatch: pytest.Monk
     (first, *_) = [
         line for line in text.splitlines() if "translandseg-1 " in line and "runn" in line
     ]
-    assert "7/14" in first
+    assert "7/8" in first
     assert "0.2500" in first
     assert "0.7000" in first
     assert any("translandseg-2" in line and "failed" in line for line in text.splitlines())
@@ -66,7 +66,7 @@ def test_a_small_terminal_shows_what_runs(plan: Plan, monkeypatch: pytest.Monkey
 
 def test_elsewhere_changes_are_lines(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(plan, monkeypatch, terminal=False).splitlines()
-    assert lines[0] == "translandseg-1: running, epoch 7/14, loss 0.2500, MIoU 0.7000"
+    assert lines[0] == "translandseg-1: running, epoch 7/8, loss 0.2500, MIoU 0.7000"
     assert not any("translandseg-2" in line for line in lines)
 
 

@@ -266,7 +266,7 @@ def test_each_draws_random_numbers_of_its_own(
 
 
 def test_each_trunk_has_its_own_cohort(plan_run: PlanRun) -> None:
-    names = ("translandseg", "translandseg-random-trunk", "decoder-only")
+    names = ("translandseg", "random-trunk", "decoder-only")
     alone, together = (
         [plan_run(name, SHORT, "epochs=1", store=store) for name in names]
         for store in ("alone", "together")
