@@ -40,7 +40,6 @@ def _vacuous(rows: dict[str, Variant]) -> list[str]:
 
     from ablate.models.gate import vacuous
 
-    # What is tried is small. More threads would wait for each other wherever processors are busy:
-    # the ten rows of Table IV took a minute instead of 1.5 s on two, with another program on one.
+    # What is tried is small. More threads would wait for each other wherever processors are busy.
     torch.set_num_threads(1)
     return vacuous(rows)

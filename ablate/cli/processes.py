@@ -12,9 +12,6 @@ _SETTINGS = {
     # Allocators other than glibc's do not know these names.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    # NumPy factorises SAM-nano's small matrices. On several threads, each spins while it waits for
-    # the others: 0.05 s of work takes a second where a worker keeps the second processor busy.
-    "OPENBLAS_NUM_THREADS": "1",
 }
 
 
@@ -23,7 +20,7 @@ def with_torch() -> ForkServerContext:
 
     They are copies of a server that imports it once, in the background, beginning now: each would
     take seconds for that by itself. The server only imports; it touches no accelerator and starts
-    no thread, so that its copies can. Allocator and NumPy are set for small models.
+    no thread, so that its copies can. Their allocator is set for small models.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ablate.cli.preload"])

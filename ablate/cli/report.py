@@ -54,15 +54,16 @@ def report(
     runs = sweep_runs(catalogue, grid, record.context, record.seeds)
     made = build(sweep, record, runs, opened)
     path = output or Path("reports") / f"{grid}{SUFFIXES[format]}"
-    write(made, format, path)
-    sys.stdout.write(render(made, format))
-    err.print(f"written to {path}", soft_wrap=True)
     if figure:
-        # Pillow is loaded for those alone who want a figure.
+        # Pillow is loaded for those alone who want a figure. It comes first: where there is nothing
+        # to show, nothing is written.
         from ablate.report.figure import write_figure
 
         write_figure(record, runs, opened, figure)
-        err.print(f"written to {figure}", soft_wrap=True)
+    write(made, format, path)
+    sys.stdout.write(render(made, format))
+    for written in filter(None, (path, figure)):
+        err.print(f"written to {written}", soft_wrap=True)
 
 
 def _latest(store: Store, grid: str, protocol: str | None) -> SweepRecord:

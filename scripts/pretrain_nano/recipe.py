@@ -7,9 +7,13 @@ predicted quality; AdamW with warm-up.
 
 Left out, being means against the overfitting and instability of a large, already trained encoder:
 layer-wise decay of the learning rate and drop path. Changed, to be done on one core within the
-hour: one further click instead of eight, and losses on the decoder's own grid, against the share of
-each cell that the object covers; the focal loss is balanced at first (``Recipe.balanced``); the
-second moment forgets sooner (``Recipe.memory``); the learning rate falls along a cosine.
+hour: one further click instead of eight, and that in the last steps alone; losses on the decoder's
+own grid, against the share of each cell that the object covers; the focal loss is balanced at first
+(``Recipe.balanced``); the second moment forgets sooner (``Recipe.memory``); the learning rate falls
+along a cosine.
+
+Added: the picture is to be read from the image embedding (``Recipe.picture``), where SAM's encoder
+has its masked autoencoding behind it.
 """
 
 import math
