@@ -11,7 +11,7 @@ from ablate.spec.resnet import RESNETS, ResNetName
 from ablate.spec.variant import Variant
 
 # Raised by one whenever the engine gives other numbers for the same spec.
-ENGINE_VERSION = 4
+ENGINE_VERSION = 5
 
 
 class DataIdentity(Frozen):

@@ -103,7 +103,7 @@ def test_keys_are_what_they_have_always_been(run_spec: RunSpec) -> None:
         data=DataIdentity(label="Bijie", digest="0" * 64, train=538, validation=232),
         weights=WeightsIdentity(label="SAM ViT-L", backbone="vit_l", sha256="1" * 64),
     )
-    assert run_spec.model_copy(update={"context": context}).key == "05f27dc1e3738094"
+    assert run_spec.model_copy(update={"context": context}).key == "c0b3726a3d930212"
 
 
 # Rivals and SAM as it is ----------------------------------------------------------------

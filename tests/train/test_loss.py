@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
 from ablate.spec import Loss
 from ablate.train.loss import segmentation_loss
@@ -36,3 +37,28 @@ def test_bce_and_dice_over_the_whole_batch(loss: Loss) -> None:
         torch.tensor(logits).view(shape), torch.tensor(truth).view(shape), loss
     )
     assert found.item() == pytest.approx(by_hand(logits, truth, loss), abs=1e-6)
+
+
+def test_the_gradient_is_the_derivative() -> None:
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(2, 1, 3, 3, generator=generator, dtype=torch.float64)
+    # Where the loss has a kink in halves of it, and where a probability is 0 or 1.
+    logits.view(-1)[:3] = torch.tensor([0.0, 60.0, -60.0])
+    masks = (torch.rand(logits.shape, generator=generator) > 0.6).float()
+    reference, found = (each.clone().requires_grad_() for each in (logits, logits))
+    loss = Loss(bce=0.7, dice=0.3, dice_smooth=1.0)
+    segmentation_loss(found, masks, loss).backward()
+    probability = reference.sigmoid()
+    cross = functional.binary_cross_entropy_with_logits(reference, masks.double())
+    overlap, total = (probability * masks).sum(), probability.sum() + masks.sum()
+    (0.7 * cross + 0.3 * (1 - (2 * overlap + 1) / (total + 1))).backward()
+    torch.testing.assert_close(found.grad, reference.grad, rtol=1e-5, atol=1e-8)
+    assert found.grad[0, 0, 0, 0] != 0
+
+
+def test_what_is_far_from_the_border_loses_no_more_than_its_distance() -> None:
+    """No logarithm of zero, however sure and wrong a pixel is."""
+    logits = torch.tensor([200.0, -200.0, 200.0, -200.0]).view(1, 1, 2, 2)
+    masks = torch.tensor([0.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 2)
+    loss = Loss(bce=1.0, dice=0.0, dice_smooth=1.0)
+    assert segmentation_loss(logits, masks, loss).item() == pytest.approx(100.0)
