@@ -1,6 +1,7 @@
 """The plan of a sweep: its runs, what their folders say, and who trains them together."""
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,23 +117,38 @@ def begin(plan: Plan, store: Store) -> SweepRecord:
 
 
 def cohorts(runs: Sequence[PlannedRun], workers: int) -> list[Cohort]:
-    """Groups runs for workers: by seed, and finer where workers would else be idle.
+    """Groups runs for workers: by seed, and finer where they are all done sooner so.
 
     Args:
         runs: The runs to train.
         workers: How many work at the same time, at least 1.
 
     Returns:
-        Cohorts in the order in which workers take them.
+        Cohorts in the order in which workers take them: the largest first.
     """
-    by_seed: dict[int, list[PlannedRun]] = {}
+    by_seed: dict[int, list[Path]] = {}
     for run in runs:
-        by_seed.setdefault(run.spec.seed, []).append(run)
-    if not by_seed:
-        return []
-    pieces = -(-workers // len(by_seed))
-    return [
-        Cohort(tuple(run.folder.path for run in group[first::pieces]))
-        for group in by_seed.values()
-        for first in range(min(pieces, len(group)))
+        by_seed.setdefault(run.spec.seed, []).append(run.folder.path)
+    largest = max(map(len, by_seed.values()), default=0)
+    cuts = [_cut(by_seed.values(), -(-largest // pieces)) for pieces in range(1, workers + 1)]
+    # The first of equals: the fewer cohorts, the more they share.
+    return min(cuts, key=lambda groups: _longest(groups, workers))
+
+
+def _cut(groups: Iterable[list[Path]], size: int) -> list[Cohort]:
+    """Cuts groups into pieces of about the same length, at most ``size``; the longest first."""
+    pieces = [
+        Cohort(tuple(group[first::count]))
+        for group in groups
+        for count in [-(-len(group) // size)]
+        for first in range(count)
     ]
+    return sorted(pieces, key=lambda piece: -len(piece.folders))
+
+
+def _longest(groups: Sequence[Cohort], workers: int) -> int:
+    """How many runs the busiest worker trains, if a run takes as long as any other."""
+    loads = [0] * workers
+    for group in groups:
+        heapq.heapreplace(loads, loads[0] + len(group.folders))
+    return max(loads)

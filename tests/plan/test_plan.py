@@ -94,6 +94,9 @@ def test_a_plan_that_is_begun_has_folders_and_a_record(context: Context, tmp_pat
         ((0, 1, 2), 1, [10, 10, 10]),
         ((0, 1), 2, [10, 10]),
         ((0, 1), 4, [5, 5, 5, 5]),
+        # Of three whole seeds one worker would get two, and the other would wait.
+        ((0, 1, 2), 2, [5, 5, 5, 5, 5, 5]),
+        ((0, 1, 2), 8, [2] * 15),
     ],
 )
 def test_cohorts_share_a_seed_and_leave_no_worker_idle(
@@ -105,6 +108,12 @@ def test_cohorts_share_a_seed_and_leave_no_worker_idle(
     seed_of = {run.folder.path: run.spec.seed for run in runs}
     assert all(len({seed_of[path] for path in group.folders}) == 1 for group in groups)
     assert sorted(path for group in groups for path in group.folders) == sorted(seed_of)
+
+
+def test_what_is_left_of_a_sweep_is_shared_evenly(context: Context, tmp_path: Path) -> None:
+    runs = planned(context, Store(tmp_path), (0, 1))
+    left = [run for run in runs if run.spec.seed == 1] + runs[:1]
+    assert [len(group.folders) for group in cohorts(left, 2)] == [5, 5, 1]
 
 
 def test_nothing_to_train_is_no_cohort() -> None:
