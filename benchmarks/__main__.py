@@ -140,9 +140,9 @@ def section(benchmark: Benchmark) -> tuple[str, bool]:
     return "\n\n".join(part for part in parts if part), done.returncode == 0
 
 
-def write(benchmarks: Sequence[Benchmark], say: Callable[[str], None]) -> bool:
+def write(benchmarks: Sequence[Benchmark], facts: str, say: Callable[[str], None]) -> bool:
     """Says the document, section by section, and whether all went well."""
-    say(f"# Benchmarks\n\n{machine()}\n")
+    say(f"# Benchmarks\n\n{facts}\n")
     started, well = time.perf_counter(), True
     for benchmark in benchmarks:
         text, good = section(benchmark)
@@ -172,6 +172,8 @@ def main() -> int:
         if (torch.cuda.is_available() or not each.gpu)
         and (asked.only is None or Path(each.script).stem in asked.only)
     ]
+    # Before the document is begun: in place of an older one it would count as a change.
+    facts = machine()
     kept = HERE / "results" / f"{asked.out}.md" if asked.out else None
     if kept:
         kept.parent.mkdir(exist_ok=True)
@@ -184,7 +186,7 @@ def main() -> int:
             with kept.open("a") as document:
                 document.write(text)
 
-    return 0 if write(chosen, say) else 1
+    return 0 if write(chosen, facts, say) else 1
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -34,22 +35,54 @@ def write_figure(record: SweepRecord, runs: Sequence[RunSpec], store: Store, pat
         BadInput: If no run has a panel yet.
         StoreError: As ``build`` does.
     """
-    columns: dict[str, tuple[str, str, Path]] = {}
+    columns = _columns(record, runs, store)
+    names = sorted({file.name for column in columns for file in column.panels.glob("*.png")})
+    if not names:
+        raise BadInput("no run of this table has a panel yet", "let one of its runs end first")
+    heads = ["image", "truth", *(column.label for column in columns)]
+    rows = [_row(name, columns) for name in names]
+    foot = [_KEY, *([record.context.watermark] if record.context.watermark else [])]
+    content = io.BytesIO()
+    _drawn(heads, rows, foot).save(content, format="PNG", optimize=True)
+    atomic.replace(path, content.getvalue())
+
+
+class _Column(NamedTuple):
+    """A row of the table: its label, what stands where a panel is missing, and its panels."""
+
+    label: str
+    hole: str
+    panels: Path
+
+
+def _columns(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> list[_Column]:
+    """One for each row of the table, from its first seed."""
+    columns: dict[str, _Column] = {}
     for reading in read_runs(record, runs, store):
         run = reading.run
-        hole, panels = str(reading.hole or "no panel"), store.run(run.key).panels_path
-        columns.setdefault(run.name, (run.label, hole, panels))
-    found = sorted(
-        {file.name for _, _, panels in columns.values() for file in panels.glob("*.png")}
+        column = _Column(run.label, str(reading.hole or "no panel"), store.run(run.key).panels_path)
+        columns.setdefault(run.name, column)
+    return list(columns.values())
+
+
+def _row(name: str, columns: Sequence[_Column]) -> list[Image.Image | str]:
+    """An image that some column has, its truth, and what each finds in it, or why it does not."""
+    panels = [_tiles(column.panels / name) for column in columns]
+    image, truth, _ = next(tiles for tiles in panels if tiles)
+    found = (
+        tiles[2] if tiles else column.hole for tiles, column in zip(panels, columns, strict=True)
     )
-    if not found:
-        raise BadInput("no run of this table has a panel yet", "let one of its runs end first")
-    heads = ["image", "truth", *(label for label, _, _ in columns.values())]
+    return [image, truth, *found]
+
+
+def _drawn(
+    heads: Sequence[str], rows: Sequence[Sequence[Image.Image | str]], foot: Sequence[str]
+) -> Image.Image:
+    """Rows of tiles under their heads, and lines of text below."""
     lines = [textwrap.wrap(head, width=_LETTERS) for head in heads]
-    head_px = _LINE_PX * max(map(len, lines)) + _GAP_PX
-    foot = [_KEY, *([record.context.watermark] if record.context.watermark else [])]
     step = _TILE_PX + _GAP_PX
-    foot_px = head_px + step * len(found)
+    head_px = _LINE_PX * max(map(len, lines)) + _GAP_PX
+    foot_px = head_px + step * len(rows)
     size = (step * len(heads) + _GAP_PX, foot_px + _LINE_PX * len(foot) + _GAP_PX)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -57,26 +90,17 @@ def write_figure(record: SweepRecord, runs: Sequence[RunSpec], store: Store, pat
     for column, each in enumerate(lines):
         left = _GAP_PX + column * step
         draw.multiline_text((left, _GAP_PX), "\n".join(each), fill=_INK, font=font)
-    for row, name in enumerate(found):
-        tiles: list[Image.Image | None] = [None, None]
-        for _, _, panels in columns.values():
-            panel = _tiles(panels / name)
-            tiles[:2] = panel[:2] if panel else tiles[:2]
-            tiles.append(panel[2] if panel else None)
-        holes = ["", "", *(hole for _, hole, _ in columns.values())]
-        for column, (tile, hole) in enumerate(zip(tiles, holes, strict=True)):
-            corner = (_GAP_PX + column * step, head_px + row * step)
-            if tile:
-                sheet.paste(tile, corner)
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            left, top = _GAP_PX + column * step, head_px + row * step
+            if isinstance(tile, str):
+                draw.rectangle((left, top, left + _TILE_PX - 1, top + _TILE_PX - 1), fill=_HOLE)
+                draw.text((left + _GAP_PX, top + _GAP_PX), tile, fill=_INK, font=font)
             else:
-                end = (corner[0] + _TILE_PX - 1, corner[1] + _TILE_PX - 1)
-                draw.rectangle((corner, end), fill=_HOLE)
-                draw.text((corner[0] + _GAP_PX, corner[1] + _GAP_PX), hole, fill=_INK, font=font)
+                sheet.paste(tile, (left, top))
     for number, line in enumerate(foot):
         draw.text((_GAP_PX, foot_px + number * _LINE_PX), line, fill=_INK, font=font)
-    content = io.BytesIO()
-    sheet.save(content, format="PNG", optimize=True)
-    atomic.replace(path, content.getvalue())
+    return sheet
 
 
 def _tiles(panel: Path) -> list[Image.Image] | None:

@@ -24,7 +24,7 @@ def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor, loss: Loss) -> 
 
 
 class _BceAndDice(torch.autograd.Function):
-    """Both terms from one sigmoid, differentiated by hand.
+    """Both terms, differentiated by hand.
 
     PyTorch's binary cross entropy takes the logarithm of 1 + exp(-|x|) as log1p: it keeps what a
     pixel loses below 1e-7, and takes three times as long as all the rest of the loss. Here it is
