@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 from ablate.data import Prepared, jitter, open_images, prepare
-from ablate.data.batches import Batch, Finish, read
-from ablate.models import TrainableModel, build, with_half_trunk
+from ablate.data.batches import Batch, ToDevice, read
+from ablate.models import SegmentationModel, build, with_half_precision_encoder
 from ablate.models.sam import bare
 from ablate.registry import Catalogue
 from ablate.spec import BACKBONES, BackboneName, Protocol
 from ablate.train.devices import Precision
-from ablate.train.setting import Setting
+from ablate.train.cohort_setup import CohortSetup
 from ablate.train.state import TrainingState
 
 VARIANT = "translandseg"
@@ -89,22 +89,22 @@ def parts(
     numbers = np.random.default_rng(0).random((len(chosen), jitter.NUMBERS)).tolist()
     jitters = [jitter.choose(protocol.color_jitter, row) for row in numbers]
     for where in dict.fromkeys([torch.device("cpu"), device]):
-        finish = Finish(protocol, jitters, where)
+        finish = ToDevice(protocol, jitters, where)
         yield f"jitter and normalisation, {where.type}", where, partial(finish, pixels)
 
 
-def model_of(setting: Setting, backbone: BackboneName) -> TrainableModel:
+def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     """A variant on a frozen trunk of random values, as training builds it."""
     empty = bare(backbone).to_empty(device=setting.device)
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
     if setting.precision == "bfloat16":
-        weights = with_half_trunk(weights, backbone)
+        weights = with_half_precision_encoder(weights, backbone)
     size_px = setting.protocol.image_size_px
     variant = Catalogue().variant(VARIANT)
     return build(variant, backbone, image_size_px=size_px, weights=weights, seed=0).train()
 
 
-def learn(state: TrainingState, setting: Setting, batch: Batch) -> None:
+def learn(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
     """One step, as the training loop takes it."""
     state.optimizer.zero_grad(set_to_none=True)
     with setting.autocast():
@@ -116,7 +116,7 @@ def learn(state: TrainingState, setting: Setting, batch: Batch) -> None:
     state.optimizer.step()
 
 
-def train(setting: Setting, backbone: BackboneName) -> dict[str, list[float]]:
+def train(setting: CohortSetup, backbone: BackboneName) -> dict[str, list[float]]:
     """Waiting and steps of one epoch, the first step left out."""
     state = TrainingState(model_of(setting, backbone), setting.protocol, seed=0)
     spent: dict[str, list[float]] = {WAIT: [], STEP: []}
@@ -183,7 +183,7 @@ def main() -> None:
                     times.append(once)
         precision: Precision = arguments.precision
         prepared = opened(protocol, cache)
-        setting = Setting(protocol, 0, prepared, list(range(scenes)), [], device, precision)
+        setting = CohortSetup(protocol, 0, prepared, list(range(scenes)), [], device, precision)
         spent |= train(setting, arguments.backbone)
     sys.stdout.write(
         f"{BACKBONES[arguments.backbone].label}, {protocol.image_size_px} pixels, {device}, "

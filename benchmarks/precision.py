@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from ablate.data import identify, open_images, prepare, split
-from ablate.models import build, load_weights, with_half_trunk
+from ablate.models import build, load_weights, with_half_precision_encoder
 from ablate.models.sam import bare
 from ablate.plan import provenance
 from ablate.registry import Catalogue
@@ -26,9 +26,9 @@ from ablate.runs import SpecFile, Store
 from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, SamVariant
 from ablate.train.devices import Precision
 from ablate.train.engine import Engine
-from ablate.train.member import Member
-from ablate.train.setting import Setting
-from ablate.train.stop import Stop
+from ablate.train.training_run import TrainingRun
+from ablate.train.cohort_setup import CohortSetup
+from ablate.train.signals import Stop
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 METRICS = ("train_loss", "val_loss", "miou")
@@ -61,13 +61,13 @@ def train(
     images = open_images(protocol.data, None)
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     training, validation = split(len(prepared.names), protocol.split)
-    setting = Setting(protocol, seed, prepared, training, validation, CPU, precision, True)
+    setting = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision, True)
     context = Context(
         protocol=protocol, data=identify(images, protocol.split), weights=NANO_WEIGHTS
     )
     weights = load_weights("vit_nano", None)
     if precision == "bfloat16":
-        weights = with_half_trunk(weights, "vit_nano")
+        weights = with_half_precision_encoder(weights, "vit_nano")
     members = []
     for name in names:
         variant = Catalogue().variant(name)
@@ -79,7 +79,7 @@ def train(
         model = build(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
-        members.append(Member(folder, model, setting))
+        members.append(TrainingRun(folder, model, setting))
     Engine(setting, members, Stop()).train()
     curves = []
     for name, member in zip(names, members, strict=True):
@@ -149,7 +149,7 @@ def trunk_table() -> str:
                 for name, value in held.items()
                 if name.startswith("image_encoder.")
             )
-            for held in (weights, with_half_trunk(weights, backbone))
+            for held in (weights, with_half_precision_encoder(weights, backbone))
         )
         lines.append(
             f"| {geometry.label} | {full / 2**20:,.1f} MiB | {half / 2**20:,.1f} MiB "

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ablate.models.sam import bare, build, with_half_trunk
+from ablate.models.sam import bare, build, with_half_precision_encoder
 from ablate.registry import Catalogue
 from ablate.spec import BACKBONES, BackboneName
 from ablate.train.loss import segmentation_loss
@@ -65,7 +65,7 @@ def a_step(style: Style, backbone: BackboneName, batch: int, device: str) -> Cal
     side_px = BACKBONES[backbone].image_size_px
     weights = random_weights(backbone, device)
     if style.half and not style.sams_attention:
-        weights = with_half_trunk(weights, backbone)
+        weights = with_half_precision_encoder(weights, backbone)
     members = []
     for seed in range(style.models):
         model = build(

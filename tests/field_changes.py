@@ -191,7 +191,9 @@ def trained_shortly(variant: SamVariant) -> dict[str, object]:
 
 
 _STARTS = {
-    "SamVariant.trunk": _along(_ATL, "trunk", ("pretrained", "random"), trained_shortly),
+    "SamVariant.encoder_weights": _along(
+        _ATL, "encoder_weights", ("pretrained", "random"), trained_shortly
+    ),
 }
 
 _RECIPE = {
@@ -267,10 +269,10 @@ _SWEEPS = {
         ),
         ("Sweep.base", _FACTORS, "base", ("translandseg", "translandseg-1"), planned),
         (
-            "Sweep.grid",
+            "Sweep.factors",
             _FACTORS,
-            "grid",
-            (_FACTORS.grid, {"adapter.width": (3, 6)}, {}),
+            "factors",
+            (_FACTORS.factors, {"adapter.width": (3, 6)}, {}),
             planned,
         ),
         (

@@ -21,7 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from ablate.cli.resolve import Request, resolve
 from ablate.data import identify, open_images, prepare
 from ablate.errors import BadInput
-from ablate.models import TrainableModel, build, build_cnn, build_zero_shot, count, load_weights
+from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.plan import identify_weights, provenance, sweep_runs
 from ablate.registry import Catalogue
 from ablate.report import build as build_report
@@ -131,7 +131,7 @@ def _nano() -> dict[str, torch.Tensor]:
     return load_weights("vit_nano", None)
 
 
-def _model(variant: SamVariant | CnnVariant) -> TrainableModel:
+def _model(variant: SamVariant | CnnVariant) -> SegmentationModel:
     """A small one: on SAM-nano, or on a random ResNet."""
     if isinstance(variant, CnnVariant):
         return build_cnn(variant, None, seed=0)
@@ -151,7 +151,7 @@ def _forward(variant: SamVariant | CnnVariant) -> tuple[bytes, float]:
     return found.numpy().tobytes(), minimised.item()
 
 
-def _step(model: TrainableModel) -> tuple[torch.Tensor, torch.Tensor]:
+def _step(model: SegmentationModel) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits and the loss of a step of training on two images."""
     image, truth = (torch.from_numpy(array) for array in _scene())
     images = torch.stack((image, image.flip(1))).permute(0, 3, 1, 2) / 255
@@ -201,7 +201,7 @@ def compiled(protocol: Protocol) -> frozenset[str]:
         mock.patch("ablate.models.compiling._check_compiler"),
     ):
         model = _model_of_run(spec, _nano(), torch.device("cpu"))
-    assert isinstance(model, TrainableModel)
+    assert isinstance(model, SegmentationModel)
     return frozenset(n for n, each in model.named_modules() if each._compiled_call_impl)
 
 

@@ -75,7 +75,7 @@ class _Watched:
             self.epoch_text = f"{int(self.done_share * epochs)}/{epochs}"
         return self.state is not before
 
-    def left_s(self) -> float | None:
+    def eta_s(self) -> float | None:
         """Seconds to its end, from its own pace; None while there is none."""
         if self.state is not State.RUNNING:
             return None
@@ -174,7 +174,7 @@ class Display:
             table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
         shown = self._visible()
         for watched in shown:
-            left = watched.left_s()
+            left = watched.eta_s()
             table.add_row(
                 self._title(watched),
                 Text(watched.state.value, style=_STYLE[watched.state]),

@@ -59,7 +59,7 @@ def _adapted(title: str, variant: SamVariant, backbone: BackboneName) -> Tree:
     if shared := shared_layers(adapter, geometry):
         _add_layers(tree, f"shared by all prompts  {trained['adapter']}", shared)
     blocks = tree.add(f"{geometry.depth} blocks, each")
-    inside = adapter.kind != "none" and adapter.placement == "inside"
+    inside = adapter.columns().get("placement") == "inside"
     if inside:
         blocks.add(f"LayerNorm, attention  {_FROZEN}")
     if stack := layers(adapter, geometry):

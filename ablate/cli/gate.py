@@ -38,7 +38,7 @@ def check(plan: Plan, context: BaseContext) -> None:
 def _vacuous(rows: dict[str, Variant]) -> list[str]:
     import torch
 
-    from ablate.models.gate import vacuous
+    from ablate.models.preflight import vacuous
 
     # What is tried is small. More threads would wait for each other wherever processors are busy.
     torch.set_num_threads(1)

@@ -50,7 +50,7 @@ def _cells(check: RowCheck) -> dict[str, Any]:
 
 def _share(check: RowCheck) -> str | None:
     """The share with what rounding leaves open."""
-    share, bounds = check.landslide_share, check.landslide_share_range
+    share, bounds = check.positive_share, check.landslide_share_range
     if share is None or bounds is None:
         return None
     return f"{share:.3f} ± {max(share - bounds.low, bounds.high - share):.3f}"

@@ -23,6 +23,7 @@ from ablate.cli.resolve import Request, resolve
 from ablate.executors import Executor, InlineExecutor, LocalExecutor
 from ablate.plan import Plan, begin, cohorts, resnet_files
 from ablate.runs import State, Store
+from ablate.spec import BACKBONES
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
 _MIRROR_PATIENCE_S = 120
@@ -122,7 +123,7 @@ def _devices(names: Sequence[str], planned: Plan) -> list[str]:
     """The named devices, or all GPUs, or else the CPU."""
     if not names and not _has_gpu_driver():
         # SAM-nano trains on one thread: as many workers as cores, within reason.
-        small = planned.context.weights.backbone == "vit_nano"
+        small = BACKBONES[planned.context.weights.backbone].is_small
         return ["cpu"] * (min(len(os.sched_getaffinity(0)), _SMALL_WORKERS) if small else 1)
     if names and all(name == "cpu" for name in names):
         return list(names)

@@ -11,13 +11,10 @@ from ablate.errors import SpecError
 from ablate.registry import Catalogue
 from ablate.spec import (
     BACKBONES,
-    AtlAdapter,
-    AtlReleasedAdapter,
     Backbone,
     BackboneName,
     CnnVariant,
     Layer,
-    NoAdapter,
     SamVariant,
     Variant,
     ZeroShotVariant,
@@ -25,7 +22,6 @@ from ablate.spec import (
     encoder_layers,
     head_layers,
     layers,
-    midlay_text,
     parameters_of,
     sam_layers,
     shared_layers,
@@ -115,32 +111,17 @@ def params(
     print_rows(rows, format)
 
 
-def _inserted(variant: Variant) -> AtlAdapter | AtlReleasedAdapter | None:
-    """The variant's adapter; None where nothing is inserted."""
-    if not isinstance(variant, SamVariant) or isinstance(variant.adapter, NoAdapter):
-        return None
-    return variant.adapter
-
-
 def _structure(variant: Variant) -> dict[str, Any]:
     """What sets adapters apart in Table IV."""
-    adapter = _inserted(variant)
-    if adapter is None:
-        return dict.fromkeys(("midlays", "residual", "placement", "width"))
-    return {
-        "midlays": midlay_text(adapter),
-        "residual": adapter.residual,
-        "placement": adapter.placement,
-        "width": adapter.width,
-    }
+    columns = variant.columns()
+    return {name: columns.get(name) for name in ("midlays", "residual", "placement", "width")}
 
 
 def _kind(variant: Variant) -> dict[str, Any]:
     """What tells the members of a system apart; None where another system is spoken of."""
-    adapter = _inserted(variant)
     return {
         "adapter": variant.adapter.kind if isinstance(variant, SamVariant) else None,
-        "sites": adapter.sites if adapter else None,
+        "sites": variant.columns().get("sites"),
         "architecture": variant.architecture if isinstance(variant, CnnVariant) else None,
         "prompts": variant.prompts.kind if isinstance(variant, ZeroShotVariant) else None,
     }

@@ -51,7 +51,7 @@ class Pixels:
     indices: list[int]
 
 
-class Finish:
+class ToDevice:
     """Makes a batch of pixels, on a device: conversion, jitter, normalisation.
 
     Args:
@@ -131,7 +131,7 @@ class TrainingBatches:
         order = random.permutation(self._indices).tolist()
         jitters = _jitters(self._prepared, self._protocol, self._seed, epoch, _JITTER)
         chosen = _chunks(order, self._protocol.batch_size)[start_step:]
-        finish = Finish(self._protocol, jitters, self._device)
+        finish = ToDevice(self._protocol, jitters, self._device)
         return _batches(self._prepared, chosen, finish, self._device)
 
 
@@ -157,7 +157,7 @@ def validation_batches(
     purpose = _VALIDATION_JITTER
     jitters = _jitters(prepared, protocol, seed, epoch, purpose) if jittered else None
     chosen = _chunks(indices, protocol.batch_size)
-    return _batches(prepared, chosen, Finish(protocol, jitters, device), device)
+    return _batches(prepared, chosen, ToDevice(protocol, jitters, device), device)
 
 
 def read(prepared: Prepared, chosen: list[int], *, pinned: bool = False) -> Pixels:
@@ -204,7 +204,7 @@ def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
 
 
 def _batches(
-    prepared: Prepared, chosen: Sequence[list[int]], finish: Finish, device: torch.device
+    prepared: Prepared, chosen: Sequence[list[int]], finish: ToDevice, device: torch.device
 ) -> Iterator[Batch]:
     """Batches on the device; while it computes, the next one's pixels are read.
 

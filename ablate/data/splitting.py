@@ -8,34 +8,32 @@ from ablate.data.images import Images
 from ablate.errors import DataError
 from ablate.spec import DataIdentity, Split
 
-_SEED_LIMIT = 2**32  # of NumPy's legacy generator
-
 
 def split(count: int, split: Split) -> tuple[list[int], list[int]]:
-    """The authors' split: the first floor(share·count) + 1 of the shuffled indices validate.
+    """The holdout split: the first floor(share·count) shuffled indices validate, or one more.
 
     NumPy's legacy generator shuffles: its stream is promised never to change. The order follows
     the paper's released code (JunchuanYu/TransLandSeg on GitHub).
 
     Args:
         count: Number of images.
-        split: Seed and share.
+        split: Seed, share and rounding.
 
     Returns:
         The training and the validation indices, both in shuffled order.
 
     Raises:
-        DataError: If either side would be empty, or if the seed is too large.
+        DataError: If either part would be empty.
     """
-    if split.seed >= _SEED_LIMIT:
-        raise DataError(f"split.seed is {split.seed}", f"give one below {_SEED_LIMIT}")
     shuffled = np.arange(count)
     np.random.RandomState(split.seed).shuffle(shuffled)
-    validation = math.floor(split.validation_share * count) + 1
-    if validation >= count:
+    validation = math.floor(split.validation_share * count) + (split.rounding == "floor-plus-one")
+    if not 0 < validation < count:
+        missing = "train" if validation else "validate"
         raise DataError(
-            f"of {count} images, validation_share {split.validation_share} leaves none to train on",
-            "add images or lower split.validation_share",
+            f"of {count} images, validation_share {split.validation_share} leaves none to "
+            f"{missing} on",
+            "add images or change split.validation_share",
         )
     return shuffled[validation:].tolist(), shuffled[:validation].tolist()
 

@@ -2,18 +2,6 @@
 
 from dataclasses import dataclass
 
-METRIC_NAMES = (
-    "precision",
-    "recall",
-    "f1",
-    "overall_accuracy",
-    "miou",
-    "landslide_iou",
-    "landslide_precision",
-    "landslide_recall",
-    "landslide_f1",
-)
-
 
 @dataclass(frozen=True)
 class Confusion:
@@ -44,7 +32,7 @@ class Confusion:
 
 
 def scores(confusion: Confusion) -> dict[str, float]:
-    """All metrics as fractions (0..1), by the names in METRIC_NAMES.
+    """All metrics as fractions (0..1), by the names in ``ablate.spec.METRIC_NAMES``.
 
     ``precision`` and ``recall`` are means over the two classes and ``f1`` is the harmonic mean
     of these two: the convention behind every row of the paper's tables. The ``landslide_``
@@ -55,20 +43,20 @@ def scores(confusion: Confusion) -> dict[str, float]:
     class that is never predicted, and the IoU of one that is in neither truth nor prediction.
     """
     tp, fp, fn, tn = confusion.tp, confusion.fp, confusion.fn, confusion.tn
-    landslide_precision, landslide_recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
-    landslide_iou = _ratio(tp, tp + fp + fn)
-    precision = (landslide_precision + _ratio(tn, tn + fn)) / 2
-    recall = (landslide_recall + _ratio(tn, tn + fp)) / 2
+    positive_precision, positive_recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+    positive_iou = _ratio(tp, tp + fp + fn)
+    precision = (positive_precision + _ratio(tn, tn + fn)) / 2
+    recall = (positive_recall + _ratio(tn, tn + fp)) / 2
     return {
         "precision": precision,
         "recall": recall,
         "f1": _harmonic_mean(precision, recall),
         "overall_accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-        "miou": (landslide_iou + _ratio(tn, tn + fp + fn)) / 2,
-        "landslide_iou": landslide_iou,
-        "landslide_precision": landslide_precision,
-        "landslide_recall": landslide_recall,
-        "landslide_f1": _harmonic_mean(landslide_precision, landslide_recall),
+        "miou": (positive_iou + _ratio(tn, tn + fp + fn)) / 2,
+        "positive_iou": positive_iou,
+        "positive_precision": positive_precision,
+        "positive_recall": positive_recall,
+        "positive_f1": _harmonic_mean(positive_precision, positive_recall),
     }
 
 

@@ -4,26 +4,26 @@ SAM is built by module from a variant, frozen by module and decoded without prom
 ``zero_shot`` prompts it.
 """
 
-from ablate.models.baselines import Cnn, build_cnn
+from ablate.models.cnn import Cnn, build_cnn
 from ablate.models.counting import count
+from ablate.models.ensemble import Stack
+from ablate.models.interface import SegmentationModel
 from ablate.models.resnets import load_resnet
 from ablate.models.sam import (
     build,
     load_weights,
-    with_half_trunk,
+    with_half_precision_encoder,
+    with_random_encoder,
     with_random_prompts,
-    with_random_trunk,
 )
 from ablate.models.segmenter import Segmenter
-from ablate.models.stacked import Stack
-from ablate.models.trainable import TrainableModel
 from ablate.models.zero_shot import ZeroShot, build_zero_shot
 
 __all__ = [
     "Cnn",
+    "SegmentationModel",
     "Segmenter",
     "Stack",
-    "TrainableModel",
     "ZeroShot",
     "build",
     "build_cnn",
@@ -31,7 +31,7 @@ __all__ = [
     "count",
     "load_resnet",
     "load_weights",
-    "with_half_trunk",
+    "with_half_precision_encoder",
+    "with_random_encoder",
     "with_random_prompts",
-    "with_random_trunk",
 ]

@@ -11,8 +11,8 @@ from segment_anything.modeling import ImageEncoderViT
 from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 from torch import Tensor, nn
 
+from ablate.models.atl_released import PromptedEncoder, Prompts
 from ablate.models.midlays import ConvMidLay, linear_midlay
-from ablate.models.released import PromptedEncoder, Prompts
 from ablate.spec import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 
 

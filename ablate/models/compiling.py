@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ablate.errors import BadInput
+from ablate.models.atl_released import PromptedEncoder
 from ablate.models.attention import ExactAttention
-from ablate.models.baselines import Cnn
-from ablate.models.released import PromptedEncoder
-from ablate.models.trainable import TrainableModel
+from ablate.models.cnn import Cnn
+from ablate.models.interface import SegmentationModel
 
 # Graphs of one function of torch's; 8 unless told. Ten variants of SAM ask for some hundred:
 # window or global, input with or without gradient, two sizes of batches, training or validation.
@@ -18,7 +18,7 @@ _GRAPHS = 4096
 _REPAIR = "install one, or leave the protocol's `compile` at false"
 
 
-def compile_blocks(model: TrainableModel) -> None:
+def compile_blocks(model: SegmentationModel) -> None:
     """Compiles each block of a model's encoder by ``torch.compile``, in place.
 
     Of SAM these are the transformer blocks, adapters in and before them included, and the MidLays
@@ -54,7 +54,7 @@ def compile_blocks(model: TrainableModel) -> None:
         block.compile(dynamic=False)
 
 
-def _blocks(model: TrainableModel) -> Iterator[nn.Module]:
+def _blocks(model: SegmentationModel) -> Iterator[nn.Module]:
     if isinstance(model, Cnn):
         resnet = model.encoder
         for stage in (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4):

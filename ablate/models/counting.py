@@ -1,7 +1,7 @@
 """Parameters of any variant, counted on modules without weights or memory."""
 
 from ablate.models import sam
-from ablate.models.baselines import count_cnn
+from ablate.models.cnn import count_cnn
 from ablate.models.zero_shot import count_zero_shot
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, CnnVariant, SamVariant, Variant

@@ -159,7 +159,7 @@ def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, T
     return {**weights, **drawn}
 
 
-def with_random_trunk(
+def with_random_encoder(
     weights: Mapping[str, Tensor], backbone: BackboneName, seed: int
 ) -> dict[str, Tensor]:
     """The weights with a random image encoder: nothing is known of pictures, all else stays.
@@ -177,7 +177,9 @@ def with_random_trunk(
     return {**weights, **{name: drawn[name].to(weights[name].device) for name in drawn}}
 
 
-def with_half_trunk(weights: Mapping[str, Tensor], backbone: BackboneName) -> dict[str, Tensor]:
+def with_half_precision_encoder(
+    weights: Mapping[str, Tensor], backbone: BackboneName
+) -> dict[str, Tensor]:
     """The weights with those of the encoder's products in bfloat16: half the memory to hold.
 
     What is computed under autocast stays the same, bit for bit: it would make the same copies of
@@ -259,7 +261,7 @@ def count(variant: SamVariant, backbone: BackboneName) -> Parameters:
         backbone: The SAM that it is inserted into.
     """
     frozen = bare(backbone).requires_grad_(False)
-    return _assemble(frozen, variant, seed=0).parameters_counted()
+    return _assemble(frozen, variant, seed=0).count_parameters()
 
 
 def _assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:

@@ -8,7 +8,7 @@ from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models.trainable import TrainableModel
+from ablate.models.interface import SegmentationModel
 from ablate.runs import Parameters
 
 
@@ -19,7 +19,7 @@ def _bilinear(size: int, to: int, like: Tensor) -> Tensor:
     return weights[0].T
 
 
-class Segmenter(TrainableModel):
+class Segmenter(SegmentationModel):
     """SAM with adapters, without prompts.
 
     The decoder gets no sparse prompts, the learned no-mask embedding as dense prompt, and the
@@ -100,12 +100,12 @@ class Segmenter(TrainableModel):
             )
             return (by_row @ maps @ by_column.transpose(1, 2)).unsqueeze(1)
 
-    def parameters_counted(self) -> Parameters:
+    def count_parameters(self) -> Parameters:
         """Counts as the paper's Table III does: without the prompt encoder."""
         in_adapters = {value for adapter in self.adapters for value in adapter.parameters()}
         return (
             super()
-            .parameters_counted()
+            .count_parameters()
             .model_copy(
                 update={
                     "adapter": sum(value.numel() for value in in_adapters),
@@ -114,7 +114,7 @@ class Segmenter(TrainableModel):
             )
         )
 
-    def unreached(self) -> frozenset[str]:
+    def parameters_without_gradient(self) -> frozenset[str]:
         """Names of the mask decoder's parameters that the loss on one mask never moves.
 
         - The head that predicts the mask's quality: no part of the logits (no gradient at all).
@@ -122,7 +122,7 @@ class Segmenter(TrainableModel):
         - The biases of the attentions' keys: they add one number to a whole row of attention
           scores, and the softmax takes it out again (gradient zero but for rounding).
 
-        The paper counts them as trained, and so does ``parameters_counted``.
+        The paper counts them as trained, and so does ``count_parameters``.
         """
         decoder = self.mask_decoder
         silent = {

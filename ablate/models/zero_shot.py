@@ -66,7 +66,7 @@ class ZeroShot:
                 return _from_points(self.sam, image, interior_points(truth))
             return landslides_among(_every_mask(self.sam, self.prompts, image), truth)
 
-    def parameters_counted(self) -> Parameters:
+    def count_parameters(self) -> Parameters:
         """Counts all of SAM, the prompt encoder included; none of it is trained."""
         total = sum(value.numel() for value in self.sam.parameters())
         return Parameters(total=total, trainable=0, adapter=0, sites=0)
@@ -102,7 +102,7 @@ def count_zero_shot(variant: ZeroShotVariant, backbone: BackboneName) -> Paramet
         variant: What SAM is asked.
         backbone: Which SAM.
     """
-    return ZeroShot(bare(backbone), variant.prompts).parameters_counted()
+    return ZeroShot(bare(backbone), variant.prompts).count_parameters()
 
 
 # Interior points --------------------------------------------------------------------------

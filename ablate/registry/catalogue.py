@@ -80,8 +80,7 @@ class Catalogue:
         document.value["name"] = name
         if overrides:
             # An altered recipe is not the one that the published values stand on.
-            document.value["name"] = f"{name} with {', '.join(overrides)}"
-            document.value["published_split"] = None
+            document.value |= {"overrides": list(overrides), "published_split": None}
         return validated(Protocol, document)
 
     def sweep(self, name: str) -> Sweep:
@@ -175,6 +174,9 @@ class Catalogue:
         if "name" in document.value:
             place = document.place(("name",))
             raise SpecError([f"{place}: 'name' is the file's own name; remove the key"])
+        if "overrides" in document.value:
+            place = document.place(("overrides",))
+            raise SpecError([f"{place}: 'overrides' is what --set gives; remove the key"])
         parent = document.value.get("extends")
         if parent is None:
             return document
@@ -213,9 +215,9 @@ class Catalogue:
         for assignment in _assignments(sweep):
             row = Document(dict(base.value), dict(base.places))
             for factor, value in assignment.items():
-                place = document.place(("grid" if factor in sweep.grid else "zip", factor))
+                place = document.place(("factors" if factor in sweep.factors else "zip", factor))
                 row = _nested(factor, value, place).over(row)
-            row.places[()] = document.place(("grid",) if sweep.grid else ("zip",))
+            row.places[()] = document.place(("factors",) if sweep.factors else ("zip",))
             try:
                 variant = validated(_AnyVariant, row).root
             except SpecError as error:
@@ -281,14 +283,14 @@ def _nested(dotted: str, value: Any, place: Place) -> Document:
 
 
 def _assignments(sweep: Sweep) -> list[dict[str, Any]]:
-    """Every combination of the factors that is not excluded, the last grid factor fastest."""
+    """Every combination of the factors that is not excluded, the last factor fastest."""
     steps = [
         dict(zip(sweep.zip, values, strict=True))
         for values in zip(*sweep.zip.values(), strict=True)
     ]
     product = [
-        dict(zip(sweep.grid, values, strict=True))
-        for values in itertools.product(*sweep.grid.values())
+        dict(zip(sweep.factors, values, strict=True))
+        for values in itertools.product(*sweep.factors.values())
     ]
     combined = [cell | step for cell in product for step in steps or [{}]]
     return [

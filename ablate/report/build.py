@@ -9,7 +9,7 @@ from ablate.report.model import LandslideShare, PublishedValues, Report
 from ablate.report.parameters import counted_parameters
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, load_scores
-from ablate.report.readings import Reading, read_runs
+from ablate.report.results import Reading, read_results
 from ablate.report.rows import Groups, row_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Store, SweepRecord
@@ -31,7 +31,7 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
         StoreError: If the runs are not all of the record's protocol, data and weights.
     """
     published = load_scores(sweep.published) if sweep.published else None
-    readings = read_runs(record, runs, store)
+    readings = read_results(record, runs, store)
     groups = Groups(readings, published)
     baseline = groups[sweep.baseline] if sweep.baseline else None
     has_published = published is not None
@@ -48,7 +48,7 @@ def build(sweep: Sweep, record: SweepRecord, runs: Sequence[RunSpec], store: Sto
         published=_values_of(published) if published else None,
         rows=rows,
         rank=rank_agreement(rows) if published else None,
-        landslide_share=LandslideShare(
+        positive_share=LandslideShare(
             validated=_validated_share(readings),
             published=common_share(check_table(published)) if published else None,
         ),

@@ -39,11 +39,11 @@ class RowCheck(Frozen):
         conventions: The readings of P and REC that fit all printed figures: ``class-means`` or
             ``landslide`` (the landslide class alone, Eqs. 16-18).
         agrees: Whether F1 agrees and the table's own convention, and no other, fits.
-        landslide_share: Landslide pixels among all; None if the table's convention gives none.
+        positive_share: Landslide pixels among all; None if the table's convention gives none.
         landslide_share_range: What rounding leaves of it.
-        landslide_precision: P of the landslide class alone.
-        landslide_recall: REC of the landslide class alone.
-        landslide_f1: F1 of the landslide class alone.
+        positive_precision: P of the landslide class alone.
+        positive_recall: REC of the landslide class alone.
+        positive_f1: F1 of the landslide class alone.
     """
 
     table: str
@@ -55,11 +55,11 @@ class RowCheck(Frozen):
     f1_agrees: bool
     conventions: tuple[Convention, ...]
     agrees: bool
-    landslide_share: float | None
+    positive_share: float | None
     landslide_share_range: ShareRange | None
-    landslide_precision: float | None
-    landslide_recall: float | None
-    landslide_f1: float | None
+    positive_precision: float | None
+    positive_recall: float | None
+    positive_f1: float | None
 
 
 def check_table(table: ScoreTable) -> list[RowCheck]:
@@ -88,13 +88,13 @@ def share_of(pixels: Confusion) -> float:
 
 
 def implied_confusion(
-    overall_accuracy: float, landslide_iou: float, recall: float, convention: Convention
+    overall_accuracy: float, positive_iou: float, recall: float, convention: Convention
 ) -> Confusion | None:
     """The confusion matrix behind three printed figures, scaled to 10^12 pixels.
 
     Args:
         overall_accuracy: OA, as a fraction.
-        landslide_iou: IoU of the landslide class, as a fraction.
+        positive_iou: IoU of the landslide class, as a fraction.
         recall: REC, as a fraction.
         convention: What REC means.
 
@@ -102,9 +102,9 @@ def implied_confusion(
         None if no matrix has these figures.
     """
     wrong = 1 - overall_accuracy
-    if wrong <= 0 or not 0 < landslide_iou < 1:
+    if wrong <= 0 or not 0 < positive_iou < 1:
         return None
-    tp = wrong * landslide_iou / (1 - landslide_iou)
+    tp = wrong * positive_iou / (1 - positive_iou)
     if tp + wrong > 1:
         return None
 
@@ -147,11 +147,11 @@ def _check(table: ScoreTable, name: str, row: ScoreRow, unit: float) -> RowCheck
         f1_agrees=f1_agrees,
         conventions=fitting,
         agrees=f1_agrees and fitting == (table.convention,),
-        landslide_share=share_of(centre) if centre else None,
+        positive_share=share_of(centre) if centre else None,
         landslide_share_range=ShareRange(low=min(shares), high=max(shares)) if shares else None,
-        landslide_precision=_percent(alone, "landslide_precision"),
-        landslide_recall=_percent(alone, "landslide_recall"),
-        landslide_f1=_percent(alone, "landslide_f1"),
+        positive_precision=_percent(alone, "positive_precision"),
+        positive_recall=_percent(alone, "positive_recall"),
+        positive_f1=_percent(alone, "positive_f1"),
     )
 
 
@@ -166,7 +166,7 @@ def _figures(row: ScoreRow) -> tuple[str, ...]:
         row.f1,
         row.overall_accuracy,
         row.miou,
-        row.landslide_iou,
+        row.positive_iou,
     )
 
 
@@ -196,7 +196,7 @@ def _solve(
 ) -> Confusion | None:
     return implied_confusion(
         (float(row.overall_accuracy) + shift[0]) / 100,
-        (float(row.landslide_iou) + shift[1]) / 100,
+        (float(row.positive_iou) + shift[1]) / 100,
         (float(row.recall) + shift[2]) / 100,
         convention,
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ablate.errors import BadInput
-from ablate.report.readings import read_runs
+from ablate.report.results import read_results
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import RunSpec
 
@@ -58,7 +58,7 @@ class _Column(NamedTuple):
 def _columns(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> list[_Column]:
     """One for each row of the table, from its first seed."""
     columns: dict[str, _Column] = {}
-    for reading in read_runs(record, runs, store):
+    for reading in read_results(record, runs, store):
         run = reading.run
         column = _Column(run.label, str(reading.hole or "no panel"), store.run(run.key).panels_path)
         columns.setdefault(run.name, column)

@@ -164,7 +164,7 @@ def _rank(report: Report) -> str | None:
 
 
 def _share(report: Report) -> str:
-    share = report.landslide_share
+    share = report.positive_share
     text = "none yet" if share.validated is None else f"{share.validated:.2f} % of validation"
     if share.published is None:
         return text
@@ -196,7 +196,10 @@ def _missing(report: Report) -> list[str]:
 def _blank(report: Report) -> list[str]:
     """The runs that predict no landslide at all."""
     return [
-        _run_name(report, row, seed) for row in report.rows for seed in row.seeds if seed.is_blank
+        _run_name(report, row, seed)
+        for row in report.rows
+        for seed in row.seeds
+        if seed.predicts_no_positives
     ]
 
 

@@ -18,10 +18,10 @@ PAPER_COLUMNS = {
     "f1": "F1",
     "overall_accuracy": "OA",
     "miou": "MIoU",
-    "landslide_iou": "Landslide-IoU",
+    "positive_iou": "Landslide-IoU",
 }
 # The same words for the landslide class alone (the paper's Eqs. 16-18 as printed).
-LANDSLIDE_COLUMNS = {"landslide_precision": "P", "landslide_recall": "REC", "landslide_f1": "F1"}
+LANDSLIDE_COLUMNS = {"positive_precision": "P", "positive_recall": "REC", "positive_f1": "F1"}
 COLUMNS = PAPER_COLUMNS | LANDSLIDE_COLUMNS
 
 
@@ -33,7 +33,7 @@ class SeedState(Frozen):
         key: The run's key.
         state: ``done``, or why there is no number.
         cause: What failed; None if nothing did.
-        is_blank: Whether it predicts no landslide at all, so that the precision of that class
+        predicts_no_positives: Whether it predicts no landslide at all, so that the precision of that class
             is 0/0, taken as 0; None without a result.
     """
 
@@ -41,7 +41,7 @@ class SeedState(Frozen):
     key: str
     state: Literal["done"] | Hole
     cause: str | None
-    is_blank: bool | None
+    predicts_no_positives: bool | None
 
 
 class Verdict(Frozen):
@@ -304,7 +304,7 @@ class Report(Frozen):
         published: Where the published values come from; None if there are none.
         rows: In the table's order.
         rank: Agreement with the published order; None without published values.
-        landslide_share: Landslide pixels of this data set and of the published one.
+        positive_share: Landslide pixels of this data set and of the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         provenance: Where the numbers come from.
@@ -318,7 +318,7 @@ class Report(Frozen):
     published: PublishedValues | None
     rows: tuple[Row, ...]
     rank: RankAgreement | None
-    landslide_share: LandslideShare
+    positive_share: LandslideShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     provenance: ReportProvenance

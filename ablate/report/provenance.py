@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ablate.report.model import ReportProvenance, RunProvenance
-from ablate.report.readings import Finished, Reading
+from ablate.report.results import Finished, Reading
 from ablate.runs import SweepRecord
 from ablate.spec import ENGINE_VERSION, RunSpec
 

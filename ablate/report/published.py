@@ -44,7 +44,7 @@ class ScoreRow(Frozen):
         f1: F1-score.
         overall_accuracy: OA.
         miou: MIoU.
-        landslide_iou: Landslide-IoU.
+        positive_iou: Landslide-IoU.
     """
 
     label: str
@@ -53,7 +53,7 @@ class ScoreRow(Frozen):
     f1: Printed
     overall_accuracy: Printed
     miou: Printed
-    landslide_iou: Printed
+    positive_iou: Printed
 
 
 class ScoreTable(Frozen):

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 from ablate.report.model import COLUMNS, Difference, Hole, Row, Score, SeedState
 from ablate.report.published import ScoreRow, ScoreTable
-from ablate.report.readings import Reading
-from ablate.report.spread import interval_of, mean_of, sd_of
+from ablate.report.results import Reading
+from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.verdicts import verdict_of
-from ablate.spec import midlay_text
 
 # Of several holes in one row the first of these names it: what is under way, what went wrong,
 # what can go on, what was never begun.
@@ -76,22 +75,22 @@ class Groups:
 def row_of(group: Group, baseline: Group | None, has_published: bool, is_comparable: bool) -> Row:
     """One row of the table; only comparable ones have verdicts."""
     variant = group.readings[0].run.variant
-    adapter = variant.adapter if variant.system == "sam" else None
-    atl = adapter if adapter and adapter.kind != "none" else None
+    columns = variant.columns()
+    placement = columns.get("placement")
     return Row(
         name=group.name,
         label=group.label,
         system=variant.system,
-        midlay=midlay_text(atl) if atl else None,
-        residual=atl.residual if atl else None,
-        outside=atl.placement == "outside" if atl else None,
+        midlay=columns.get("midlays"),
+        residual=columns.get("residual"),
+        outside=None if placement is None else placement == "outside",
         seeds=tuple(
             SeedState(
                 seed=reading.run.seed,
                 key=reading.run.key,
                 state=reading.hole or "done",
                 cause=reading.cause,
-                is_blank=_is_blank(reading),
+                predicts_no_positives=_is_blank(reading),
             )
             for reading in group.readings
         ),

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from ablate.report.model import RankAgreement, Row, Verdict
-from ablate.report.spread import mean_of, quantile_of, sd_of
+from ablate.report.statistics import mean_of, quantile_of, sd_of
 
 # Percentage points. One training shows no spread of its own; all but one of the gaps between
 # neighbouring MIoUs of the paper's Table IV are wider than this.

@@ -1,10 +1,11 @@
 """The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
 
-from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
-from ablate.spec.base import Frozen, canonical_json, digest_of
+from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.cnn_parts import encoder_layers, head_layers
 from ablate.spec.counting import ParameterCount, count_cnn_parameters, count_parameters
+from ablate.spec.frozen import Frozen
 from ablate.spec.layer import Layer, parameters_of
 from ablate.spec.protocol import (
     BijieData,
@@ -12,6 +13,7 @@ from ablate.spec.protocol import (
     Data,
     FoldersData,
     GeneratedData,
+    HoldoutSplit,
     Landslide4SenseData,
     Loss,
     Protocol,
@@ -37,8 +39,9 @@ from ablate.spec.run import (
     random_resnet,
 )
 from ablate.spec.sam_parts import sam_layers
-from ablate.spec.structure import layers, midlay_text, shared_layers, site_count
+from ablate.spec.structure import layers, shared_layers, site_count
 from ablate.spec.sweep import Comparison, Sweep
+from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.variant import (
     CnnVariant,
     Everything,
@@ -53,6 +56,7 @@ __all__ = [
     "ARCHITECTURES",
     "BACKBONES",
     "ENGINE_VERSION",
+    "METRIC_NAMES",
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
     "RESNETS",
@@ -64,6 +68,7 @@ __all__ = [
     "Backbone",
     "BackboneName",
     "BijieData",
+    "Cell",
     "CnnVariant",
     "ColorJitter",
     "Comparison",
@@ -74,10 +79,12 @@ __all__ = [
     "FoldersData",
     "Frozen",
     "GeneratedData",
+    "HoldoutSplit",
     "InteriorPoints",
     "Landslide4SenseData",
     "Layer",
     "Loss",
+    "MetricName",
     "MidLay",
     "NoAdapter",
     "ParameterCount",
@@ -91,6 +98,7 @@ __all__ = [
     "SamVariant",
     "Split",
     "Sweep",
+    "Task",
     "Variant",
     "WeightsIdentity",
     "ZeroShotVariant",
@@ -101,7 +109,6 @@ __all__ = [
     "encoder_layers",
     "head_layers",
     "layers",
-    "midlay_text",
     "parameters_of",
     "random_resnet",
     "sam_layers",

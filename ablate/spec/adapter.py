@@ -1,15 +1,26 @@
-"""Adapters: what is inserted into a frozen SAM, and where."""
+"""Adapters: what is inserted into a frozen SAM, and where.
 
-from typing import Annotated, Any, ClassVar, Literal
+An adapter describes itself: ``identity``, ``columns`` and ``describe`` are all that other rooms
+know of it, besides the builder in ``ablate.models``.
+"""
+
+from itertools import groupby
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ablate.spec.base import Frozen
+from ablate.spec.frozen import Frozen
 
 MidLay = Literal["m", "c"]
-Sites = Literal["all", "between"]
+# What a table shows of one property; None: the row has no such property.
+Cell = str | bool | int | float | None
 
 _RELEASED_MIDLAYS: tuple[tuple[MidLay, ...], ...] = (("m",), ("m", "m"), ("c", "c", "c"))
+
+
+def _midlay_text(midlays: tuple[MidLay, ...]) -> str:
+    """The paper's notation for a row of MidLays: ``m×2 + c×3``."""
+    return " + ".join(f"{name}×{len(list(run))}" for name, run in groupby(midlays))
 
 
 def _refuse_norm_over_one_channel(midlays: tuple[MidLay, ...], width: int) -> None:
@@ -44,7 +55,7 @@ class AtlAdapter(Frozen):
     width: int = Field(ge=1)
     kernel_size: int = Field(default=3, ge=1)
     up_init: Literal["zero", "default"] | None = None
-    sites: Sites = "all"
+    sites: Literal["all", "between"] = "all"
 
     @field_validator("kernel_size")
     @classmethod
@@ -77,10 +88,28 @@ class AtlAdapter(Frozen):
         identity = self.model_dump(mode="json") | {"up_init": self.effective_up_init}
         if "c" not in self.midlays:
             del identity["kernel_size"]
-        if self.sites == "all":
-            # Runs that are older than the field keep their keys.
-            del identity["sites"]
         return identity
+
+    def columns(self) -> dict[str, Cell]:
+        """What sets this adapter apart from others of its kind, by column of a table."""
+        return {
+            "midlays": _midlay_text(self.midlays),
+            "residual": self.residual,
+            "placement": self.placement,
+            "width": self.width,
+            "kernel_size": self.kernel_size if "c" in self.midlays else None,
+            "up_init": self.effective_up_init,
+            "sites": self.sites,
+        }
+
+    def describe(self) -> str:
+        """One line."""
+        residual = "with" if self.residual else "without"
+        first = ", none before the first block" if self.sites == "between" else ""
+        return (
+            f"MidLay {_midlay_text(self.midlays)}, {self.placement} the transformer blocks{first}, "
+            f"{residual} residual connection, d = {self.width}"
+        )
 
 
 class AtlReleasedAdapter(Frozen):
@@ -96,17 +125,11 @@ class AtlReleasedAdapter(Frozen):
             ``c c c``: 1x1, depthwise 3x3 and 1x1 convolution, each with LayerNorm and GELU;
             the last one widens to M channels, and no shared up-projection follows.
         width: The bottleneck width d; the public code has 1024/32.
-        placement: Prompts are added before each block.
-        residual: The stream goes on beside the prompt.
-        sites: Every block has a prompt, the first included.
     """
 
     kind: Literal["atl-released"]
     midlays: tuple[MidLay, ...]
     width: int = Field(default=32, ge=1)
-    placement: ClassVar[Literal["outside"]] = "outside"
-    residual: ClassVar[Literal[True]] = True
-    sites: ClassVar[Sites] = "all"
 
     @field_validator("midlays")
     @classmethod
@@ -126,15 +149,37 @@ class AtlReleasedAdapter(Frozen):
         """What decides the function that is trained."""
         return self.model_dump(mode="json")
 
+    def columns(self) -> dict[str, Cell]:
+        """As ``AtlAdapter.columns``: a prompt is added to the stream before every block."""
+        return {
+            "midlays": _midlay_text(self.midlays),
+            "residual": True,
+            "placement": "outside",
+            "width": self.width,
+            "sites": "all",
+        }
+
+    def describe(self) -> str:
+        """One line."""
+        return f"prompts as released, MidLay {_midlay_text(self.midlays)}, d = {self.width}"
+
 
 class NoAdapter(Frozen):
-    """No adapter at all: only the mask decoder learns."""
+    """No adapter: only the mask decoder is trained."""
 
     kind: Literal["none"]
 
     def identity(self) -> dict[str, Any]:
         """What decides the function that is trained."""
         return self.model_dump(mode="json")
+
+    def columns(self) -> dict[str, Cell]:
+        """Nothing to tell."""
+        return {}
+
+    def describe(self) -> str:
+        """One line."""
+        return "no adapter"
 
 
 Adapter = Annotated[AtlAdapter | AtlReleasedAdapter | NoAdapter, Field(discriminator="kind")]

@@ -23,6 +23,8 @@ class Backbone:
         decoder_mlp_width: Hidden channels of the decoder's MLPs.
         iou_head_width: Hidden channels of the mask-quality head.
         image_size_px: Side of the image that the position embeddings are made for.
+        is_small: Whether its operations are so small that starting one takes as long as computing
+            it: several variants are evaluated together, and one thread is enough.
         checkpoint: Name of the official weights file; None where the weights are part of ablate.
         checkpoint_sha256: SHA-256 of that file.
     """
@@ -37,6 +39,7 @@ class Backbone:
     decoder_mlp_width: int
     iou_head_width: int
     image_size_px: int
+    is_small: bool
     checkpoint: str | None
     checkpoint_sha256: str | None
 
@@ -48,6 +51,7 @@ _OFFICIAL: Any = {
     "decoder_mlp_width": 2048,
     "iou_head_width": 256,
     "image_size_px": 1024,
+    "is_small": False,
 }
 
 # Geometry: segment_anything/build_sam.py. The hex digits in the official files' names are the
@@ -64,6 +68,7 @@ BACKBONES: dict[BackboneName, Backbone] = {
         decoder_mlp_width=256,
         iou_head_width=64,
         image_size_px=128,
+        is_small=True,
         checkpoint=None,
         checkpoint_sha256=None,
     ),

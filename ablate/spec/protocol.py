@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
-from ablate.spec.base import Frozen
+from ablate.spec.frozen import Frozen
+from ablate.spec.task import Task
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -72,16 +73,27 @@ Data = Annotated[
 ]
 
 
-class Split(Frozen):
-    """The authors' split: names sorted, indices shuffled by NumPy's legacy generator.
+class HoldoutSplit(Frozen):
+    """The first shuffled images validate, all others train.
+
+    Names are sorted and their indices shuffled by NumPy's legacy generator, as in the authors'
+    public code.
 
     Attributes:
+        kind: The discriminator.
         seed: Seed of the shuffle.
-        validation_share: f; the first floor(f·n) + 1 shuffled indices validate.
+        validation_share: f, of n images.
+        rounding: How many images validate. ``floor``: floor(f·n), on which the paper's printed
+            tables stand; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
     """
 
-    seed: int = Field(ge=0)
+    kind: Literal["holdout"]
+    seed: int = Field(ge=0, lt=2**32)
     validation_share: Share
+    rounding: Literal["floor", "floor-plus-one"]
+
+
+Split = HoldoutSplit
 
 
 class PublishedSplit(Frozen):
@@ -144,6 +156,8 @@ class Protocol(Frozen):
 
     Attributes:
         name: The file's stem.
+        overrides: The ``KEY=VALUE`` that ``--set`` laid over the file.
+        task: What is segmented, and the scores that are shown.
         published_split: The split that the published values stand on; only on a split of that
             size do tables go without a watermark. None: never.
         backbone: The image encoder of every variant that names none.
@@ -170,6 +184,8 @@ class Protocol(Frozen):
     """
 
     name: str
+    overrides: tuple[str, ...] = ()
+    task: Task
     published_split: PublishedSplit | None
     backbone: BackboneName
     image_size_px: int = Field(ge=PATCH_SIZE_PX, multiple_of=PATCH_SIZE_PX)
@@ -196,19 +212,19 @@ class Protocol(Frozen):
             )
         return self
 
+    @property
+    def label(self) -> str:
+        """The name with its overrides: ``demo with epochs=3``."""
+        return f"{self.name} with {', '.join(self.overrides)}" if self.overrides else self.name
+
     def identity(self) -> dict[str, Any]:
-        """What decides the training: all but names, the data (by digest) and the backbone.
+        """What decides a training: all but names, the data (by digest) and the backbone.
 
         The backbone is part of the variant's identity, the data set has a digest of its own.
         """
-        identity = self.model_dump(
-            mode="json", exclude={"name", "published_split", "data", "backbone"}
-        )
-        # Runs that are older than these fields keep their keys.
-        if self.prompt_weights == "checkpoint":
-            del identity["prompt_weights"]
-        if self.color_jitter and self.color_jitter.images == "training":
-            del identity["color_jitter"]["images"]
-        if not self.compile:
-            del identity["compile"]
-        return identity
+        names = {"name", "overrides", "published_split", "data", "backbone", "task"}
+        return self.model_dump(mode="json", exclude=names) | {"threshold": self.task.threshold}
+
+    def evaluation_identity(self) -> dict[str, Any]:
+        """What decides the scores of a model that is evaluated without training."""
+        return self.model_dump(mode="json", include={"image_size_px", "split"})

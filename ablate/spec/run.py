@@ -5,13 +5,14 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from ablate.spec.backbone import BACKBONES, BackboneName
-from ablate.spec.base import Frozen, digest_of
+from ablate.spec.canonical import digest_of
+from ablate.spec.frozen import Frozen
 from ablate.spec.protocol import Protocol
 from ablate.spec.resnet import RESNETS, ResNetName
 from ablate.spec.variant import Variant
 
-# Raised by one whenever the engine gives other numbers for the same spec.
-ENGINE_VERSION = 5
+# Raised by one whenever the engine gives other numbers, or another key, for the same spec.
+ENGINE_VERSION = 6
 
 
 class DataIdentity(Frozen):
@@ -53,7 +54,7 @@ NANO_WEIGHTS = WeightsIdentity(
 
 
 class ResNetIdentity(Frozen):
-    """Which values a rival's ResNet starts from.
+    """Which values a CNN baseline's ResNet starts from.
 
     Attributes:
         label: How tables and watermarks call them.
@@ -83,13 +84,15 @@ class Context(Frozen):
         protocol: The recipe.
         data: The images.
         weights: The SAM that variants are built on.
-        resnets: What the rivals' ResNets start from, as far as the table has rivals.
+        resnets: What the ResNets of CNN baselines start from, as far as the table has any.
+        engine: The version of the engine that computes the runs.
     """
 
     protocol: Protocol
     data: DataIdentity
     weights: WeightsIdentity
     resnets: dict[ResNetName, ResNetIdentity] = Field(default_factory=dict)
+    engine: int = Field(default=ENGINE_VERSION, ge=1)
 
     @property
     def watermark(self) -> str | None:
@@ -105,7 +108,7 @@ class Context(Frozen):
         if official and not foreign and split and (split.train, split.validation) == sizes:
             return None
         parts = ", ".join([self.data.label, self.weights.label, *(each.label for each in foreign)])
-        return f"{self.protocol.name}: {parts}; not comparable with the published values"
+        return f"{self.protocol.label}: {parts}; not comparable with the published values"
 
     @property
     def id(self) -> str:
@@ -114,17 +117,12 @@ class Context(Frozen):
 
     def identity(self) -> dict[str, Any]:
         """What decides the runs of a table, besides their variants and seeds."""
-        shared = self.recipe() | {"weights": self.weights.sha256}
-        if self.resnets:
-            shared["resnets"] = {name: each.sha256 for name, each in self.resnets.items()}
-        return shared
-
-    def recipe(self) -> dict[str, Any]:
-        """What decides any training, whatever it starts from."""
         return {
             "protocol": self.protocol.identity(),
             "data": self.data.digest,
-            "engine": ENGINE_VERSION,
+            "weights": self.weights.sha256,
+            "resnets": {name: each.sha256 for name, each in self.resnets.items()},
+            "engine": self.engine,
         }
 
 
@@ -141,7 +139,7 @@ class RunSpec(Frozen):
     name: str
     variant: Variant
     context: Context
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
 
     @property
     def label(self) -> str:
@@ -150,7 +148,7 @@ class RunSpec(Frozen):
 
     @property
     def backbone_name(self) -> BackboneName | None:
-        """The SAM that is built: the variant's own or the protocol's; None for a rival."""
+        """The SAM that is built: the variant's own or the protocol's; None for a CNN baseline."""
         if self.variant.system == "cnn":
             return None
         return self.variant.backbone or self.context.protocol.backbone
@@ -158,25 +156,35 @@ class RunSpec(Frozen):
     @property
     def epochs(self) -> int:
         """How many epochs it trains; 0 where it is only evaluated."""
-        trained = self.variant.system != "sam-zero-shot"
-        return self.context.protocol.epochs if trained else 0
+        return self.context.protocol.epochs if self.variant.is_trained else 0
 
     @property
     def weights(self) -> WeightsIdentity | ResNetIdentity:
-        """What the model starts from: a SAM, or a rival's ResNet."""
+        """What the model starts from: a SAM, or a CNN baseline's ResNet."""
         if self.variant.system == "cnn":
             return self.context.resnets[self.variant.resnet]
         return self.context.weights
 
     @property
     def key(self) -> str:
-        """The name of the run's folder: 16 hex digits over all that decides the result."""
+        """The name of the run's folder: 16 hex digits over all that decides the result.
+
+        What is only evaluated has neither a seed nor a recipe of training in it.
+        """
+        protocol = self.context.protocol
+        recipe = protocol.identity() if self.variant.is_trained else protocol.evaluation_identity()
+        if self.variant.system == "cnn":
+            # A CNN is not prompted.
+            del recipe["prompt_weights"]
+        seed = {"seed": self.seed} if self.variant.is_trained else {}
         return digest_of(
-            self.context.recipe()
+            seed
             | {
+                "protocol": recipe,
+                "variant": self.variant.identity(protocol.backbone),
+                "data": self.context.data.digest,
                 "weights": self.weights.sha256,
-                "variant": self.variant.identity(self.context.protocol.backbone),
-                "seed": self.seed,
+                "engine": self.context.engine,
             }
         )[:16]
 

@@ -1,7 +1,5 @@
 """What an adapter looks like inside, in plain numbers: no model is built for it."""
 
-from itertools import groupby
-
 from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, NoAdapter
 from ablate.spec.backbone import PATCH_SIZE_PX, Backbone
 from ablate.spec.layer import Layer, conv, linear, norm
@@ -39,7 +37,7 @@ def site_count(adapter: Adapter, backbone: Backbone) -> int:
     """How many places of the encoder the adapter changes."""
     if adapter.kind == "none":
         return 0
-    return backbone.depth - (adapter.sites == "between")
+    return backbone.depth - (adapter.columns()["sites"] == "between")
 
 
 def _atl_layers(adapter: AtlAdapter, backbone: Backbone) -> list[Layer]:
@@ -82,10 +80,3 @@ def _conv_midlay(convolution: str, channels_in: int, channels_out: int, paramete
 
 def _up(wide: int, d: int) -> Layer:
     return Layer("L_up", "Linear", f"{d} → {wide}", linear(d, wide))
-
-
-def midlay_text(adapter: Adapter) -> str:
-    """The paper's notation for a row of MidLays: ``m×2 + c×3``; a dash without an ATL."""
-    if adapter.kind == "none":
-        return "—"
-    return " + ".join(f"{name}×{len(list(run))}" for name, run in groupby(adapter.midlays))

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from ablate.spec.base import Frozen
+from ablate.spec.frozen import Frozen
 
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Factors = dict[str, tuple[Any, ...]]
 
 
@@ -37,8 +37,8 @@ class Sweep(Frozen):
         comparisons: The paper's sentences about the rows.
         variants: The rows, in the table's order.
         base: The variant that factors alter.
-        grid: Dotted field → values; the rows are the cartesian product.
-        zip: Dotted field → values of equal number, walked in step.
+        factors: Dotted field → values; the rows are the cartesian product.
+        zip: Dotted field → values of equal number, taken in step.
         exclude: Partial assignments of factors that are left out.
     """
 
@@ -51,28 +51,29 @@ class Sweep(Frozen):
     comparisons: tuple[Comparison, ...] = ()
     variants: tuple[str, ...] = ()
     base: str | None = None
-    grid: Factors = Field(default_factory=dict)
+    factors: Factors = Field(default_factory=dict)
     zip: Factors = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Sweep":
-        factors = self.grid.keys() | self.zip.keys()
-        if not self.variants and not factors:
-            raise ValueError("no rows: give variants, or base with grid or zip")
-        if bool(factors) != (self.base is not None):
-            raise ValueError("base goes with grid or zip: give both or neither")
-        if shared := self.grid.keys() & self.zip.keys():
-            raise ValueError(f"a factor stands in grid and in zip: {', '.join(sorted(shared))}")
+        fields = self.factors.keys() | self.zip.keys()
+        if not self.variants and not fields:
+            raise ValueError("no rows: give variants, or base with factors or zip")
+        if bool(fields) != (self.base is not None):
+            raise ValueError("base goes with factors or zip: give both or neither")
+        if shared := self.factors.keys() & self.zip.keys():
+            raise ValueError(f"in factors and in zip: {', '.join(sorted(shared))}; name each once")
         if len({len(values) for values in self.zip.values()}) > 1:
             raise ValueError("the lists of zip differ in length")
-        for factor, values in (self.grid | self.zip).items():
+        for factor, values in (self.factors | self.zip).items():
             if not values:
                 raise ValueError(f"factor {factor} has no values")
         for assignment in self.exclude:
-            if unknown := assignment.keys() - factors:
-                raise ValueError(f"exclude names no factor: {', '.join(sorted(unknown))}")
+            if unknown := assignment.keys() - fields:
+                raise ValueError(f"exclude: not a factor: {', '.join(sorted(unknown))}")
         for what, names in (("variants", self.variants), ("seeds", self.seeds)):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{what} names one twice")
+            duplicates = dict.fromkeys(str(name) for name in names if names.count(name) > 1)
+            if duplicates:
+                raise ValueError(f"{what} lists {', '.join(duplicates)} twice; list each once")
         return self

@@ -1,13 +1,17 @@
-"""A variant: one row of a table."""
+"""A variant: one row of a table.
+
+A variant describes itself: ``columns`` and ``describe`` are what tables, lists, drawings and MLflow
+show of it.
+"""
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ablate.spec.adapter import Adapter
+from ablate.spec.adapter import Adapter, Cell
 from ablate.spec.backbone import BackboneName
-from ablate.spec.base import Frozen
-from ablate.spec.resnet import ARCHITECTURES, ArchitectureName, ResNetName
+from ablate.spec.frozen import Frozen
+from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
 
 Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
 
@@ -22,21 +26,23 @@ class SamVariant(Frozen):
         adapter: What is inserted into the frozen encoder.
         trained: The parts that learn; everything else is frozen. The no-mask embedding is
             counted as a parameter only where it is among them (the public code trains it).
-        trunk: Where the frozen encoder's values come from: SAM's weights, or random ones drawn
-            from the run's seed, to see what SAM's pre-training is worth.
+        encoder_weights: Where the frozen image encoder's values come from: SAM's weights, or
+            random ones drawn from the run's seed, which show what SAM's pre-training is worth.
     """
+
+    is_trained: ClassVar[bool] = True
 
     system: Literal["sam"]
     label: str | None = None
     backbone: BackboneName | None = None
     adapter: Adapter
     trained: tuple[Part, ...] = Field(min_length=1)
-    trunk: Literal["pretrained", "random"] = "pretrained"
+    encoder_weights: Literal["pretrained", "random"] = "pretrained"
 
     @model_validator(mode="after")
     def _trained_parts_exist(self) -> "SamVariant":
         if len(set(self.trained)) != len(self.trained):
-            raise ValueError("trained names a part twice")
+            raise ValueError("trained lists a part twice; list each once")
         if self.adapter.kind == "none" and "adapter" in self.trained:
             raise ValueError("trained names the adapter, but adapter.kind is none")
         if self.adapter.kind != "none" and "adapter" not in self.trained:
@@ -45,20 +51,32 @@ class SamVariant(Frozen):
 
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""
-        identity: dict[str, Any] = {
+        return {
             "system": self.system,
             "backbone": self.backbone or default_backbone,
             "adapter": self.adapter.identity(),
             "trained": sorted(self.trained),
+            "encoder_weights": self.encoder_weights,
         }
-        if self.trunk == "random":
-            # Runs that are older than the field keep their keys.
-            identity["trunk"] = self.trunk
-        return identity
+
+    def columns(self) -> dict[str, Cell]:
+        """What sets this variant apart from others, by column of a table."""
+        return {
+            "adapter": self.adapter.kind,
+            **self.adapter.columns(),
+            "trained": ", ".join(part.replace("_", " ") for part in self.trained),
+            "encoder_weights": self.encoder_weights,
+        }
+
+    def describe(self) -> str:
+        """One line."""
+        random = ", over a random image encoder" if self.encoder_weights == "random" else ""
+        parts = " and ".join(part.replace("_", " ") for part in self.trained)
+        return f"{self.adapter.describe()}{random}; trained: {parts}"
 
 
 class CnnVariant(Frozen):
-    """A convolutional network on a ResNet, all of it trained: a rival of the paper's Table III.
+    """A convolutional network on a ResNet, all of it trained: a baseline of the paper's Table III.
 
     Attributes:
         system: What kind of model this is.
@@ -69,6 +87,7 @@ class CnnVariant(Frozen):
     """
 
     backbone: ClassVar[None] = None
+    is_trained: ClassVar[bool] = True
 
     system: Literal["cnn"]
     label: str | None = None
@@ -84,18 +103,35 @@ class CnnVariant(Frozen):
         """What decides the function that is trained; SAM's backbone has no part in it."""
         return self.model_dump(mode="json", exclude={"label"})
 
+    def columns(self) -> dict[str, Cell]:
+        """What sets this variant apart from others, by column of a table."""
+        return {
+            "architecture": ARCHITECTURES[self.architecture].label,
+            "auxiliary_weight": self.auxiliary_weight,
+        }
+
+    def describe(self) -> str:
+        """One line."""
+        auxiliary = ", with an auxiliary head" if self.auxiliary_weight is not None else ""
+        name, resnet = ARCHITECTURES[self.architecture].label, RESNETS[self.resnet].label
+        return f"{name} on {resnet}{auxiliary}, all of it trained"
+
 
 class InteriorPoints(Frozen):
-    """One positive point prompt inside each landslide of the truth."""
+    """One positive point prompt inside each region of the ground truth."""
 
     kind: Literal["interior-points"]
 
+    def describe(self) -> str:
+        """One line."""
+        return "one point inside each region of the ground truth"
+
 
 class Everything(Frozen):
-    """SAM's automatic mask generator; the truth then says which of its masks are landslides.
+    """SAM's automatic mask generator; the ground truth then says which of its masks are positive.
 
-    A mask whose pixels are landslide by majority counts as landslide: what a perfect classifier of
-    SAM's masks would reach, an oracle upper bound.
+    A mask counts as positive if most of its pixels are: what a perfect classifier of SAM's masks
+    would reach, an oracle upper bound.
 
     Attributes:
         kind: The discriminator.
@@ -109,19 +145,28 @@ class Everything(Frozen):
     min_quality: float = Field(default=0.88, ge=0, le=1)
     min_stability: float = Field(default=0.95, ge=0, le=1)
 
+    def describe(self) -> str:
+        """One line."""
+        return (
+            f"all masks of a grid of {self.points_per_side} × {self.points_per_side} points, "
+            "classified from ground truth (oracle upper bound)"
+        )
+
 
 Prompts = Annotated[InteriorPoints | Everything, Field(discriminator="kind")]
 
 
 class ZeroShotVariant(Frozen):
-    """SAM as it is, evaluated and not trained (the paper's Fig. 10).
+    """Unadapted SAM (zero-shot), evaluated and not trained (the paper's Fig. 10).
 
     Attributes:
         system: What kind of model this is.
         label: The name that tables print; the variant's own name if not given.
         backbone: The image encoder; None: the protocol's.
-        prompts: What SAM is asked; all of it knows the truth, and labels should say so.
+        prompts: How SAM is prompted; it uses the ground truth, and labels should say so.
     """
+
+    is_trained: ClassVar[bool] = False
 
     system: Literal["sam-zero-shot"]
     label: str | None = None
@@ -135,6 +180,14 @@ class ZeroShotVariant(Frozen):
             "backbone": self.backbone or default_backbone,
             "prompts": self.prompts.model_dump(mode="json"),
         }
+
+    def columns(self) -> dict[str, Cell]:
+        """What sets this variant apart from others, by column of a table."""
+        return {"prompts": self.prompts.kind}
+
+    def describe(self) -> str:
+        """One line."""
+        return f"unadapted SAM (zero-shot), prompted: {self.prompts.describe()}"
 
 
 Variant = Annotated[SamVariant | CnnVariant | ZeroShotVariant, Field(discriminator="system")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ablate.runs import Store, SweepRecord
 from ablate.tracking.address import tracking_uri
-from ablate.tracking.view import RUNS_VIEW
+from ablate.tracking.ui_view import RUNS_VIEW
 
 __all__ = ["RUNS_VIEW", "follow", "serve_ui", "sync", "tracking_uri"]
 
@@ -31,7 +31,7 @@ def sync(store: Store, records: Sequence[SweepRecord], uri: str | None = None) -
         StoreError: If MLflow cannot be written to, if another process does so now, or if a run's
             folder cannot be read (the others are mirrored all the same).
     """
-    from ablate.tracking.live import sync as sync_now
+    from ablate.tracking.sync import sync as sync_now
 
     return sync_now(store, records, uri)
 
@@ -52,7 +52,7 @@ def follow(
         stop: Set by the parent when the runs have ended.
         log: Takes whatever this process would print.
     """
-    from ablate.tracking.live import follow as follow_until
+    from ablate.tracking.sync import follow as follow_until
 
     follow_until(store_root, record_ids, uri, stop, log)
 

@@ -7,18 +7,11 @@ from typing import Any
 
 from ablate.runs import Event, Failure, Provenance, Result, State, SweepRecord
 from ablate.spec import (
-    ARCHITECTURES,
-    ENGINE_VERSION,
-    RESNETS,
     AtlAdapter,
     CnnVariant,
     Context,
-    InteriorPoints,
-    NoAdapter,
     RunSpec,
     SamVariant,
-    ZeroShotVariant,
-    midlay_text,
 )
 
 # mlflow.utils.validation: longer values are refused or cut.
@@ -94,21 +87,7 @@ def _paragraphs(*parts: str) -> str:
 
 
 def _structure(spec: RunSpec) -> str:
-    match spec.variant:
-        case SamVariant(adapter=adapter):
-            if isinstance(adapter, NoAdapter):
-                return "no adapter, only the mask decoder learns"
-            residual = "with" if adapter.residual else "without"
-            return (
-                f"MidLay {midlay_text(adapter)}, {adapter.placement} the transformer blocks, "
-                f"{residual} residual connection, d = {adapter.width}"
-            )
-        case CnnVariant(architecture=name, resnet=resnet):
-            return f"{ARCHITECTURES[name].label} on {RESNETS[resnet].label}, all of it trained"
-        case ZeroShotVariant(prompts=InteriorPoints()):
-            return "SAM without training, one point inside each landslide of the truth"
-        case ZeroShotVariant():
-            return "SAM without training, its own masks assigned by the truth (oracle upper bound)"
+    return spec.variant.describe()
 
 
 def _ground(context: Context, *weights: str) -> str:
@@ -150,7 +129,7 @@ def params(spec: RunSpec) -> dict[str, str]:
     adapter = spec.variant.adapter if isinstance(spec.variant, SamVariant) else None
     if isinstance(adapter, AtlAdapter):
         variant["adapter"]["up_init"] = adapter.effective_up_init
-    tree = {"variant": variant, "seed": spec.seed, "engine": ENGINE_VERSION}
+    tree = {"variant": variant, "seed": spec.seed, "engine": spec.context.engine}
     flat = dict(_flatten(tree | spec.context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
 

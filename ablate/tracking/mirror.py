@@ -12,8 +12,8 @@ from ablate.errors import StoreError
 from ablate.runs import SpecFile, State, Store, SweepRecord
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
-from ablate.tracking.nested import NestedRun, set_status, tell
-from ablate.tracking.view import VIEW_TAGS
+from ablate.tracking.mlflow_run import MlflowRun, set_status, tell
+from ablate.tracking.ui_view import VIEW_TAGS
 
 _EXPERIMENT = "ablate"
 _EXPERIMENT_TAGS = {
@@ -109,7 +109,7 @@ class _MirroredSweep:
         self._parent: Run | None = None
         self._told: tuple[str | None, str] | None = None
         self._found: dict[str, list[Run]] = {}
-        self._runs: dict[str, NestedRun] = {}
+        self._runs: dict[str, MlflowRun] = {}
 
     def find(self, record: SweepRecord) -> None:
         """Looks up, by their tags, the runs that an earlier process made."""
@@ -168,7 +168,7 @@ class _MirroredSweep:
             run_name=mapping.sweep_name(record),
         )
 
-    def _nested(self, record: SweepRecord, parent: Run, spec: SpecFile) -> NestedRun:
+    def _nested(self, record: SweepRecord, parent: Run, spec: SpecFile) -> MlflowRun:
         """The run of this folder, found or made.
 
         A folder that was removed and begun again is another life: it starts at another time.
@@ -177,7 +177,7 @@ class _MirroredSweep:
         others = self._found.setdefault(spec.key, [])
         for run in others:
             if run.info.start_time == start_ms:
-                return NestedRun(self._client, run, spec, born_now=False)
+                return MlflowRun(self._client, run, spec, born_now=False)
         if self._address.own:
             # On a shared server they may be another store's.
             for run in others:
@@ -191,7 +191,7 @@ class _MirroredSweep:
             run_name=mapping.run_name(spec.run, record.seeds),
         )
         others.append(run)
-        return NestedRun(self._client, run, spec, born_now=True)
+        return MlflowRun(self._client, run, spec, born_now=True)
 
     def _update_parent(self, record: SweepRecord, parent: Run, *, live: bool) -> None:
         states = [

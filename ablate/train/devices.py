@@ -9,7 +9,7 @@ import torch
 
 from ablate.errors import BadInput
 from ablate.runs import Machine
-from ablate.spec import BackboneName
+from ablate.spec import BACKBONES, BackboneName
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -47,7 +47,7 @@ def limit_threads(backbone: BackboneName) -> None:
     and on one thread a run gives the same bits on machines with any number of cores.
     """
     # torch itself reads the variable once, perhaps before an executor set it.
-    allowed = "1" if backbone == "vit_nano" else os.environ.get("OMP_NUM_THREADS", "")
+    allowed = "1" if BACKBONES[backbone].is_small else os.environ.get("OMP_NUM_THREADS", "")
     if allowed.isdigit():
         torch.set_num_threads(int(allowed))
 

@@ -10,30 +10,30 @@ import torch
 
 from ablate.data.batches import Batch
 from ablate.errors import Interrupted
-from ablate.train.member import Member
-from ablate.train.memory import fitting
-from ablate.train.setting import Setting, Tally
-from ablate.train.stop import Stop
+from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
+from ablate.train.signals import Stop
+from ablate.train.stack_size import fitting
+from ablate.train.training_run import TrainingRun
 
 
 class Engine:
-    """Trains members that share everything but the variant.
+    """Trains runs that share everything but the variant.
 
-    Every batch is made once, for all. What a member gets, bit for bit, does not depend on who else
+    Every batch is made once, for all. What a run gets, bit for bit, does not depend on who else
     is there: it can be killed in one company and go on in another. Large models take turns with
     each batch, so that one variant's activations are held at a time; of small ones as many go
     together as fit into memory (``ablate.models.Stack``).
 
     Args:
-        setting: What the members share.
-        members: Each from wherever it stopped.
+        setting: What the runs share.
+        runs: Each from wherever it stopped.
         stop: Looked at after every batch.
     """
 
-    def __init__(self, setting: Setting, members: Sequence[Member], stop: Stop) -> None:
+    def __init__(self, setting: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
         """Computes nothing yet."""
         self._setting = setting
-        self._members = members
+        self._members = runs
         self._stop = stop
         self._batches = setting.training_batches()
         # Found out with the first batch.
@@ -41,16 +41,16 @@ class Engine:
         self._charged = time.monotonic()
 
     def train(self) -> None:
-        """Trains every member to its last epoch, or to its failure.
+        """Trains every run to its last epoch, or to its failure.
 
         Raises:
-            Interrupted: If a stop was asked for; every member's state is saved.
+            Interrupted: If a stop was asked for; every run's state is saved.
         """
         while going := [m for m in self._members if m.going]:
-            position = min(member.position for member in going)
-            self._advance([member for member in going if member.position == position])
+            position = min(run.position for run in going)
+            self._advance([run for run in going if run.position == position])
 
-    def _advance(self, group: list[Member]) -> None:
+    def _advance(self, group: list[TrainingRun]) -> None:
         """Trains those farthest behind: until they reach others, or through an epoch's end."""
         epoch, step = group[0].position
         if step == self._batches.steps_per_epoch:
@@ -66,111 +66,118 @@ class Engine:
             if not group:
                 return
 
-    def _companies(self, group: list[Member], batch: Batch) -> list[list[Member]]:
+    def _companies(self, group: list[TrainingRun], batch: Batch) -> list[list[TrainingRun]]:
         """Who goes together through a step."""
         try:
             together = self._together or self._fitting(group[0], batch)
         except Exception:
             # It fails again when it goes alone, and is blamed then.
-            return [[member] for member in group]
+            return [[run] for run in group]
         self._together = together
         return [group[start : start + together] for start in range(0, len(group), together)]
 
-    def _fitting(self, member: Member, batch: Batch) -> int:
+    def _fitting(self, run: TrainingRun, batch: Batch) -> int:
         """How many like this one fit into memory; all, where that cannot be told."""
         if not self._setting.stacked:
             return 1
-        model = member.model_in_training()
+        model = run.model_in_training()
         fit = fitting(
             model, lambda: self._setting.stack([model], batch.images), self._setting.device
         )
         return fit or len(self._members)
 
-    def _sharing_blame(self, together: list[Member], work: Callable[[list[Member]], None]) -> None:
-        """Lets members work together; where that fails, each alone: it shows who is to blame."""
+    def _sharing_blame(
+        self, together: list[TrainingRun], work: Callable[[list[TrainingRun]], None]
+    ) -> None:
+        """Lets runs work together; where that fails, each alone: it shows who is to blame."""
         try:
             work(together)
         except Exception as error:
             if len(together) == 1:
                 together[0].fail(error)
                 return
-            for member in together:
-                self._sharing_blame([member], work)
+            for run in together:
+                self._sharing_blame([run], work)
 
-    def _learn(self, together: list[Member], batch: Batch) -> None:
-        """One step of members who go together."""
+    def _learn(self, together: list[TrainingRun], batch: Batch) -> None:
+        """One step of runs who go together."""
         losses = self._backward(together, batch)
-        for member, loss in zip(together, losses, strict=True):
-            with member.attempt():
-                member.step(loss, len(batch.indices))
-                member.say_progress(loss, self._batches.steps_per_epoch)
+        for run, loss in zip(together, losses, strict=True):
+            with run.attempt():
+                run.step(loss, len(batch.indices))
+                run.say_progress(loss, self._batches.steps_per_epoch)
 
-    def _backward(self, together: list[Member], batch: Batch) -> list[float]:
-        """Losses and, where they are finite, gradients; no two members share a parameter."""
-        for member in together:
-            member.state.optimizer.zero_grad(set_to_none=True)
+    def _backward(self, together: list[TrainingRun], batch: Batch) -> list[float]:
+        """Losses and, where they are finite, gradients; no two runs share a parameter."""
+        for run in together:
+            run.state.optimizer.zero_grad(set_to_none=True)
         if self._setting.stacked:
             losses = self._stacked_losses(together, batch)
         else:
-            losses = [self._loss(member, batch) for member in together]
+            losses = [self._loss(run, batch) for run in together]
         values: list[float] = torch.stack(losses).tolist()
         finite = [loss for loss, value in zip(losses, values, strict=True) if math.isfinite(value)]
         if finite:
             torch.autograd.backward(finite)
         return values
 
-    def _loss(self, member: Member, batch: Batch) -> torch.Tensor:
+    def _loss(self, run: TrainingRun, batch: Batch) -> torch.Tensor:
         """Over all that the model is asked to learn from."""
-        model = member.model_in_training()
-        with member.state.randomness(), self._setting.autocast():
+        model = run.model_in_training()
+        with run.state.randomness(), self._setting.autocast():
             weighted = model.weighted_logits(batch.images)
         losses = [weight * self._setting.loss(logits, batch) for weight, logits in weighted]
         return torch.stack(losses).sum()
 
-    def _stacked_losses(self, together: list[Member], batch: Batch) -> list[torch.Tensor]:
+    def _stacked_losses(self, together: list[TrainingRun], batch: Batch) -> list[torch.Tensor]:
         """The same for Segmenters, which draw no random numbers."""
-        models = [member.model_in_training() for member in together]
+        models = [run.model_in_training() for run in together]
         found = self._setting.stack(models, batch.images)
         return [self._setting.loss(logits, batch) for logits in found]
 
-    def _validate(self, group: list[Member], epoch: int) -> None:
+    def _validate(self, group: list[TrainingRun], epoch: int) -> None:
         """Ends the epoch."""
-        tallies = {member: Tally() for member in group}
+        tallies = {run: ValidationAccumulator() for run in group}
         for batch in self._setting.validation_batches(epoch):
             look = partial(self._look, batch=batch, tallies=tallies)
             for together in self._companies(group, batch):
                 self._sharing_blame(together, look)
             group = self._after(group)
-        for member in group:
-            with member.attempt():
-                member.end_epoch(tallies[member])
+        for run in group:
+            with run.attempt():
+                run.end_epoch(tallies[run])
 
-    def _look(self, together: list[Member], batch: Batch, tallies: dict[Member, Tally]) -> None:
-        """What members find in a validation batch."""
-        found = self._setting.logits([member.state.model for member in together], batch)
-        for member, logits in zip(together, found, strict=True):
-            with member.attempt():
-                tallies[member].add(self._setting, batch, logits)
+    def _look(
+        self,
+        together: list[TrainingRun],
+        batch: Batch,
+        tallies: dict[TrainingRun, ValidationAccumulator],
+    ) -> None:
+        """What runs find in a validation batch."""
+        found = self._setting.logits([run.state.model for run in together], batch)
+        for run, logits in zip(together, found, strict=True):
+            with run.attempt():
+                tallies[run].add(self._setting, batch, logits)
 
-    def _after(self, group: list[Member]) -> list[Member]:
+    def _after(self, group: list[TrainingRun]) -> list[TrainingRun]:
         """Charges the time since the last batch to the group, and looks whether to stop.
 
         Returns:
             Who is left of the group.
         """
         now = time.monotonic()
-        for member in group:
-            member.state.elapsed_s += (now - self._charged) / len(group)
+        for run in group:
+            run.state.elapsed_s += (now - self._charged) / len(group)
         self._charged = now
         if self._stop.requested:
             save_all(self._members)
             raise Interrupted("stopped; every run's state is saved")
-        return [member for member in group if member.going]
+        return [run for run in group if run.going]
 
 
-def save_all(members: Sequence[Member]) -> None:
+def save_all(runs: Sequence[TrainingRun]) -> None:
     """Saves everyone who has not failed."""
-    for member in members:
-        if not member.failed:
-            with member.attempt():
-                member.save()
+    for run in runs:
+        if not run.failed:
+            with run.attempt():
+                run.save()

@@ -12,15 +12,15 @@ from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.models import ZeroShot
 from ablate.runs import Machine, Progress, RunFolder
-from ablate.train.outcome import PANELS, publish, write_panel
-from ablate.train.setting import Setting
-from ablate.train.stop import Stop
+from ablate.train.cohort_setup import CohortSetup
+from ablate.train.results import PANELS, publish, write_panel
+from ablate.train.signals import Stop
 
 _SAVE_EVERY_S = 20.0
 
 
 def evaluate(
-    folder: RunFolder, model: ZeroShot, setting: Setting, machine: Machine, stop: Stop
+    folder: RunFolder, model: ZeroShot, setting: CohortSetup, machine: Machine, stop: Stop
 ) -> None:
     """Segments every validation image, going on from wherever the folder says it stopped.
 
@@ -61,7 +61,7 @@ def evaluate(
         steps=0,
         metrics={},
         trained={},
-        parameters=model.parameters_counted(),
+        parameters=model.count_parameters(),
         machine=machine,
         spent_s=spent_before_s + time.monotonic() - started,
     )

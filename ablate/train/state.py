@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ablate.models import TrainableModel
+from ablate.models import SegmentationModel
 from ablate.spec import Protocol
 
 Tensors = dict[str, torch.Tensor]
@@ -41,7 +41,7 @@ class TrainingState:
         best: The epoch whose weights are kept; None before the first validation.
     """
 
-    def __init__(self, model: TrainableModel, protocol: Protocol, seed: int) -> None:
+    def __init__(self, model: SegmentationModel, protocol: Protocol, seed: int) -> None:
         """The state before the first step.
 
         Args:

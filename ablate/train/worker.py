@@ -10,16 +10,16 @@ import torch
 from ablate.data import open_images, prepare, split
 from ablate.errors import DataError, Interrupted, StoreError, WeightsError
 from ablate.models import (
-    TrainableModel,
+    SegmentationModel,
     ZeroShot,
     build,
     build_cnn,
     build_zero_shot,
     load_resnet,
     load_weights,
-    with_half_trunk,
+    with_half_precision_encoder,
+    with_random_encoder,
     with_random_prompts,
-    with_random_trunk,
 )
 from ablate.models.compiling import compile_blocks
 from ablate.runs import FileDigests, RunFolder, Store
@@ -33,14 +33,14 @@ from ablate.spec import (
     ZeroShotVariant,
     random_resnet,
 )
+from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
 from ablate.train.failing import leave_failure
-from ablate.train.member import Member
-from ablate.train.outcome import conclude
-from ablate.train.setting import Setting
-from ablate.train.stop import Stop, stop_on_signals
+from ablate.train.results import conclude
+from ablate.train.signals import Stop, stop_on_signals
+from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -94,7 +94,12 @@ def _shared(folder: RunFolder) -> tuple[object, ...]:
         return (folder.path,)
     if not isinstance(spec.variant, SamVariant):
         return (folder.path,)
-    return (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, spec.variant.trunk)
+    return (
+        Store.of(folder).root,
+        spec.context.model_dump_json(),
+        spec.seed,
+        spec.variant.encoder_weights,
+    )
 
 
 def _attempt(
@@ -123,17 +128,17 @@ def _train(
     setting = _setting(spec, store, device)
     # What is only evaluated computes in full precision.
     half = setting.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
-    kept = f"{spec.weights.sha256} {half} {_trunk_seed(spec)}"
+    kept = f"{spec.weights.sha256} {half} {_random_encoder_seed(spec)}"
     if kept not in weights:
         weights[kept] = _load(spec, store, device, half=half)
-    members: list[Member] = []
+    runs: list[TrainingRun] = []
     for folder in folders:
         try:
             model = _model(folder.spec(), weights[kept], device)
             if isinstance(model, ZeroShot):
                 evaluate(folder, model, setting, machine(device, "float32"), stop)
             else:
-                members.append(Member(folder, model, setting))
+                runs.append(TrainingRun(folder, model, setting))
         except Interrupted:
             raise
         except Exception as error:
@@ -142,19 +147,19 @@ def _train(
     # a twentieth of SAM-nano's time.
     gc.freeze()
     try:
-        Engine(setting, members, stop).train()
+        Engine(setting, runs, stop).train()
     finally:
         gc.unfreeze()
-    trained = [member for member in members if not member.failed]
-    for position, member in enumerate(trained):
+    trained = [run for run in runs if not run.failed]
+    for position, run in enumerate(trained):
         if stop.requested:
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
-        with member.attempt():
-            conclude(member, setting, machine(device, setting.precision))
+        with run.attempt():
+            conclude(run, setting, machine(device, setting.precision))
 
 
-def _setting(spec: RunSpec, store: Store, device: torch.device) -> Setting:
+def _setting(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
     """What the runs of a cohort share besides the weights."""
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
@@ -169,14 +174,14 @@ def _setting(spec: RunSpec, store: Store, device: torch.device) -> Setting:
     train, validation = split(len(prepared.names), protocol.split)
     precision = precision_on(device, protocol.precision)
     small = isinstance(spec.variant, SamVariant) and _is_small(spec.context)
-    return Setting(protocol, spec.seed, prepared, train, validation, device, precision, small)
+    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, small)
 
 
 def _is_small(context: Context) -> bool:
     """Whether one model leaves the device idle; larger ones fill it, and compiled ones too."""
     backbone, protocol = BACKBONES[context.weights.backbone], context.protocol
     native = protocol.image_size_px <= backbone.image_size_px
-    return context.weights.backbone == "vit_nano" and native and not protocol.compile
+    return backbone.is_small and native and not protocol.compile
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:
@@ -193,23 +198,23 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
     weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
-    if (seed := _trunk_seed(spec)) is not None:
-        weights = with_random_trunk(weights, backbone, seed)
+    if (seed := _random_encoder_seed(spec)) is not None:
+        weights = with_random_encoder(weights, backbone, seed)
     if half:
-        weights = with_half_trunk(weights, backbone)
+        weights = with_half_precision_encoder(weights, backbone)
     return {name: value.to(device) for name, value in weights.items()}
 
 
-def _trunk_seed(spec: RunSpec) -> int | None:
-    """What a random trunk is drawn from; None: it is the pre-trained one."""
-    random = isinstance(spec.variant, SamVariant) and spec.variant.trunk == "random"
+def _random_encoder_seed(spec: RunSpec) -> int | None:
+    """Seed of a random image encoder; None: the encoder is pre-trained."""
+    random = isinstance(spec.variant, SamVariant) and spec.variant.encoder_weights == "random"
     return spec.seed if random else None
 
 
-def _model(spec: RunSpec, weights: Weights, device: torch.device) -> TrainableModel | ZeroShot:
+def _model(spec: RunSpec, weights: Weights, device: torch.device) -> SegmentationModel | ZeroShot:
     """The run's variant on the device."""
     protocol, backbone = spec.context.protocol, spec.context.weights.backbone
-    model: TrainableModel
+    model: SegmentationModel
     match spec.variant:
         case SamVariant():
             if protocol.prompt_weights == "random":

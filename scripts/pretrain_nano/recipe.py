@@ -25,7 +25,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from scripts.pretrain_nano.asking import Prompts, ask, boxed, clicked
+from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
 
 _FOCUS = 2.0
 _FOCAL_WEIGHT = 20.0

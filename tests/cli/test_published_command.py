@@ -28,7 +28,7 @@ def test_json_has_every_number(tmp_path: Path) -> None:
     rows = json.loads(done.stdout)
     assert [row["table"] for row in rows] == ["I"] * 5 + ["II"] * 5 + ["IV"] * 9
     assert {tuple(row["conventions"]) for row in rows} == {("class-means",)}
-    assert rows[-1]["landslide_f1"] == pytest.approx(88.2, abs=0.05)
+    assert rows[-1]["positive_f1"] == pytest.approx(88.2, abs=0.05)
     assert rows[-1]["landslide_share_range"]["low"] < 10.05
 
 

@@ -15,7 +15,7 @@ def scenes():
     return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
 
-def landslide_iou(predicted, mask):
+def positive_iou(predicted, mask):
     return (predicted & mask).sum() / (predicted | mask).sum()
 
 
@@ -78,8 +78,8 @@ def test_scenes_use_the_range_of_brightness_without_clipping(scenes):
 def test_brightness_alone_scores_badly(scenes):
     images, masks = scenes
     brightness = images.mean(axis=-1)
-    brighter = max(landslide_iou(brightness > level, masks) for level in range(0, 256, 4))
-    darker = max(landslide_iou(brightness < level, masks) for level in range(4, 257, 4))
+    brighter = max(positive_iou(brightness > level, masks) for level in range(0, 256, 4))
+    darker = max(positive_iou(brightness < level, masks) for level in range(4, 257, 4))
     assert max(brighter, darker) < 0.35
 
 
@@ -115,6 +115,6 @@ def test_the_size_changes_the_sampling_and_not_the_landscape():
         _, fine = scene(0, index, 2 * SIZE_PX)
         _, coarse = scene(0, index, SIZE_PX)
         pooled = fine.reshape(SIZE_PX, 2, SIZE_PX, 2).mean(axis=(1, 3)) > 0.5
-        overlaps.append(landslide_iou(pooled, coarse))
+        overlaps.append(positive_iou(pooled, coarse))
     # A near tie between two sites may fall either way, so a few scenes do differ.
     assert np.median(overlaps) > 0.8

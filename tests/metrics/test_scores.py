@@ -36,10 +36,10 @@ def test_scores_are_scikit_learns(cells: Confusion) -> None:
         "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0,
         "overall_accuracy": accuracy_score(truth, predicted),
         "miou": jaccard_score(truth, predicted, average="macro", **both),
-        "landslide_iou": jaccard_score(truth, predicted, **landslide),
-        "landslide_precision": precision_score(truth, predicted, **landslide),
-        "landslide_recall": recall_score(truth, predicted, **landslide),
-        "landslide_f1": f1_score(truth, predicted, **landslide),
+        "positive_iou": jaccard_score(truth, predicted, **landslide),
+        "positive_precision": precision_score(truth, predicted, **landslide),
+        "positive_recall": recall_score(truth, predicted, **landslide),
+        "positive_f1": f1_score(truth, predicted, **landslide),
     }
     assert scores(cells) == pytest.approx(expected, abs=1e-12)
 
@@ -59,7 +59,7 @@ def test_a_class_absent_from_truth_and_prediction_counts_as_zero() -> None:
     values = scores(Confusion(tp=0, fp=0, fn=0, tn=9))
     assert values["overall_accuracy"] == 1
     assert values["miou"] == values["precision"] == 0.5
-    assert values["landslide_iou"] == 0
+    assert values["positive_iou"] == 0
 
 
 @given(CONFUSIONS, CONFUSIONS)
@@ -79,13 +79,13 @@ def test_the_papers_headline_row_under_both_conventions() -> None:
         "f1": 93.41,
         "overall_accuracy": 97.60,
         "miou": 88.10,
-        "landslide_iou": 78.83,
+        "positive_iou": 78.83,
     }
     for name, value in published.items():
         assert percent[name] == pytest.approx(value, abs=0.03), name
-    assert percent["landslide_precision"] == pytest.approx(87.5, abs=0.05)
-    assert percent["landslide_recall"] == pytest.approx(88.8, abs=0.05)
-    assert percent["landslide_f1"] == pytest.approx(88.2, abs=0.1)
+    assert percent["positive_precision"] == pytest.approx(87.5, abs=0.05)
+    assert percent["positive_recall"] == pytest.approx(88.8, abs=0.05)
+    assert percent["positive_f1"] == pytest.approx(88.2, abs=0.1)
 
 
 def test_every_published_f1_is_the_harmonic_mean_of_its_row() -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from ablate.models import count
-from ablate.models.baselines import count_cnn
+from ablate.models.cnn import count_cnn
 from ablate.registry import Catalogue
 from ablate.spec import BackboneName, CnnVariant, Variant, count_cnn_parameters, count_parameters
 

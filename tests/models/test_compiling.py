@@ -11,7 +11,7 @@ from torch._inductor.cpp_builder import get_cpp_compiler
 from torch._inductor.exc import InvalidCxxCompiler
 
 from ablate.errors import BadInput
-from ablate.models import TrainableModel, build_cnn
+from ablate.models import SegmentationModel, build_cnn
 from ablate.models.compiling import compile_blocks
 from ablate.registry import Catalogue
 from ablate.spec import CnnVariant, SamVariant
@@ -65,7 +65,7 @@ def noise(image_size_px: int) -> Tensor:
     return torch.randn(2, 3, image_size_px, image_size_px, generator=generator)
 
 
-def twins(build: Callable[[], TrainableModel]) -> tuple[TrainableModel, TrainableModel]:
+def twins(build: Callable[[], SegmentationModel]) -> tuple[SegmentationModel, SegmentationModel]:
     """The same model twice; the second one is compiled."""
     eager, compiled = build(), build()
     for model in (eager, compiled):
@@ -75,7 +75,7 @@ def twins(build: Callable[[], TrainableModel]) -> tuple[TrainableModel, Trainabl
     return eager, compiled
 
 
-def assert_same(eager: TrainableModel, compiled: TrainableModel, images: Tensor) -> None:
+def assert_same(eager: SegmentationModel, compiled: SegmentationModel, images: Tensor) -> None:
     """Logits in training and validation, and every trained parameter's gradient."""
     for model in (eager, compiled):
         backward(model.train(), images)
@@ -95,7 +95,7 @@ def assert_same(eager: TrainableModel, compiled: TrainableModel, images: Tensor)
         )
 
 
-def unseen(model: TrainableModel) -> set[str]:
+def unseen(model: SegmentationModel) -> set[str]:
     """What training changes and no gradient reaches."""
     return {
         name

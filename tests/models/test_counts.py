@@ -106,4 +106,4 @@ def test_what_is_trained_is_what_the_variant_says() -> None:
     [STRUCTURES["translandseg"], STRUCTURES["translandseg-6"], BETWEEN, *RELEASED.values()],
 )
 def test_a_built_model_counts_the_same(build_nano: Build, variant: SamVariant) -> None:
-    assert build_nano(variant).parameters_counted() == count(variant, "vit_nano")
+    assert build_nano(variant).count_parameters() == count(variant, "vit_nano")

@@ -7,7 +7,12 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models import build, with_half_trunk, with_random_prompts, with_random_trunk
+from ablate.models import (
+    build,
+    with_half_precision_encoder,
+    with_random_encoder,
+    with_random_prompts,
+)
 from ablate.models.sam import bare
 from ablate.spec import BackboneName
 from structures import DECODER_ONLY, RELEASED, STRUCTURES
@@ -75,7 +80,7 @@ def test_train_and_eval_are_one(build_nano: Build, images: Tensor) -> None:
 def test_a_trunk_held_in_half_precision_computes_what_autocast_does(
     nano_weights: dict[str, Tensor], images: Tensor, name: str
 ) -> None:
-    halved = with_half_trunk(nano_weights, "vit_nano")
+    halved = with_half_precision_encoder(nano_weights, "vit_nano")
     outcomes = []
     for weights in (nano_weights, halved):
         variant = (STRUCTURES | RELEASED)[name]
@@ -119,7 +124,7 @@ def test_a_random_trunk_is_what_segment_anything_constructs(
     nano_weights: dict[str, Tensor],
 ) -> None:
     before = torch.get_rng_state()
-    first, same, other = (with_random_trunk(nano_weights, "vit_nano", seed) for seed in (0, 0, 1))
+    first, same, other = (with_random_encoder(nano_weights, "vit_nano", seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     changed = {name for name in first if first[name] is not nano_weights[name]}
     assert changed == {name for name in nano_weights if name.startswith("image_encoder.")}

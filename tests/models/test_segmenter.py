@@ -76,7 +76,9 @@ def test_every_trainable_parameter_gets_a_gradient_but_the_unreached(
     }
     # The biases of keys get a gradient of rounding alone, which float64 keeps below 1e-15.
     rounding = 1e-12 * max(sizes.values())
-    assert {name for name, size in sizes.items() if size <= rounding} == model.unreached()
+    assert {
+        name for name, size in sizes.items() if size <= rounding
+    } == model.parameters_without_gradient()
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
@@ -132,7 +134,7 @@ def test_copies_give_the_same_outputs_and_stay_apart(
         expected = model(images)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
             assert torch.equal(twin(images), expected)
-            assert twin.parameters_counted() == model.parameters_counted()
+            assert twin.count_parameters() == model.count_parameters()
             for adapter in twin.adapters:
                 adapter.up.weight.zero_()
             assert not torch.equal(twin(images), expected)
@@ -177,10 +179,10 @@ def test_only_parameters_that_move_no_mask_are_unreached(build_nano: Build, imag
     model = build_nano(STRUCTURES["translandseg"]).double()
     images = images[:1].double()
     before = model(images)
-    unreached = model.unreached()
-    assert len(unreached) == 6 + 3 * 6 + 7
+    parameters_without_gradient = model.parameters_without_gradient()
+    assert len(parameters_without_gradient) == 6 + 3 * 6 + 7
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name in unreached:
+            if name in parameters_without_gradient:
                 parameter.normal_()
     torch.testing.assert_close(model(images), before, rtol=1e-9, atol=1e-9)

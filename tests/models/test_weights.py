@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.data.generated import scene
 from ablate.errors import WeightsError
-from ablate.models import build, load_weights, nano, with_random_trunk
+from ablate.models import build, load_weights, nano, with_random_encoder
 from ablate.models.checkpoint import shapes_of
 from ablate.models.sam import bare, whole
 from structures import STRUCTURES
@@ -136,7 +136,7 @@ def test_a_fitting_checkpoint_is_loaded_and_built(checkpoint: Path, zipped: bool
     assert weights["image_encoder.neck.0.weight"][7, 7, 0, 0] == 0.25
     variant = STRUCTURES["translandseg"]
     model = build(variant, "vit_b", image_size_px=1024, weights=weights, seed=0)
-    assert model.parameters_counted().trainable == 4_058_340 + 12 * (768 * 5 + 8)
+    assert model.count_parameters().trainable == 4_058_340 + 12 * (768 * 5 + 8)
 
 
 def test_nanos_weights_are_the_same_every_time(nano_weights: dict[str, Tensor]) -> None:
@@ -175,7 +175,7 @@ def test_nanos_frozen_encoder_keeps_the_picture(nano_weights: dict[str, Tensor])
     start, it reads two thirds of their variance.
     """
     scenes = torch.stack([torch.from_numpy(scene(5, index, 128)[0]) for index in range(64)])
-    random = with_random_trunk(nano_weights, "vit_nano", seed=0)
+    random = with_random_encoder(nano_weights, "vit_nano", seed=0)
     read = {}
     for name, weights in (("pre-trained", nano_weights), ("random", random)):
         sam = whole("vit_nano", image_size_px=128, weights=weights)

@@ -279,5 +279,5 @@ def test_the_prompt_encoder_is_counted_too(build_nano_zero_shot: BuildZeroShot) 
     total = 308_278_272 + 6_220 + 4_058_340
     expected = Parameters(total=total, trainable=0, adapter=0, sites=0)
     assert count_zero_shot(asked(POINTS), "vit_l") == expected
-    built = build_nano_zero_shot(LENIENT).parameters_counted()
+    built = build_nano_zero_shot(LENIENT).count_parameters()
     assert built == count_zero_shot(asked(LENIENT), "vit_nano")

@@ -40,7 +40,7 @@ def test_the_factorial_recognises_the_papers_ten() -> None:
 def test_zip_walks_in_step_and_exclude_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "title: T\nprotocol: demo\nseeds: [0]\nbase: translandseg\n"
-        "grid: {adapter.placement: [outside, inside]}\n"
+        "factors: {adapter.placement: [outside, inside]}\n"
         "zip: {adapter.width: [4, 8], adapter.midlays: [[m], [c]]}\n"
         "exclude: [{adapter.placement: inside, adapter.width: 8}]\n"
     )

@@ -43,7 +43,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "extends: translandseg\nwidth: 3\n",
             "mine.yaml:2: unknown key 'width'; "
-            "use one of adapter, backbone, label, system, trained, trunk",
+            "use one of adapter, backbone, encoder_weights, label, system, trained",
         ),
         (
             "extends: translandseg\nadapter: {width: two}\n",
@@ -159,7 +159,7 @@ SWEEP = "title: T\nprotocol: demo\nseeds: [0]\n"
             "mine.yaml:5: 'translandseg-1' is no row of this sweep",
         ),
         (
-            "base: translandseg\ngrid: {adapter.widht: [2, 4]}\n",
+            "base: translandseg\nfactors: {adapter.widht: [2, 4]}\n",
             "mine.yaml:5: unknown key 'adapter.widht'; did you mean 'width'?",
         ),
         (
@@ -167,7 +167,7 @@ SWEEP = "title: T\nprotocol: demo\nseeds: [0]\n"
             "the lists of zip differ in length",
         ),
         (
-            "base: translandseg\ngrid: {adapter.width: [2]}\nexclude: [{adapter.residual: true}]\n",
+            "base: translandseg\nfactors: {adapter.width: [2]}\nexclude: [{adapter.residual: true}]\n",
             "exclude names no factor: adapter.residual",
         ),
         ("variants: [translandseg]\nseeds: [1, 1]\n", "stands twice"),

@@ -42,13 +42,13 @@ def test_the_implied_matrix_gives_all_printed_figures_back(key: tuple[str, str])
     row: ScoreRow = load_scores(key[0]).rows[key[1]]
     matrix = implied_confusion(
         float(row.overall_accuracy) / 100,
-        float(row.landslide_iou) / 100,
+        float(row.positive_iou) / 100,
         float(row.recall) / 100,
         "class-means",
     )
     assert matrix is not None
     metrics = {name: 100 * value for name, value in scores(matrix).items()}
-    for solved_from in ("overall_accuracy", "landslide_iou", "recall"):
+    for solved_from in ("overall_accuracy", "positive_iou", "recall"):
         assert metrics[solved_from] == pytest.approx(float(getattr(row, solved_from)), abs=1e-6)
     for left_over in ("precision", "miou", "f1"):
         # Half a unit is the printed figure's own rounding, the rest that of the other three.
@@ -59,7 +59,7 @@ def test_the_implied_matrix_gives_all_printed_figures_back(key: tuple[str, str])
 def test_every_row_implies_the_landslide_share_of_its_data(key: tuple[str, str]) -> None:
     check = CHECKS[key]
     share, tolerance = (2.365, 0.007) if check.data == "Landslide4Sense" else (10.05, 0.02)
-    assert check.landslide_share == pytest.approx(share, abs=tolerance)
+    assert check.positive_share == pytest.approx(share, abs=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_rounding_leaves_one_share_to_all_rows_of_a_data_set(
 
 def test_the_headline_row_of_the_landslide_class_alone() -> None:
     check = headline()
-    alone = (check.landslide_precision, check.landslide_recall, check.landslide_f1)
+    alone = (check.positive_precision, check.positive_recall, check.positive_f1)
     assert [round(value, 1) for value in alone if value is not None] == [87.5, 88.8, 88.2]
 
 
@@ -89,8 +89,8 @@ def test_the_headline_row_of_the_landslide_class_alone() -> None:
 def test_a_known_matrix_is_recovered(pixels: Confusion) -> None:
     known = scores(pixels)
     scale = 10**12 / (pixels.tp + pixels.fp + pixels.fn + pixels.tn)
-    for convention, recall in (("class-means", "recall"), ("landslide", "landslide_recall")):
-        figures = (known["overall_accuracy"], known["landslide_iou"], known[recall])
+    for convention, recall in (("class-means", "recall"), ("landslide", "positive_recall")):
+        figures = (known["overall_accuracy"], known["positive_iou"], known[recall])
         found = implied_confusion(*figures, convention=convention)
         assert found is not None
         for cell in ("tp", "fp", "fn", "tn"):
@@ -120,8 +120,8 @@ def test_a_misprint_is_found(figures: dict[str, str], f1_agrees: bool) -> None:
     "figures",
     [
         {"overall_accuracy": "100.00"},
-        {"landslide_iou": "0.00"},
-        {"landslide_iou": "100.00"},
+        {"positive_iou": "0.00"},
+        {"positive_iou": "100.00"},
         {"overall_accuracy": "5.00"},
         {"recall": "20.00"},
         {"recall": "0.00", "precision": "0.00", "f1": "0.00"},

@@ -254,7 +254,7 @@ def test_csv_names_holes_and_keeps_numbers(report: Report) -> None:
     assert (ours["miou"], ours["miou_sd"], ours["n"]) == ("84.560000", "n/a", "1")
     assert (printed["miou"], printed["miou_sd"]) == ("85.01", "not reported")
     assert (ours["delta_miou"], printed["delta_miou"]) == ("-3.560000", "-3.090000")
-    assert printed["landslide_f1"] == "not reported"
+    assert printed["positive_f1"] == "not reported"
     failed = lines["translandseg-2", "reproduced"]
     assert (failed["miou"], failed["n"], failed["delta_miou"]) == ("failed", "0", "failed")
     assert lines["translandseg-9", "reproduced"]["f1"] == "not run"
@@ -321,7 +321,7 @@ def test_a_model_that_predicts_no_landslide_is_named(table: Table) -> None:
     table.finish("translandseg")
     table.finish("translandseg-7", confusion=(0, 0, 9_000, 91_000))
     report = table.report()
-    blank = {row.name: [seed.is_blank for seed in row.seeds] for row in report.rows}
+    blank = {row.name: [seed.predicts_no_positives for seed in row.seeds] for row in report.rows}
     assert blank["translandseg"] == [False]
     assert blank["translandseg-7"] == [True]
     assert blank["translandseg-1"] == [None]

@@ -112,7 +112,7 @@ def test_comparable_cells_have_verdicts_under_both_values(comparable: Table) -> 
     assert (ours.is_reproduced, other.is_reproduced) == (True, False)
     assert other.difference == pytest.approx(-5.0)
     assert rows["translandseg-2"].scores["miou"].verdict is None
-    assert rows["translandseg"].scores["landslide_f1"].verdict is None
+    assert rows["translandseg"].scores["positive_f1"].verdict is None
     text = render(report, "markdown")
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     verdicts = [line for line in lines if line[4:5] == ["verdict"]]
@@ -156,10 +156,10 @@ def test_own_sweeps_speak_of_no_verdicts(table: Table) -> None:
 
 
 def test_the_landslide_share_stands_beside_the_published_one(table: Table) -> None:
-    assert table.report().landslide_share.validated is None
+    assert table.report().positive_share.validated is None
     table.finish("translandseg", confusion=(8_000, 1_100, 1_000, 89_900))
     report = table.report()
-    share = report.landslide_share
+    share = report.positive_share
     assert share.validated == pytest.approx(9.0)
     assert share.published is not None
     assert share.published.low < 10.05 < share.published.high
@@ -171,5 +171,5 @@ def test_without_published_values_only_our_share_is_shown(table: Table, protocol
     assert table.protocol == protocol
     table.published = None
     table.finish("translandseg")
-    assert table.report().landslide_share.published is None
+    assert table.report().positive_share.published is None
     assert "- Landslide pixels: 9.00 % of validation\n" in render(table.report(), "markdown")

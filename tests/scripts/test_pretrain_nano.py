@@ -8,7 +8,6 @@ from segment_anything import SamPredictor
 
 from ablate.models.sam import bare
 from scripts.pretrain_nano.__main__ import WEIGHTS, export
-from scripts.pretrain_nano.asking import Prompts, ask, boxed, clicked
 from scripts.pretrain_nano.evaluation import (
     held_out,
     landslides,
@@ -17,6 +16,7 @@ from scripts.pretrain_nano.evaluation import (
     with_objects_from,
 )
 from scripts.pretrain_nano.pool import draw, painted
+from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
 from scripts.pretrain_nano.recipe import (
     Recipe,
     boxes_of,

@@ -155,7 +155,7 @@ def epoch_metrics(epoch: int, offset: float = 0.0) -> dict[str, float]:
         "val_loss": 0.7 / epoch,
         "lr": 0.002 / epoch,
         "miou": 0.4 + 0.05 * epoch + offset,
-        "landslide_iou": 0.2 + 0.05 * epoch + offset,
+        "positive_iou": 0.2 + 0.05 * epoch + offset,
     }
 
 
@@ -193,7 +193,7 @@ def conclude(folder: RunFolder, *, created_s: float = CREATED_S, offset: float =
         epoch=EPOCHS,
         epochs=EPOCHS,
         steps=10 * EPOCHS,
-        metrics={name: metrics[name] for name in ("val_loss", "miou", "landslide_iou")},
+        metrics={name: metrics[name] for name in ("val_loss", "miou", "positive_iou")},
         confusion={"tp": 7, "fp": 1, "fn": 3, "tn": 21},
         parameters=Parameters(total=1_000_000, trainable=250_000, adapter=1_234, sites=4),
         weights_sha256=hashlib.sha256(weights).hexdigest(),

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from ablate.data.batches import TrainingBatches
 from ablate.errors import Interrupted
-from ablate.models import Segmenter, TrainableModel, build
+from ablate.models import SegmentationModel, Segmenter, build
 from ablate.runs import RunFolder, State
 from ablate.train import work
-from ablate.train.member import Member
-from ablate.train.setting import Setting
+from ablate.train.cohort_setup import CohortSetup
+from ablate.train.training_run import TrainingRun
 from train.conftest import PlanRun
 from train.test_work import finished, outcome, stop_after
 
@@ -63,13 +63,15 @@ def test_no_more_go_together_than_fit_into_memory(
 ) -> None:
     alone, together = alone_and_together(plan_run, "epochs=1")
     companies: list[int] = []
-    stack = Setting.stack
+    stack = CohortSetup.stack
 
-    def counted(self: Setting, models: Sequence[TrainableModel], images: Tensor) -> list[Tensor]:
+    def counted(
+        self: CohortSetup, models: Sequence[SegmentationModel], images: Tensor
+    ) -> list[Tensor]:
         companies.append(len(models))
         return stack(self, models, images)
 
-    monkeypatch.setattr(Setting, "stack", counted)
+    monkeypatch.setattr(CohortSetup, "stack", counted)
     monkeypatch.setattr("ablate.train.engine.fitting", lambda *_: 2)
     work(paths(together), "cpu")
     assert set(companies) == {1, 2}
@@ -116,13 +118,13 @@ def test_a_finished_member_is_not_trained_again(
     done, other = (plan_run(name, SHORT, "epochs=1") for name in VARIANTS[:2])
     work([done.path], "cpu")
     stepped: list[str] = []
-    step = Member.step
+    step = TrainingRun.step
 
-    def noted(self: Member, loss: float, images: int) -> None:
+    def noted(self: TrainingRun, loss: float, images: int) -> None:
         stepped.append(self.folder.key)
         step(self, loss, images)
 
-    monkeypatch.setattr(Member, "step", noted)
+    monkeypatch.setattr(TrainingRun, "step", noted)
     before = outcome(done)
     work([done.path, other.path], "cpu")
     assert stepped == [other.key] * 3
@@ -175,7 +177,7 @@ def crash(model: Segmenter) -> None:
 
     def look(*_: object) -> None:
         calls.append(1)
-        # Every step of a stack that fails is tried again member by member.
+        # Every step of a stack that fails is tried again run by run.
         if len(calls) > 1:
             raise RuntimeError("out of luck")
 
@@ -228,7 +230,7 @@ def test_what_hinders_all_is_the_failure_of_each(
 # Random numbers ------------------------------------------------------------------------------
 
 
-class Forgetful(TrainableModel):
+class Forgetful(SegmentationModel):
     """Two layers with dropout between them."""
 
     def __init__(self, width: int) -> None:
@@ -266,7 +268,7 @@ def test_each_draws_random_numbers_of_its_own(
 
 
 def test_each_trunk_has_its_own_cohort(plan_run: PlanRun) -> None:
-    names = ("translandseg", "random-trunk", "decoder-only")
+    names = ("translandseg", "random-encoder", "decoder-only")
     alone, together = (
         [plan_run(name, SHORT, "epochs=1", store=store) for name in names]
         for store in ("alone", "together")

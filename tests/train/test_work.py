@@ -18,7 +18,7 @@ from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
 from ablate.runs import Result, RunFolder, State, Store
 from ablate.train import work
-from ablate.train.stop import Stop, stop_on_signals
+from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.worker import checkpoint_of
 from train.conftest import PlanRun
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 from ablate.errors import Diverged, Interrupted
 from ablate.metrics import Confusion, scores
-from ablate.models import TrainableModel
+from ablate.models import SegmentationModel
 from ablate.runs import Event, Progress, RunFolder
+from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.failing import leave_failure
-from ablate.train.setting import Setting, Tally
 from ablate.train.state import Best, TrainingState
 
 _PROGRESS_EVERY_S = 0.3
@@ -19,7 +19,7 @@ _PROGRESS_EVERY_S = 0.3
 _SAVING_SHARE = 0.1
 
 
-class Member:
+class TrainingRun:
     """A run in training, from wherever its folder says that it stopped.
 
     Attributes:
@@ -33,7 +33,7 @@ class Member:
         setting: What it shares with the others.
     """
 
-    def __init__(self, folder: RunFolder, model: TrainableModel, setting: Setting) -> None:
+    def __init__(self, folder: RunFolder, model: SegmentationModel, setting: CohortSetup) -> None:
         """Builds optimiser and schedule, and loads the newest checkpoint."""
         self.folder = folder
         self.state = TrainingState(model, setting.protocol, setting.seed)
@@ -56,7 +56,7 @@ class Member:
         """Whether there is something left to train."""
         return not self.failed and self.state.epoch <= self._setting.protocol.epochs
 
-    def model_in_training(self) -> TrainableModel:
+    def model_in_training(self) -> SegmentationModel:
         """The model, in training mode."""
         model = self.state.model
         # Asked in every step, and setting it takes a millisecond.
@@ -98,7 +98,7 @@ class Member:
         state.step += 1
         state.loss_sum += loss * images
 
-    def end_epoch(self, validated: Tally) -> None:
+    def end_epoch(self, validated: ValidationAccumulator) -> None:
         """Keeps the weights if they are the best, tells the event, saves where due.
 
         Raises:

@@ -10,7 +10,7 @@ from ablate.models.checkpoint import gaps_between, shapes_of
 from ablate.runs import Parameters
 
 
-class TrainableModel(nn.Module):
+class SegmentationModel(nn.Module):
     """A model that maps images (Bx3xSxS, normalised) to logits (Bx1xSxS, above 0: landslide).
 
     What is trained is what ``requires_grad``; everything else is frozen.
@@ -24,11 +24,11 @@ class TrainableModel(nn.Module):
         """
         return [(1.0, self(images))]
 
-    def unreached(self) -> frozenset[str]:
+    def parameters_without_gradient(self) -> frozenset[str]:
         """Names of trained parameters that the loss never moves; none unless a model says so."""
         return frozenset()
 
-    def parameters_counted(self) -> Parameters:
+    def count_parameters(self) -> Parameters:
         """Counts as the paper's Table III does."""
         return Parameters(
             total=sum(value.numel() for value in self.parameters()),

@@ -13,7 +13,7 @@ from ablate.tracking.artifacts import TABLE_TAG, upload
 _METRICS_PER_BATCH = 900
 
 
-class NestedRun:
+class MlflowRun:
     """Keeps one MLflow run equal to one run's folder, and remembers what it told MLflow.
 
     Args:

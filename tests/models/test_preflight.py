@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ablate.models import adapters
-from ablate.models.gate import vacuous
+from ablate.models.preflight import vacuous
 from ablate.spec import SamVariant
 from structures import STRUCTURES
 

@@ -12,7 +12,7 @@ from nano_helpers import Build, backward, scatter
 from torch import Tensor, nn
 
 from ablate.models.adapters import InsideAtl, OutsideAtl
-from ablate.models.released import high_pass
+from ablate.models.atl_released import high_pass
 from ablate.spec import BACKBONES, AtlReleasedAdapter, SamVariant
 from structures import BETWEEN, RELEASED, STRUCTURES, released
 
@@ -135,7 +135,7 @@ def test_every_trained_parameter_gets_a_gradient_and_no_other(
     }
     rounding = 1e-12 * max(sizes.values())
     reached = {name for name, size in sizes.items() if size > rounding}
-    assert reached == model.trainable_state().keys() - model.unreached()
+    assert reached == model.trainable_state().keys() - model.parameters_without_gradient()
     assert "no_mask" in reached
     assert {name.split(".")[1] for name in reached if "image_encoder" in name} == {"prompts"}
 
@@ -147,7 +147,7 @@ def test_the_no_mask_embedding_is_trained_where_it_is_named(build_nano: Build) -
     )
     without, with_it = build_nano(plain), build_nano(trained)
     assert with_it.trainable_state().keys() - without.trainable_state().keys() == {"no_mask"}
-    grown = with_it.parameters_counted().total - without.parameters_counted().total
+    grown = with_it.count_parameters().total - without.count_parameters().total
     assert grown == NANO.prompt_width
     assert torch.equal(with_it.no_mask, without.no_mask)
 
@@ -179,7 +179,7 @@ def test_copies_are_whole_and_stay_apart(build_nano: Build, images: Tensor, name
         expected = model(images)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
             assert torch.equal(twin(images), expected)
-            assert twin.parameters_counted() == model.parameters_counted()
+            assert twin.count_parameters() == model.count_parameters()
             twin.adapters[0].down.weight.add_(1.0)
             assert not torch.equal(twin(images), expected)
             assert torch.equal(model(images), expected)

@@ -11,14 +11,14 @@ from ablate.data import Prepared
 from ablate.data.batches import Batch, TrainingBatches, validation_batches
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
-from ablate.models import Segmenter, Stack, TrainableModel
+from ablate.models import SegmentationModel, Segmenter, Stack
 from ablate.spec import Protocol
 from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
 
 
 @dataclass(frozen=True)
-class Setting:
+class CohortSetup:
     """Everything that a training needs besides the model.
 
     Attributes:
@@ -57,7 +57,9 @@ class Setting:
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
-    def stack(self, models: Sequence[TrainableModel], images: torch.Tensor) -> list[torch.Tensor]:
+    def stack(
+        self, models: Sequence[SegmentationModel], images: torch.Tensor
+    ) -> list[torch.Tensor]:
         """What small models find in a batch (Bx1xSxS each), all at once."""
         together = self._newest_stack(tuple(cast(Segmenter, model) for model in models))
         with self.autocast():
@@ -68,7 +70,7 @@ class Setting:
         """Who goes together changes only when somebody leaves or joins."""
         return lru_cache(maxsize=1)(Stack)
 
-    def logits(self, models: Sequence[TrainableModel], batch: Batch) -> list[torch.Tensor]:
+    def logits(self, models: Sequence[SegmentationModel], batch: Batch) -> list[torch.Tensor]:
         """What models find in validation images (Bx1xSxS each)."""
         for model in models:
             model.eval()
@@ -83,7 +85,7 @@ class Setting:
 
 
 @dataclass
-class Tally:
+class ValidationAccumulator:
     """What a validation has found so far.
 
     Attributes:
@@ -93,7 +95,7 @@ class Tally:
     confusions: list[Confusion] = field(default_factory=list)
     _loss_sum: float = 0.0
 
-    def add(self, setting: Setting, batch: Batch, logits: torch.Tensor) -> None:
+    def add(self, setting: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
         """Counts a batch."""
         self._loss_sum += setting.loss(logits, batch).item() * len(batch.indices)
         self.confusions += confusion_per_image(logits, batch.masks)

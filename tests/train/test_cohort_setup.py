@@ -6,7 +6,7 @@ import torch
 
 from ablate.data import open_images, prepare, split
 from ablate.registry import Catalogue
-from ablate.train.setting import Setting
+from ablate.train.cohort_setup import CohortSetup
 from train.conftest import TINY
 
 
@@ -15,7 +15,7 @@ def test_batches_come_on_the_settings_device(tmp_path: Path) -> None:
     prepared = prepare(open_images(protocol.data, None), protocol.image_size_px, tmp_path)
     parts = split(len(prepared.names), protocol.split)
     meta = torch.device("meta")
-    setting = Setting(protocol, 0, prepared, *parts, meta, "float32")
+    setting = CohortSetup(protocol, 0, prepared, *parts, meta, "float32")
     for batches, indices in zip(
         (setting.training_batches().epoch(1), setting.validation_batches(1)), parts, strict=True
     ):

@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.ops import Conv2dNormActivation
 
+from ablate.models.interface import SegmentationModel
 from ablate.models.resnets import Features, ResNetEncoder
-from ablate.models.trainable import TrainableModel
 from ablate.runs import Parameters
 from ablate.spec import ARCHITECTURES, ArchitectureName, CnnVariant
 
@@ -244,7 +244,7 @@ _HEADS: dict[ArchitectureName, Callable[[int], nn.Module]] = {
 # Models -----------------------------------------------------------------------------------
 
 
-class Cnn(TrainableModel):
+class Cnn(SegmentationModel):
     """An encoder, a head and perhaps an auxiliary head; all of it is trained.
 
     It has dropout and batch normalisation: ``train()`` and ``eval()`` matter.
@@ -289,7 +289,7 @@ class Cnn(TrainableModel):
             weighted.append((self.auxiliary_weight, logits))
         return weighted
 
-    def unreached(self) -> frozenset[str]:
+    def parameters_without_gradient(self) -> frozenset[str]:
         """Names of the biases that the training loss never moves: gradient zero but for rounding.
 
         - A key's in criss-cross attention: it adds one number to all the scores of a position,
@@ -340,4 +340,4 @@ def count_cnn(variant: CnnVariant, classes: int = 1) -> Parameters:
             do without.
     """
     with torch.device("meta"):
-        return Cnn(variant, classes).parameters_counted()
+        return Cnn(variant, classes).count_parameters()

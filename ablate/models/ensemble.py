@@ -7,7 +7,7 @@ the adapters, takes turns between the blocks.
 
 What a variant gets does not depend on the others: each layer does for every variant what it does
 for one, slice by slice, in operations whose rounding knows nothing of how many slices there are.
-On one thread of a CPU, which training gives SAM-nano, ``tests/models/test_stacked.py`` holds
+On one thread of a CPU, which training gives SAM-nano, ``tests/models/test_ensemble.py`` holds
 that, bit for bit; on more, how a product is cut depends on how many there are.
 
 Maps are K·BxHxWxM: those of the first variant's B images, then those of the second's.
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.models.adapters import InsideAtl, OutsideAtl, attend
-from ablate.models.released import PromptedEncoder
+from ablate.models.atl_released import PromptedEncoder
 from ablate.models.segmenter import Segmenter
 from ablate.models.small_attention import SmallAttention, positions
 

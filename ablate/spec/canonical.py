@@ -1,16 +1,8 @@
-"""What every spec shares: frozen, strict, and with one canonical form to hash."""
+"""The one canonical form of a value, and its digest."""
 
 import hashlib
 import json
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict
-
-
-class Frozen(BaseModel):
-    """An immutable value; unknown keys are refused and types are not coerced."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def canonical_json(value: Any) -> str:

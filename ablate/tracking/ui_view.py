@@ -17,7 +17,7 @@ _COLUMNS = (
     "metrics.`final/f1`",
     "metrics.`final/overall_accuracy`",
     "metrics.`final/miou`",
-    "metrics.`final/landslide_iou`",
+    "metrics.`final/positive_iou`",
     "metrics.`parameters/trainable`",
 )
 _STATE = {

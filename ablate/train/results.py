@@ -14,8 +14,8 @@ from safetensors.torch import save
 from ablate.data import Prepared
 from ablate.metrics import Confusion, scores
 from ablate.runs import Machine, Parameters, Result, RunFolder, atomic
-from ablate.train.member import Member
-from ablate.train.setting import Setting, Tally
+from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
+from ablate.train.training_run import TrainingRun
 
 PANELS = 4
 """How many validation images, the first ones, get a panel."""
@@ -24,20 +24,20 @@ _PANEL_SIDE_PX = 256
 _HIT, _FALSE_ALARM, _MISS = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
 
-def conclude(member: Member, setting: Setting, machine: Machine) -> None:
+def conclude(run: TrainingRun, setting: CohortSetup, machine: Machine) -> None:
     """Evaluates the selected epoch's weights once more and publishes the result.
 
     Args:
-        member: Trained to the end; its model gets the selected weights.
+        run: Trained to the end; its model gets the selected weights.
         setting: What it was trained under.
         machine: What the run was computed on.
     """
-    folder, state = member.folder, member.state
+    folder, state = run.folder, run.state
     if state.best is None:
         raise AssertionError("a training ends with a validation")
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
-    tally = Tally()
+    tally = ValidationAccumulator()
     for batch in setting.validation_batches(state.best.epoch):
         (logits,) = setting.logits([state.model], batch)
         masks = (logits > 0).cpu().numpy()[:, 0]
@@ -54,7 +54,7 @@ def conclude(member: Member, setting: Setting, machine: Machine) -> None:
         steps=state.step,
         metrics={"val_loss": tally.loss},
         trained=state.model.trainable_state(),
-        parameters=state.model.parameters_counted(),
+        parameters=state.model.count_parameters(),
         machine=machine,
         spent_s=state.elapsed_s + time.monotonic() - started,
     )

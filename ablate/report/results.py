@@ -42,7 +42,7 @@ class Reading:
     cause: str | None
 
 
-def read_runs(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> list[Reading]:
+def read_results(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> list[Reading]:
     """Reads every run's folder, in the order of ``runs``.
 
     Raises:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ablate.models.baselines import Cnn, build_cnn
-from ablate.models.sam import build, load_weights, with_random_trunk
+from ablate.models.cnn import Cnn, build_cnn
+from ablate.models.interface import SegmentationModel
+from ablate.models.sam import build, load_weights, with_random_encoder
 from ablate.models.segmenter import Segmenter
-from ablate.models.trainable import TrainableModel
 from ablate.spec import BACKBONES, BackboneName, CnnVariant, SamVariant, Variant
 
 _BACKBONE: BackboneName = "vit_nano"
@@ -27,7 +27,7 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
 
     - the parts that it trains must be trainable and everything else frozen,
     - every trained parameter must get a gradient (but for those that no single mask can reach,
-      ``Segmenter.unreached``),
+      ``Segmenter.parameters_without_gradient``),
     - no two variants may compute the same from the same random numbers: what tells them apart in
       the registry would change nothing in the model.
 
@@ -36,7 +36,7 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     """
     problems: list[str] = []
     seen: dict[bytes, str] = {}
-    model: TrainableModel
+    model: SegmentationModel
     weights = load_weights(_BACKBONE, None)
     for name, variant in rows.items():
         if isinstance(variant, SamVariant):
@@ -60,8 +60,8 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
 
 def _sam(variant: SamVariant, weights: Mapping[str, Tensor]) -> tuple[Segmenter, list[str]]:
     """A variant on SAM-nano, its parameters scattered, and what is wrongly frozen in it."""
-    if variant.trunk == "random":
-        weights = with_random_trunk(weights, _BACKBONE, seed=0)
+    if variant.encoder_weights == "random":
+        weights = with_random_encoder(weights, _BACKBONE, seed=0)
     size_px = BACKBONES[_BACKBONE].image_size_px
     model = build(variant, _BACKBONE, image_size_px=size_px, weights=weights, seed=0).double()
     wrongly_frozen = _wrongly_frozen(model, variant)
@@ -78,7 +78,7 @@ def _cnn(variant: CnnVariant) -> tuple[Cnn, list[str]]:
     return model, [f"{name} is to be trained but frozen" for name in frozen]
 
 
-def _one_gradient(model: TrainableModel) -> bytes:
+def _one_gradient(model: SegmentationModel) -> bytes:
     """Takes the gradient of one step; what it is taken of, as bytes that tell models apart."""
     is_cnn = isinstance(model, Cnn)
     side = _CNN_SIZE_PX if is_cnn else BACKBONES[_BACKBONE].image_size_px
@@ -126,12 +126,12 @@ def _wrongly_frozen(model: Segmenter, variant: SamVariant) -> list[str]:
     return problems
 
 
-def _without_gradient(model: TrainableModel) -> list[str]:
-    unreached = model.unreached()
+def _without_gradient(model: SegmentationModel) -> list[str]:
+    parameters_without_gradient = model.parameters_without_gradient()
     return [
         f"{name} gets no gradient: it is built but never used"
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
-        and name not in unreached
+        and name not in parameters_without_gradient
         and (parameter.grad is None or not parameter.grad.any())
     ]
