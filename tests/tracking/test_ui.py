@@ -42,10 +42,11 @@ def test_a_server_has_an_interface_of_its_own(tmp_path):
 
 def test_the_server_keeps_to_itself(monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
-    told = environment.server_environment()
-    assert "MLFLOW_RUN_ID" not in told
-    assert told["MLFLOW_DISABLE_TELEMETRY"] == told["DO_NOT_TRACK"] == "true"
-    assert told["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    environ = environment.server_environment()
+    assert "MLFLOW_RUN_ID" not in environ
+    assert environ["MLFLOW_DISABLE_TELEMETRY"] == environ["DO_NOT_TRACK"] == "true"
+    assert environ["PYTHONSAFEPATH"]
+    assert environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 
 def free_port():
