@@ -4,12 +4,12 @@ A scene is painted as a landscape is: terrain from band-limited noise with a val
 with its seasons, fields, rock, quarries, a river, roads and houses; then landslides, each
 released on a steep slope and traced downslope. Every layer gives a colour *and* a height, so that
 one sun lights hills, tree crowns, head scarps and quarry benches alike. Fields, rock, quarries and
-roads share the scene's soil colours with the landslides: shape, texture and place tell them
-apart, brightness and colour do not.
+roads share the scene's soil colours with the landslides: they differ in shape, texture and
+place, not in brightness and colour.
 
 All lengths are in frame widths and all noise is cut off at the same number of cycles per frame:
 ``(seed, index)`` decides the landscape, ``size_px`` only how finely it is sampled. The constants
-that say how things look were tuned by eye on contact sheets.
+of the looks were tuned by eye on contact sheets.
 """
 
 from dataclasses import dataclass

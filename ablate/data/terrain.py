@@ -24,7 +24,7 @@ class Land:
         ground: Height of the bare ground, HxW.
         valley: Distance to the valley's line, HxW.
         grain: Fine texture shared by every kind of ground, HxW, of unit variance.
-        surface: Height of the ground and of what stands on it, HxW, painted in place.
+        surface: Height of the ground and of all that is on it, HxW, painted in place.
         albedo: Colour without light, 3xHxW, in [0, 1], painted in place.
     """
 
@@ -37,13 +37,13 @@ class Land:
     albedo: Field
 
     def paint(self, cover: Field, colour: Field) -> None:
-        """Lays a colour (3x1x1 or 3xHxW) over the land where cover (HxW, in [0, 1]) says."""
+        """Lays a colour (3x1x1 or 3xHxW) over the land, weighted by cover (HxW, in [0, 1])."""
         layer = colour - self.albedo
         layer *= cover
         np.add(self.albedo, layer, out=self.albedo)
 
     def level(self, cover: Field, height: Field) -> None:
-        """Brings the surface to a height (HxW) where cover (HxW, in [0, 1]) says."""
+        """Brings the surface to a height (HxW), weighted by cover (HxW, in [0, 1])."""
         np.add(self.surface, cover * (height - self.surface), out=self.surface)
 
     def smoothed(self, width: float) -> Field:
