@@ -21,7 +21,7 @@ A file's name is the name of what it declares, and no key. Every file may begin 
 `extends: NAME`: it then alters the file of that name, mapping by mapping; a mapping of another
 `kind` and every list replace the other file's. A variant does not take over the label.
 
-Values are those of YAML 1.2: numbers are decimal, only `true` and `false` are truth values, and
+Values are those of YAML 1.2: numbers are decimal, only `true` and `false` are booleans, and
 what YAML 1.1 reads differently (`yes`, `010`, `1:30`, a date) is refused until it is quoted.
 """
 _FILES = {
