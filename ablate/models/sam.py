@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.errors import WeightsError
 from ablate.models.adapters import insert
-from ablate.models.attention import install
+from ablate.models.attention import replace_attention
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
 from ablate.models.nano import nano_weights
 from ablate.models.segmenter import Segmenter
@@ -32,7 +32,7 @@ _PROMPT_WEIGHTS = (
 )
 
 
-def bare(backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta") -> Sam:
+def sam_without_weights(backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta") -> Sam:
     """SAM without values, its state dict in the official layout.
 
     What the official models share (segment_anything/build_sam.py) stands here as numbers; what
@@ -86,7 +86,7 @@ def bare(backbone: BackboneName, image_size_px: int | None = None, *, device: st
 
 @cache
 def _shapes(backbone: BackboneName) -> Shapes:
-    return shapes_of(bare(backbone).state_dict())
+    return shapes_of(sam_without_weights(backbone).state_dict())
 
 
 # Weights ----------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def with_random_encoder(
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        drawn = bare(backbone, device="cpu").image_encoder.state_dict(prefix="image_encoder.")
+        drawn = sam_without_weights(backbone, device="cpu").image_encoder.state_dict(prefix="image_encoder.")
     return {**weights, **{name: drawn[name].to(weights[name].device) for name in drawn}}
 
 
@@ -191,7 +191,7 @@ def with_half_precision_encoder(
     """
     products = {
         f"image_encoder.{owner}.{name}"
-        for owner, module in bare(backbone).image_encoder.named_modules()
+        for owner, module in sam_without_weights(backbone).image_encoder.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d)
         for name, _ in module.named_parameters(recurse=False)
     }
@@ -203,7 +203,7 @@ def with_half_precision_encoder(
 # Building ---------------------------------------------------------------------------------
 
 
-def whole(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, Tensor]) -> Sam:
+def load_sam(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, Tensor]) -> Sam:
     """SAM with its values, the prompt encoder included, all of it frozen.
 
     Args:
@@ -213,7 +213,7 @@ def whole(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, T
         weights: The result of ``load_weights``, on any one device; the parameters share its
             memory.
     """
-    sam = bare(backbone, image_size_px)
+    sam = sam_without_weights(backbone, image_size_px)
     sam.load_state_dict(weights, strict=True, assign=True)
     sam.requires_grad_(False)
     if image_size_px != sam.image_encoder.img_size:
@@ -235,7 +235,7 @@ def build(
     Args:
         variant: What is inserted and what is trained.
         backbone: The SAM that ``weights`` are of.
-        image_size_px: Side of the images, as in ``whole``.
+        image_size_px: Side of the images, as in ``load_sam``.
         weights: The result of ``load_weights``, on any one device. Frozen parameters share its
             memory, so that many variants on one device hold one trunk; the mask decoder's
             parameters are copies.
@@ -246,10 +246,10 @@ def build(
     Returns:
         The model on the device of ``weights``.
     """
-    sam = whole(backbone, image_size_px=image_size_px, weights=weights)
+    sam = load_sam(backbone, image_size_px=image_size_px, weights=weights)
     sam.mask_decoder = copy.deepcopy(sam.mask_decoder)
     if not sams_attention:
-        install(sam.image_encoder)
+        replace_attention(sam.image_encoder)
     return _assemble(sam, variant, seed)
 
 
@@ -260,7 +260,7 @@ def count(variant: SamVariant, backbone: BackboneName) -> Parameters:
         variant: What is inserted and what is trained.
         backbone: The SAM that it is inserted into.
     """
-    frozen = bare(backbone).requires_grad_(False)
+    frozen = sam_without_weights(backbone).requires_grad_(False)
     return _assemble(frozen, variant, seed=0).count_parameters()
 
 

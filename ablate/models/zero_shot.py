@@ -14,7 +14,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from ablate.models.sam import bare, whole
+from ablate.models.sam import load_sam, sam_without_weights
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, Everything, InteriorPoints, ZeroShotVariant
 
@@ -32,7 +32,7 @@ class ZeroShot:
     other model's) and answers, in float32. Nothing is kept from one image to the next.
 
     Args:
-        sam: SAM with its prompt encoder, as ``ablate.models.sam.whole`` gives it.
+        sam: SAM with its prompt encoder, as ``ablate.models.sam.load_sam`` gives it.
         prompts: What SAM is asked.
     """
 
@@ -64,7 +64,7 @@ class ZeroShot:
         with torch.inference_mode():
             if isinstance(self.prompts, InteriorPoints):
                 return _from_points(self.sam, image, interior_points(truth))
-            return landslides_among(_every_mask(self.sam, self.prompts, image), truth)
+            return positive_masks(_every_mask(self.sam, self.prompts, image), truth)
 
     def count_parameters(self) -> Parameters:
         """Counts all of SAM, the prompt encoder included; none of it is trained."""
@@ -91,7 +91,7 @@ def build_zero_shot(
             lies on ``device``.
         device: Where SAM computes.
     """
-    sam = whole(backbone, image_size_px=image_size_px, weights=weights)
+    sam = load_sam(backbone, image_size_px=image_size_px, weights=weights)
     return ZeroShot(sam.to(device).eval(), variant.prompts)
 
 
@@ -102,7 +102,7 @@ def count_zero_shot(variant: ZeroShotVariant, backbone: BackboneName) -> Paramet
         variant: What SAM is asked.
         backbone: Which SAM.
     """
-    return ZeroShot(bare(backbone), variant.prompts).count_parameters()
+    return ZeroShot(sam_without_weights(backbone), variant.prompts).count_parameters()
 
 
 # Interior points --------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def _every_mask(sam: Sam, prompts: Everything, image: Image) -> list[Mask]:
     return [record["segmentation"] for record in generator.generate(image)]
 
 
-def landslides_among(masks: Iterable[Mask], truth: Mask) -> Mask:
+def positive_masks(masks: Iterable[Mask], truth: Mask) -> Mask:
     """The union of the masks that are landslide in more than half of their pixels.
 
     Args:

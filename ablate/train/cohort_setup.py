@@ -95,9 +95,9 @@ class ValidationAccumulator:
     confusions: list[Confusion] = field(default_factory=list)
     _loss_sum: float = 0.0
 
-    def add(self, setting: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
+    def add(self, setup: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
         """Counts a batch."""
-        self._loss_sum += setting.loss(logits, batch).item() * len(batch.indices)
+        self._loss_sum += setup.loss(logits, batch).item() * len(batch.indices)
         self.confusions += confusion_per_image(logits, batch.masks)
 
     @property

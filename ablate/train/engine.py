@@ -25,17 +25,17 @@ class Engine:
     together as fit into memory (``ablate.models.Stack``).
 
     Args:
-        setting: What the runs share.
+        setup: What the runs share.
         runs: Each from wherever it stopped.
         stop: Looked at after every batch.
     """
 
-    def __init__(self, setting: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
+    def __init__(self, setup: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
         """Computes nothing yet."""
-        self._setting = setting
+        self._setup = setup
         self._members = runs
         self._stop = stop
-        self._batches = setting.training_batches()
+        self._batches = setup.training_batches()
         # Found out with the first batch.
         self._together: int | None = None
         self._charged = time.monotonic()
@@ -78,11 +78,11 @@ class Engine:
 
     def _fitting(self, run: TrainingRun, batch: Batch) -> int:
         """How many like this one fit into memory; all, where that cannot be told."""
-        if not self._setting.stacked:
+        if not self._setup.stacked:
             return 1
         model = run.model_in_training()
         fit = fitting(
-            model, lambda: self._setting.stack([model], batch.images), self._setting.device
+            model, lambda: self._setup.stack([model], batch.images), self._setup.device
         )
         return fit or len(self._members)
 
@@ -105,13 +105,13 @@ class Engine:
         for run, loss in zip(together, losses, strict=True):
             with run.attempt():
                 run.step(loss, len(batch.indices))
-                run.say_progress(loss, self._batches.steps_per_epoch)
+                run.report_progress(loss, self._batches.steps_per_epoch)
 
     def _backward(self, together: list[TrainingRun], batch: Batch) -> list[float]:
         """Losses and, where they are finite, gradients; no two runs share a parameter."""
         for run in together:
             run.state.optimizer.zero_grad(set_to_none=True)
-        if self._setting.stacked:
+        if self._setup.stacked:
             losses = self._stacked_losses(together, batch)
         else:
             losses = [self._loss(run, batch) for run in together]
@@ -124,21 +124,21 @@ class Engine:
     def _loss(self, run: TrainingRun, batch: Batch) -> torch.Tensor:
         """Over all that the model is asked to learn from."""
         model = run.model_in_training()
-        with run.state.randomness(), self._setting.autocast():
+        with run.state.randomness(), self._setup.autocast():
             weighted = model.weighted_logits(batch.images)
-        losses = [weight * self._setting.loss(logits, batch) for weight, logits in weighted]
+        losses = [weight * self._setup.loss(logits, batch) for weight, logits in weighted]
         return torch.stack(losses).sum()
 
     def _stacked_losses(self, together: list[TrainingRun], batch: Batch) -> list[torch.Tensor]:
         """The same for Segmenters, which draw no random numbers."""
         models = [run.model_in_training() for run in together]
-        found = self._setting.stack(models, batch.images)
-        return [self._setting.loss(logits, batch) for logits in found]
+        found = self._setup.stack(models, batch.images)
+        return [self._setup.loss(logits, batch) for logits in found]
 
     def _validate(self, group: list[TrainingRun], epoch: int) -> None:
         """Ends the epoch."""
         tallies = {run: ValidationAccumulator() for run in group}
-        for batch in self._setting.validation_batches(epoch):
+        for batch in self._setup.validation_batches(epoch):
             look = partial(self._look, batch=batch, tallies=tallies)
             for together in self._companies(group, batch):
                 self._sharing_blame(together, look)
@@ -154,10 +154,10 @@ class Engine:
         tallies: dict[TrainingRun, ValidationAccumulator],
     ) -> None:
         """What runs find in a validation batch."""
-        found = self._setting.logits([run.state.model for run in together], batch)
+        found = self._setup.logits([run.state.model for run in together], batch)
         for run, logits in zip(together, found, strict=True):
             with run.attempt():
-                tallies[run].add(self._setting, batch, logits)
+                tallies[run].add(self._setup, batch, logits)
 
     def _after(self, group: list[TrainingRun]) -> list[TrainingRun]:
         """Charges the time since the last batch to the group, and looks whether to stop.
@@ -167,7 +167,7 @@ class Engine:
         """
         now = time.monotonic()
         for run in group:
-            run.state.elapsed_s += (now - self._charged) / len(group)
+            run.state.train_s += (now - self._charged) / len(group)
         self._charged = now
         if self._stop.requested:
             save_all(self._members)

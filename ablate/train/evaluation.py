@@ -20,22 +20,22 @@ _SAVE_EVERY_S = 20.0
 
 
 def evaluate(
-    folder: RunFolder, model: ZeroShot, setting: CohortSetup, machine: Machine, stop: Stop
+    folder: RunFolder, model: ZeroShot, setup: CohortSetup, machine: Machine, stop: Stop
 ) -> None:
     """Segments every validation image, going on from wherever the folder says it stopped.
 
     Args:
         folder: The run's folder.
         model: SAM and what it is asked.
-        setting: The data; its precision is not asked for.
+        setup: The data; its precision is not asked for.
         machine: What the run is computed on.
         stop: Looked at after every image.
 
     Raises:
         Interrupted: If a stop was asked for; what is evaluated is saved.
     """
-    prepared, validation = setting.prepared, setting.validation
-    confusions, spent_before_s = _load(folder)
+    prepared, validation = setup.prepared, setup.validation
+    confusions, train_before_s = _load(folder)
     started = saved = time.monotonic()
     for position in range(len(confusions), len(validation)):
         index = validation[position]
@@ -47,11 +47,11 @@ def evaluate(
             write_panel(folder, prepared, index, prediction)
         now, stopping = time.monotonic(), stop.requested
         if stopping or now - saved > _SAVE_EVERY_S:
-            _save(folder, confusions, spent_before_s + now - started)
+            _save(folder, confusions, train_before_s + now - started)
             saved = now
         if stopping:
             raise Interrupted(f"stopped after {len(confusions)} of {len(validation)} images")
-        _say_progress(folder, len(confusions), len(validation))
+        _report_progress(folder, len(confusions), len(validation))
     publish(
         folder,
         [prepared.names[index] for index in validation],
@@ -63,12 +63,12 @@ def evaluate(
         trained={},
         parameters=model.count_parameters(),
         machine=machine,
-        spent_s=spent_before_s + time.monotonic() - started,
+        train_s=train_before_s + time.monotonic() - started,
     )
 
 
-def _save(folder: RunFolder, confusions: list[Confusion], spent_s: float) -> None:
-    content = {"confusions": [astuple(each) for each in confusions], "spent_s": spent_s}
+def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> None:
+    content = {"confusions": [astuple(each) for each in confusions], "train_s": train_s}
     folder.save_checkpoint(len(confusions), json.dumps(content).encode())
 
 
@@ -78,10 +78,10 @@ def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
     if content is None:
         return [], 0.0
     saved = json.loads(content)
-    return [Confusion(*cells) for cells in saved["confusions"]], saved["spent_s"]
+    return [Confusion(*cells) for cells in saved["confusions"]], saved["train_s"]
 
 
-def _say_progress(folder: RunFolder, done: int, images: int) -> None:
+def _report_progress(folder: RunFolder, done: int, images: int) -> None:
     folder.write_progress(
         Progress(
             epoch=1,

@@ -24,12 +24,12 @@ _PANEL_SIDE_PX = 256
 _HIT, _FALSE_ALARM, _MISS = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
 
-def conclude(run: TrainingRun, setting: CohortSetup, machine: Machine) -> None:
+def conclude(run: TrainingRun, setup: CohortSetup, machine: Machine) -> None:
     """Evaluates the selected epoch's weights once more and publishes the result.
 
     Args:
         run: Trained to the end; its model gets the selected weights.
-        setting: What it was trained under.
+        setup: What it was trained under.
         machine: What the run was computed on.
     """
     folder, state = run.folder, run.state
@@ -38,25 +38,25 @@ def conclude(run: TrainingRun, setting: CohortSetup, machine: Machine) -> None:
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
     tally = ValidationAccumulator()
-    for batch in setting.validation_batches(state.best.epoch):
-        (logits,) = setting.logits([state.model], batch)
+    for batch in setup.validation_batches(state.best.epoch):
+        (logits,) = setup.logits([state.model], batch)
         masks = (logits > 0).cpu().numpy()[:, 0]
         wanted = max(0, PANELS - len(tally.confusions))
         for index, mask in zip(batch.indices[:wanted], masks, strict=False):
-            write_panel(folder, setting.prepared, index, mask)
-        tally.add(setting, batch, logits)
+            write_panel(folder, setup.prepared, index, mask)
+        tally.add(setup, batch, logits)
     publish(
         folder,
-        [setting.prepared.names[index] for index in setting.validation],
+        [setup.prepared.names[index] for index in setup.validation],
         tally.confusions,
         epoch=state.best.epoch,
-        epochs=setting.protocol.epochs,
+        epochs=setup.protocol.epochs,
         steps=state.step,
         metrics={"val_loss": tally.loss},
         trained=state.model.trainable_state(),
         parameters=state.model.count_parameters(),
         machine=machine,
-        spent_s=state.elapsed_s + time.monotonic() - started,
+        train_s=state.train_s + time.monotonic() - started,
     )
 
 
@@ -72,7 +72,7 @@ def publish(
     trained: dict[str, torch.Tensor],
     parameters: Parameters,
     machine: Machine,
-    spent_s: float,
+    train_s: float,
 ) -> None:
     """Writes confusions and weights, then the result: the run is done.
 
@@ -87,7 +87,7 @@ def publish(
         trained: The weights to keep; empty where nothing is trained.
         parameters: Counted on the model.
         machine: What the run was computed on.
-        spent_s: Seconds spent, over all resumptions.
+        train_s: Seconds spent, over all resumptions.
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
@@ -105,7 +105,7 @@ def publish(
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
             finished=time.time(),
-            train_s=spent_s,
+            train_s=train_s,
         )
     )
 

@@ -30,17 +30,17 @@ class TrainingRun:
     Args:
         folder: The run's folder.
         model: Frozen and adapted, on its device.
-        setting: What it shares with the others.
+        setup: What it shares with the others.
     """
 
-    def __init__(self, folder: RunFolder, model: SegmentationModel, setting: CohortSetup) -> None:
+    def __init__(self, folder: RunFolder, model: SegmentationModel, setup: CohortSetup) -> None:
         """Builds optimiser and schedule, and loads the newest checkpoint."""
         self.folder = folder
-        self.state = TrainingState(model, setting.protocol, setting.seed)
+        self.state = TrainingState(model, setup.protocol, setup.seed)
         if checkpoint := folder.load_checkpoint():
             self.state.load(checkpoint)
         folder.cut_events(self.state.epoch - 1)
-        self._setting = setting
+        self._setup = setup
         self.failed = False
         self._saved = self.position
         self._next_save_s = 0.0
@@ -54,7 +54,7 @@ class TrainingRun:
     @property
     def going(self) -> bool:
         """Whether there is something left to train."""
-        return not self.failed and self.state.epoch <= self._setting.protocol.epochs
+        return not self.failed and self.state.epoch <= self._setup.protocol.epochs
 
     def model_in_training(self) -> SegmentationModel:
         """The model, in training mode."""
@@ -109,13 +109,13 @@ class TrainingRun:
         if not math.isfinite(val_loss):
             raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
         metrics = {
-            "train_loss": state.loss_sum / len(self._setting.train),
+            "train_loss": state.loss_sum / len(self._setup.train),
             "val_loss": val_loss,
             "lr": float(state.schedule.get_last_lr()[0]),
             **scores(sum(validated.confusions, Confusion.none())),
         }
         if (
-            self._setting.protocol.selection == "last"
+            self._setup.protocol.selection == "last"
             or state.best is None
             or val_loss < state.best.val_loss
         ):
@@ -131,7 +131,7 @@ class TrainingRun:
         self.folder.append_event(
             Event(epoch=epoch, step=state.step, time=time.time(), metrics=metrics)
         )
-        if state.elapsed_s >= self._next_save_s:
+        if state.train_s >= self._next_save_s:
             self.save()
 
     def save(self) -> None:
@@ -142,9 +142,9 @@ class TrainingRun:
         self.folder.save_checkpoint(self.state.step, self.state.to_bytes())
         self._saved = self.position
         # On the run's own clock: others of the cohort save in the meantime.
-        self._next_save_s = self.state.elapsed_s + (time.monotonic() - started) / _SAVING_SHARE
+        self._next_save_s = self.state.train_s + (time.monotonic() - started) / _SAVING_SHARE
 
-    def say_progress(self, loss: float, steps_per_epoch: int) -> None:
+    def report_progress(self, loss: float, steps_per_epoch: int) -> None:
         """Tells displays how far the run is, now and then."""
         now = time.monotonic()
         if now - self._last_progress < _PROGRESS_EVERY_S:
@@ -153,7 +153,7 @@ class TrainingRun:
         self.folder.write_progress(
             Progress(
                 epoch=self.state.epoch,
-                epochs=self._setting.protocol.epochs,
+                epochs=self._setup.protocol.epochs,
                 step_in_epoch=self.state.step_in_epoch,
                 steps_per_epoch=steps_per_epoch,
                 loss=loss,

@@ -125,9 +125,9 @@ def _train(
     """The path of a cohort: data, weights, models, training or evaluation, results."""
     spec, store = folders[0].spec(), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
-    setting = _setting(spec, store, device)
+    setup = _cohort_setup(spec, store, device)
     # What is only evaluated computes in full precision.
-    half = setting.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
+    half = setup.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
     kept = f"{spec.weights.sha256} {half} {_random_encoder_seed(spec)}"
     if kept not in weights:
         weights[kept] = _load(spec, store, device, half=half)
@@ -136,9 +136,9 @@ def _train(
         try:
             model = _model(folder.spec(), weights[kept], device)
             if isinstance(model, ZeroShot):
-                evaluate(folder, model, setting, machine(device, "float32"), stop)
+                evaluate(folder, model, setup, machine(device, "float32"), stop)
             else:
-                runs.append(TrainingRun(folder, model, setting))
+                runs.append(TrainingRun(folder, model, setup))
         except Interrupted:
             raise
         except Exception as error:
@@ -147,7 +147,7 @@ def _train(
     # a twentieth of SAM-nano's time.
     gc.freeze()
     try:
-        Engine(setting, runs, stop).train()
+        Engine(setup, runs, stop).train()
     finally:
         gc.unfreeze()
     trained = [run for run in runs if not run.failed]
@@ -156,10 +156,10 @@ def _train(
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
         with run.attempt():
-            conclude(run, setting, machine(device, setting.precision))
+            conclude(run, setup, machine(device, setup.precision))
 
 
-def _setting(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
+def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
     """What the runs of a cohort share besides the weights."""
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
