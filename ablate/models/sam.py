@@ -22,7 +22,6 @@ from ablate.models.attention import replace_attention
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
 from ablate.models.nano import nano_weights
 from ablate.models.segmenter import Segmenter
-from ablate.runs import Parameters
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, SamVariant
 
 # All that decoding without prompts takes from the prompt encoder.
@@ -32,11 +31,13 @@ _PROMPT_WEIGHTS = (
 )
 
 
-def sam_without_weights(backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta") -> Sam:
+def sam_without_weights(
+    backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta"
+) -> Sam:
     """SAM without values, its state dict in the official layout.
 
-    What the official models share (segment_anything/build_sam.py) stands here as numbers; what
-    differs comes from ``BACKBONES``.
+    What the official models share (segment_anything/build_sam.py) is written here as numbers;
+    what differs comes from ``BACKBONES``.
 
     Args:
         backbone: Which geometry.
@@ -162,7 +163,7 @@ def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, T
 def with_random_encoder(
     weights: Mapping[str, Tensor], backbone: BackboneName, seed: int
 ) -> dict[str, Tensor]:
-    """The weights with a random image encoder: nothing is known of pictures, all else stays.
+    """The weights with a random image encoder; all other tensors stay as they are.
 
     Its values are those that segment_anything's own constructors draw.
 
@@ -173,7 +174,9 @@ def with_random_encoder(
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        drawn = sam_without_weights(backbone, device="cpu").image_encoder.state_dict(prefix="image_encoder.")
+        drawn = sam_without_weights(backbone, device="cpu").image_encoder.state_dict(
+            prefix="image_encoder."
+        )
     return {**weights, **{name: drawn[name].to(weights[name].device) for name in drawn}}
 
 
@@ -182,8 +185,8 @@ def with_half_precision_encoder(
 ) -> dict[str, Tensor]:
     """The weights with those of the encoder's products in bfloat16: half the memory to hold.
 
-    What is computed under autocast stays the same, bit for bit: it would make the same copies of
-    these weights, anew in every pass, since it remembers copies of trained weights alone.
+    What is computed under autocast stays the same, bit for bit: autocast would make the same copies
+    of these weights again in every pass, since it caches copies of trained weights only.
 
     Args:
         weights: The result of ``load_weights``; all other tensors are shared.
@@ -237,8 +240,8 @@ def build(
         backbone: The SAM that ``weights`` are of.
         image_size_px: Side of the images, as in ``load_sam``.
         weights: The result of ``load_weights``, on any one device. Frozen parameters share its
-            memory, so that many variants on one device hold one trunk; the mask decoder's
-            parameters are copies.
+            memory, so that many variants on one device hold one image encoder; the mask
+            decoder's parameters are copies.
         seed: Decides the adapters' initial values; the global generator is left alone.
         sams_attention: Keep SAM's own attention, which holds all its scores. To compare with: the
             encoder is then SAM's bit for bit, else it differs by rounding.
@@ -250,22 +253,17 @@ def build(
     sam.mask_decoder = copy.deepcopy(sam.mask_decoder)
     if not sams_attention:
         replace_attention(sam.image_encoder)
-    return _assemble(sam, variant, seed)
+    return assemble(sam, variant, seed)
 
 
-def count(variant: SamVariant, backbone: BackboneName) -> Parameters:
-    """Counts a variant's parameters at the native image size, without weights or memory.
+def assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
+    """Inserts adapters into a frozen SAM and unfreezes: by module, never by a parameter's name.
 
     Args:
+        sam: Without gradients; its modules become the model's, its image encoder is changed.
         variant: What is inserted and what is trained.
-        backbone: The SAM that it is inserted into.
+        seed: Decides the adapters' initial values.
     """
-    frozen = sam_without_weights(backbone).requires_grad_(False)
-    return _assemble(frozen, variant, seed=0).count_parameters()
-
-
-def _assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
-    """Inserts into a frozen SAM and unfreezes: by module, never by a parameter's name."""
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
     adapted = insert(variant.adapter, encoder, seed)

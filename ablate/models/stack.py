@@ -3,17 +3,19 @@
 A small SAM is hundreds of operations on a few numbers each, and starting them takes as long as
 computing them. Its layers are the same in every variant, only the values of some differ: so K
 variants go through each layer together, as one batched multiplication. What differs in structure,
-the adapters, takes turns between the blocks.
+the adapters, is computed one after the other, between the blocks.
 
 What a variant gets does not depend on the others: each layer does for every variant what it does
-for one, slice by slice, in operations whose rounding knows nothing of how many slices there are.
-On one thread of a CPU, which training gives SAM-nano, ``tests/models/test_ensemble.py`` holds
-that, bit for bit; on more, how a product is cut depends on how many there are.
+for one, slice by slice, in operations whose rounding does not depend on the number of slices. On
+one thread of a CPU, which training gives SAM-nano, ``tests/models/test_ensemble.py`` checks that,
+bit for bit; on more threads, how a product is cut depends on how many there are.
+
+``ablate.models.ensemble`` decides which models can be stacked.
 
 Maps are K·BxHxWxM: those of the first variant's B images, then those of the second's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -32,28 +34,25 @@ from ablate.models.small_attention import SmallAttention, positions
 
 
 class _Layers(nn.Module):
-    """K layers of one kind. A tuple registers nothing: the variants own them."""
+    """K layers of one kind.
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    Args:
+        layers: One of each variant. A tuple registers nothing: the variants own them.
+        shared: Whether all are one frozen layer of the image encoder.
+    """
+
+    def __init__(self, layers: Sequence[Any], *, shared: bool) -> None:
+        """Copies no values."""
         super().__init__()
         self.layers = tuple(layers)
-        self.shared = _shared(layers)
+        self.shared = shared
 
     def _values(self, name: str) -> Tensor:
-        """One parameter of all of them, Kx…; gradients find their way to each layer."""
+        """One parameter of all of them, Kx…; each layer gets its own gradient."""
         values = [getattr(layer, name) for layer in self.layers]
         if self.shared:
             return torch.as_tensor(values[0]).expand(len(values), *values[0].shape)
         return torch.stack(values)
-
-
-def _shared(layers: Sequence[nn.Module]) -> bool:
-    """Whether all are one frozen layer of the trunk."""
-    places = [
-        tuple(value.data_ptr() for value in layer.parameters(recurse=False)) for layer in layers
-    ]
-    trained = any(value.requires_grad for value in layers[0].parameters(recurse=False))
-    return not trained and len(set(places)) == 1
 
 
 class _Linears(_Layers):
@@ -66,11 +65,6 @@ class _Linears(_Layers):
 
 class _Convolutions(_Layers):
     """The convolution of K frozen necks, which is one."""
-
-    def __init__(self, layers: Sequence[nn.Conv2d]) -> None:
-        super().__init__(layers)
-        if not self.shared:
-            raise AssertionError("only a frozen convolution can be stacked")
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps K·BxHxWxI to K·BxHxWxO, without a copy: such maps are "channels last"."""
@@ -109,12 +103,10 @@ class _Upscalings(_Layers):
 class _Attentions(_Layers):
     """The attention of K frozen blocks, on windows or on whole maps."""
 
-    def __init__(self, layers: Sequence[Attention]) -> None:
-        super().__init__(layers)
-        if not self.shared:
-            raise AssertionError("only a frozen trunk can be stacked")
-        self.qkv = _stacked([layer.qkv for layer in layers])
-        self.proj = _stacked([layer.proj for layer in layers])
+    def __init__(self, layers: Sequence[Attention], *, shared: bool) -> None:
+        super().__init__(layers, shared=shared)
+        self.qkv = _stacked([layer.qkv for layer in layers], shared=shared)
+        self.proj = _stacked([layer.proj for layer in layers], shared=shared)
         # By height and width.
         self._tables: dict[tuple[int, int], Tensor] = {}
 
@@ -131,7 +123,7 @@ class _Attentions(_Layers):
 
     def _table(self, height: int, width: int) -> Tensor:
         if (height, width) not in self._tables:
-            # Whoever asks first, training can use it.
+            # Even where inference asks first, training can use it.
             with torch.inference_mode(False), torch.no_grad():
                 self._tables[height, width] = positions(self.layers[0], height, width)
         return self._tables[height, width]
@@ -146,18 +138,18 @@ class _TokenAttentions(_Layers):
     number of heads and take less time all the same.
     """
 
-    def __init__(self, layers: Sequence[TokenAttention]) -> None:
-        super().__init__(layers)
+    def __init__(self, layers: Sequence[TokenAttention], *, shared: bool) -> None:
+        super().__init__(layers, shared=shared)
         names = ("q_proj", "k_proj", "v_proj", "out_proj")
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
-            _stacked([getattr(layer, name) for layer in layers]) for name in names
+            _stacked([getattr(layer, name) for layer in layers], shared=shared) for name in names
         )
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Maps K·BxQxC, K·BxNxC and K·BxNxC to K·BxQxC."""
         q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
         heads, channels = self.layers[0].num_heads, q.shape[-1]
-        # Which channels are whose, AxC, where A is the number of heads.
+        # Which channels belong to which head, AxC, where A is the number of heads.
         own = torch.eye(heads, dtype=q.dtype, device=q.device)
         own = own.repeat_interleave(channels // heads, 1)
         scale = (channels // heads) ** -0.5
@@ -169,13 +161,13 @@ class _TokenAttentions(_Layers):
         if q.shape[1] <= k.shape[1]:
             weights = (by_head(q, scale * own) @ k.transpose(1, 2)).softmax(-1)
             by_query = (weights @ v).view(len(q), heads, -1, channels)
-            found = (by_query * own[:, None]).sum(1)
+            attended = (by_query * own[:, None]).sum(1)
         else:
             scores = by_head(k, scale * own) @ q.transpose(1, 2)
             # Over the few, which are not the last dimension: there a softmax is slow.
             weights = scores.view(len(q), heads, -1, q.shape[1]).softmax(2).flatten(1, 2)
-            found = weights.transpose(1, 2) @ by_head(v, own)
-        out: Tensor = self.out_proj(found)
+            attended = weights.transpose(1, 2) @ by_head(v, own)
+        out: Tensor = self.out_proj(attended)
         return out
 
 
@@ -186,7 +178,7 @@ def _multiplied(x: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
     return out.view(*x.shape[:-1], -1)
 
 
-_STACKED: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+_STACKED: dict[type[nn.Module], type[_Layers]] = {
     nn.Linear: _Linears,
     nn.LayerNorm: _LayerNorms,
     LayerNorm2d: _LayerNorms,
@@ -197,18 +189,21 @@ _STACKED: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
 }
 
 
-def _stacked(modules: Sequence[nn.Module]) -> Any:
-    """The modules of K variants as one: its own code, around layers that do K variants' work."""
+def _stacked(modules: Sequence[nn.Module], *, shared: bool) -> Any:
+    """The modules of K variants as one: SAM's own code, around layers that do K variants' work.
+
+    Args:
+        modules: One of each variant, of the same structure.
+        shared: Whether all are one frozen module of the image encoder.
+    """
     first = modules[0]
     if stack := _STACKED.get(type(first)):
-        return stack(modules)
-    if next(first.parameters(recurse=False), None) is not None:
-        # Else all variants would silently get the first one's values.
-        raise AssertionError(f"nobody knows how to stack {type(first).__name__}")
+        return stack(modules, shared=shared)
     together = first.__new__(type(first))
     together.__dict__ = {**first.__dict__, "_modules": {}}
     for name, _ in first.named_children():
-        together.add_module(name, _stacked([module.get_submodule(name) for module in modules]))
+        children = [module.get_submodule(name) for module in modules]
+        together.add_module(name, _stacked(children, shared=shared))
     return together
 
 
@@ -216,27 +211,27 @@ def _stacked(modules: Sequence[nn.Module]) -> Any:
 
 
 class _Encoders:
-    """K encoders over one frozen trunk, each with its adapters."""
+    """K times one frozen image encoder, each with its own adapters."""
 
     def __init__(self, encoders: Sequence[nn.Module]) -> None:
         self._encoders = tuple(encoders)
-        own: list[Any] = [
-            each.encoder if isinstance(each, PromptedEncoder) else each for each in encoders
-        ]
-        self._trunk: Any = own[0]
+        frozen: list[Any] = [without_prompts(each) for each in encoders]
+        self._frozen: Any = frozen[0]
         # By block, each a list by variant: as they are, and the frozen ones inside together.
-        self._sites = list(zip(*(each.blocks for each in own), strict=True))
-        self._blocks = [_stacked([_frozen(block) for block in site]) for site in self._sites]
-        self._neck = _stacked([each.neck for each in own])
+        self._sites = list(zip(*(each.blocks for each in frozen), strict=True))
+        self._blocks = [
+            _stacked([without_atl(block) for block in site], shared=True) for site in self._sites
+        ]
+        self._neck = _stacked([each.neck for each in frozen], shared=True)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Maps Bx3xSxS to all variants' embeddings, K·BxhxwxC."""
-        patches = self._trunk.patch_embed(images)
+        patches = self._frozen.patch_embed(images)
         features = [
             each.prompts.feature(patches, images) if isinstance(each, PromptedEncoder) else None
             for each in self._encoders
         ]
-        x = torch.cat([patches + self._trunk.pos_embed] * len(self._encoders))
+        x = torch.cat([patches + self._frozen.pos_embed] * len(self._encoders))
         for index, (site, block) in enumerate(zip(self._sites, self._blocks, strict=True)):
             maps = list(x.chunk(len(site)))
             for k, encoder in enumerate(self._encoders):
@@ -255,7 +250,12 @@ class _Encoders:
         return embeddings
 
 
-def _frozen(block: nn.Module) -> nn.Module:
+def without_prompts(encoder: nn.Module) -> nn.Module:
+    """SAM's own encoder in one that may add prompts; its blocks may still have adapters."""
+    return encoder.encoder if isinstance(encoder, PromptedEncoder) else encoder
+
+
+def without_atl(block: nn.Module) -> nn.Module:
     """SAM's own block in one that may have an adapter."""
     return block.block if isinstance(block, OutsideAtl | InsideAtl) else block
 
@@ -264,9 +264,8 @@ class Stack:
     """SAM with adapters, K variants of it that share everything but adapter and decoder.
 
     Args:
-        segmenters: The variants, on one device, of one backbone, one image size and one set of
-            prompt weights, with SAM's own attention. Their parameters stay theirs: what is
-            computed here leaves its gradients there.
+        segmenters: The variants, which ``ablate.models.ensemble`` has found to fit together. Their
+            parameters stay theirs: what is computed here leaves its gradients there.
     """
 
     def __init__(self, segmenters: Sequence[Segmenter]) -> None:
@@ -274,11 +273,14 @@ class Stack:
         self._segmenters = tuple(segmenters)
         self._encoders = _Encoders([each.image_encoder for each in segmenters])
         self._decoders: list[Any] = [each.mask_decoder for each in segmenters]
-        self._transformer = _stacked([each.transformer for each in self._decoders])
-        self._upscaling = _stacked([each.output_upscaling for each in self._decoders])
+        transformers = [each.transformer for each in self._decoders]
+        self._transformer = _stacked(transformers, shared=False)
+        upscalings = [each.output_upscaling for each in self._decoders]
+        self._upscaling = _stacked(upscalings, shared=False)
         # Those of every variant's masks, as if each were a variant.
         self._hypernetworks = _stacked(
-            [mlp for decoder in self._decoders for mlp in decoder.output_hypernetworks_mlps]
+            [mlp for decoder in self._decoders for mlp in decoder.output_hypernetworks_mlps],
+            shared=False,
         )
 
     def __call__(self, images: Tensor) -> list[Tensor]:
@@ -304,11 +306,11 @@ class Stack:
         """Mask 0 (K·Bx1xnhxnw) of K·BxhxwxC embeddings; cf. ``MaskDecoder.predict_masks``."""
         tokens = self._tokens(len(embeddings))
         image_pe = self._segmenters[0].image_pe
-        found, keys = self._transformer(embeddings.permute(0, 3, 1, 2), image_pe, tokens)
+        queries, keys = self._transformer(embeddings.permute(0, 3, 1, 2), image_pe, tokens)
         side = embeddings.shape[1:3]
         upscaled = self._upscaling(keys.unflatten(1, side))
         # The other masks are cut off, as in SAM: their hypernetworks learn nothing, but decay.
-        of_masks = found[:, 1:].unflatten(0, (len(self._decoders), -1)).transpose(1, 2)
+        of_masks = queries[:, 1:].unflatten(0, (len(self._decoders), -1)).transpose(1, 2)
         weights = self._hypernetworks(of_masks.flatten(0, 2)).view(*of_masks.shape[:3], -1)
         of_mask_0 = weights[:, 0].flatten(0, 1)
         mask: Tensor = (upscaled * of_mask_0[:, None, None]).sum(-1)

@@ -1,4 +1,4 @@
-"""A run that is only evaluated: SAM without training, image by image."""
+"""A run that is only evaluated: unadapted SAM (zero-shot), image by image."""
 
 import json
 import time
@@ -26,23 +26,25 @@ def evaluate(
 
     Args:
         folder: The run's folder.
-        model: SAM and what it is asked.
-        setup: The data; its precision is not asked for.
+        model: SAM and its prompts.
+        setup: The data; its precision is not used.
         machine: What the run is computed on.
-        stop: Looked at after every image.
+        stop: Checked after every image.
 
     Raises:
-        Interrupted: If a stop was asked for; what is evaluated is saved.
+        Interrupted: If a stop was requested; what is evaluated is saved.
     """
     prepared, validation = setup.prepared, setup.validation
     confusions, train_before_s = _load(folder)
     started = saved = time.monotonic()
     for position in range(len(confusions), len(validation)):
         index = validation[position]
-        truth = prepared.masks[index] > 0
-        prediction = model.predict(np.asarray(prepared.images[index]), truth)
-        pixels = (torch.from_numpy(mask)[None, None] for mask in (prediction, truth))
-        confusions += confusion_per_image(*pixels)
+        ground_truth = prepared.masks[index] > 0
+        prediction = model.predict(np.asarray(prepared.images[index]), ground_truth)
+        predicted, actual = (
+            torch.from_numpy(mask)[None, None] for mask in (prediction, ground_truth)
+        )
+        confusions += confusion_per_image(predicted, actual)
         if position < PANELS:
             write_panel(folder, prepared, index, prediction)
         now, stopping = time.monotonic(), stop.requested
@@ -73,7 +75,7 @@ def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> Non
 
 
 def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
-    """The images that are evaluated already, and the seconds that they took."""
+    """Confusions of the images that are evaluated already, and the seconds that they took."""
     content = folder.load_checkpoint()
     if content is None:
         return [], 0.0
