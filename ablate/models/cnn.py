@@ -1,7 +1,7 @@
 """The paper's CNN baselines (Table III): networks on ResNets, all of whose weights are trained.
 
 Where the paper says nothing, the networks are those of their own papers whose parameters add up
-to what Table III prints.
+to the counts of Table III.
 """
 
 from collections.abc import Callable, Mapping

@@ -22,7 +22,7 @@ _SAVE_EVERY_S = 20.0
 def evaluate(
     folder: RunFolder, model: ZeroShot, setup: CohortSetup, machine: Machine, stop: Stop
 ) -> None:
-    """Segments every validation image, going on from wherever the folder says it stopped.
+    """Segments every validation image, from the first that the folder has no confusion of.
 
     Args:
         folder: The run's folder.

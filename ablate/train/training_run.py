@@ -20,7 +20,7 @@ _SAVING_SHARE = 0.1
 
 
 class TrainingRun:
-    """A run in training, from wherever its folder says that it stopped.
+    """A run in training, from the newest checkpoint in its folder.
 
     Attributes:
         folder: Where events, checkpoints, progress and failures go.

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ablate.data import open_images, prepare, split
-from ablate.errors import BadInput, DataError, Interrupted, WeightsError
+from ablate.errors import BadInput, DataError, Interrupted, StoreError, WeightsError
 from ablate.models import (
     SegmentationModel,
     ZeroShot,
@@ -79,16 +79,18 @@ def work(folders: Sequence[Path], device: str) -> None:
 
 def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> None:
     """The path of a cohort: data, weights, models, training or evaluation, results."""
-    specs = [folder.spec() for folder in folders]
-    _check_cohort(folders, specs)
-    spec, store = specs[0], Store.of(folders[0])
+    specs = _read_specs(folders)
+    if not specs:
+        return
+    _check_cohort(specs)
+    spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
     setup = _cohort_setup(spec, store, device)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
     weights = _load(spec, store, device, half=half)
     runs: list[TrainingRun] = []
-    for folder, own_spec in zip(folders, specs, strict=True):
+    for folder, own_spec in specs.items():
         try:
             model = _model(own_spec, weights, device)
             if isinstance(model, ZeroShot):
@@ -115,16 +117,27 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
             conclude(run.folder, run.state, setup, machine(device, setup.precision))
 
 
-def _check_cohort(folders: Sequence[RunFolder], specs: Sequence[RunSpec]) -> None:
+def _read_specs(folders: Sequence[RunFolder]) -> dict[RunFolder, RunSpec]:
+    """The runs' specs; one that cannot be read is the failure of its run."""
+    specs: dict[RunFolder, RunSpec] = {}
+    for folder in folders:
+        try:
+            specs[folder] = folder.spec()
+        except StoreError as error:
+            write_failure(folder, error)
+    return specs
+
+
+def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
     """Refuses runs that one loop cannot step together."""
-    if len(folders) == 1:
+    if len(specs) == 1:
         return
     shared = {
         (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, _encoder_weights(spec))
-        for folder, spec in zip(folders, specs, strict=True)
+        for folder, spec in specs.items()
     }
-    if len(shared) > 1 or not all(isinstance(spec.variant, SamVariant) for spec in specs):
-        names = ", ".join(spec.name for spec in specs)
+    if len(shared) > 1 or not all(isinstance(each.variant, SamVariant) for each in specs.values()):
+        names = ", ".join(spec.name for spec in specs.values())
         raise BadInput(
             f"{names} cannot be trained together",
             "only runs of adapted SAM that share store, protocol, data, weights and seed can; "
