@@ -102,7 +102,7 @@ def watching(plan: Plan, progress: Progress | None) -> Iterator[None]:
 
     Args:
         plan: The runs.
-        progress: Takes the state of every run, in the plan's order; None: nobody is called.
+        progress: Takes the state of every run, in the plan's order; None: nothing is watched.
     """
     if progress is None:
         yield
