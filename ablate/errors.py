@@ -41,7 +41,8 @@ class BadInput(AblateError):
     def __init__(self, problem: str, repair: str) -> None:
         """Joins problem and repair into the one line that the user sees."""
         super().__init__(f"{problem}; {repair}" if repair else problem)
-        self._arguments: tuple[Any, ...] = (problem, repair)
+        self.parts = (problem, repair)
+        self._arguments: tuple[Any, ...] = self.parts
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by ``args``, which hold the joined line: a process that sends one

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ablate.errors import StoreError
 from ablate.plan import Plan, PlannedRun
 from ablate.runs import State
 
@@ -49,10 +50,14 @@ Progress = Callable[[Sequence[RunProgress]], None]
 
 
 def read_progress(run: PlannedRun) -> RunProgress:
-    """Reads one run's folder."""
+    """Reads one run's folder.
+
+    Raises:
+        StoreError: If a file in it is broken.
+    """
     folder, epochs = run.folder, run.spec.epochs
     if folder.is_untouched():
-        return RunProgress(run.spec.name, run.spec.seed, State.NEW, 0.0, 0, epochs, None, None)
+        return _nothing_yet(run)
     state = folder.state()
     loss: float | None = None
     miou: float | None = None
@@ -70,6 +75,19 @@ def read_progress(run: PlannedRun) -> RunProgress:
     return RunProgress(run.spec.name, run.spec.seed, state, share, epoch, epochs, loss, miou)
 
 
+def _nothing_yet(run: PlannedRun) -> RunProgress:
+    spec = run.spec
+    return RunProgress(spec.name, spec.seed, run.state, 0.0, 0, spec.epochs, None, None)
+
+
+def _read_or_keep(run: PlannedRun, seen: RunProgress) -> RunProgress:
+    """A broken file is the worker's to report: it becomes the run's failure."""
+    try:
+        return read_progress(run)
+    except StoreError:
+        return seen
+
+
 class Watch:
     """The runs of a plan, look by look; a run that has ended is not read again.
 
@@ -80,15 +98,15 @@ class Watch:
     def __init__(self, plan: Plan) -> None:
         """Reads every folder once."""
         self._runs = plan.runs
-        self._seen = [read_progress(run) for run in plan.runs]
+        self.seen = tuple(_read_or_keep(run, _nothing_yet(run)) for run in plan.runs)
 
     def look(self) -> tuple[RunProgress, ...]:
         """Reads what may have changed."""
-        self._seen = [
-            seen if seen.is_terminal else read_progress(run)
-            for run, seen in zip(self._runs, self._seen, strict=True)
-        ]
-        return tuple(self._seen)
+        self.seen = tuple(
+            seen if seen.is_terminal else _read_or_keep(run, seen)
+            for run, seen in zip(self._runs, self.seen, strict=True)
+        )
+        return self.seen
 
 
 def pause_s(look_s: float) -> float:
@@ -98,7 +116,7 @@ def pause_s(look_s: float) -> float:
 
 @contextmanager
 def watching(plan: Plan, progress: Progress | None) -> Iterator[None]:
-    """While this is open, ``progress`` is called again and again, from a thread, and at the end.
+    """While this is open, ``progress`` is called from a thread: at once, on and on, at the end.
 
     Args:
         plan: The runs.
@@ -120,6 +138,7 @@ def watching(plan: Plan, progress: Progress | None) -> Iterator[None]:
 
 
 def _watch(watch: Watch, progress: Progress, stop: threading.Event) -> None:
+    progress(watch.seen)
     is_last, look_s = False, 0.0
     while not is_last:
         is_last = stop.wait(pause_s(look_s))
