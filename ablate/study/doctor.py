@@ -109,7 +109,8 @@ def _catalogue() -> Iterator[Finding]:
     count = f"{len(catalogue.variant_files)} variants, {len(catalogue.sweep_files)} sweeps"
     yield Finding("catalogue", "ok", count)
     for name, path in catalogue.hidden().items():
-        yield Finding("catalogue", "note", f"{path} hides the {name} that ships with ablate")
+        hidden = f"{name}: {path} is not read, another file of its name comes first"
+        yield Finding("catalogue", "note", hidden)
 
 
 def _data(path: Path | None) -> Finding:
