@@ -12,6 +12,12 @@ from pydantic import Field, field_validator, model_validator
 from ablate.spec.frozen import Frozen
 
 MidLay = Literal["m", "c"]
+# Wider than any encoder by far; absurd values are refused before memory runs out.
+MAX_WIDTH = 65_536
+# The side of the largest map: 4096 px in patches of 16.
+MAX_KERNEL_SIZE = 255
+MAX_MIDLAYS = 32
+
 # What a table shows of one property; None: the row has no such property.
 Cell = str | bool | int | float | None
 
@@ -49,11 +55,11 @@ class AtlAdapter(Frozen):
     """
 
     kind: Literal["atl"]
-    midlays: tuple[MidLay, ...] = Field(min_length=1)
+    midlays: tuple[MidLay, ...] = Field(min_length=1, max_length=MAX_MIDLAYS)
     placement: Literal["outside", "inside"]
     residual: bool
-    width: int = Field(ge=1)
-    kernel_size: int = Field(default=3, ge=1)
+    width: int = Field(ge=1, le=MAX_WIDTH)
+    kernel_size: int = Field(default=3, ge=1, le=MAX_KERNEL_SIZE)
     up_init: Literal["zero", "default"] | None = None
     sites: Literal["all", "between"] = "all"
 
@@ -129,7 +135,7 @@ class AtlReleasedAdapter(Frozen):
 
     kind: Literal["atl-released"]
     midlays: tuple[MidLay, ...]
-    width: int = Field(default=32, ge=1)
+    width: int = Field(default=32, ge=1, le=MAX_WIDTH)
 
     @field_validator("midlays")
     @classmethod

@@ -8,6 +8,13 @@ from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
 from ablate.spec.task import Task
 
+# Bounds far above any sensible use, so that a slip of the keyboard is refused at once.
+MAX_IMAGE_SIZE_PX = 4096
+MAX_GENERATED_SCENES = 100_000
+MAX_EPOCHS = 100_000
+MAX_BATCH_SIZE = 65_536
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -63,9 +70,9 @@ class GeneratedData(Frozen):
     """
 
     kind: Literal["generated"]
-    seed: int = Field(ge=0)
-    count: int = Field(ge=2)
-    size_px: int = Field(ge=32, le=4096)
+    seed: Seed
+    count: int = Field(ge=2, le=MAX_GENERATED_SCENES)
+    size_px: int = Field(ge=32, le=MAX_IMAGE_SIZE_PX)
 
 
 Data = Annotated[
@@ -88,7 +95,7 @@ class HoldoutSplit(Frozen):
     """
 
     kind: Literal["holdout"]
-    seed: int = Field(ge=0, lt=2**32)
+    seed: Seed
     validation_share: Share
     rounding: Literal["floor", "floor-plus-one"]
 
@@ -188,15 +195,15 @@ class Protocol(Frozen):
     task: Task
     published_split: PublishedSplit | None
     backbone: BackboneName
-    image_size_px: int = Field(ge=PATCH_SIZE_PX, multiple_of=PATCH_SIZE_PX)
+    image_size_px: int = Field(ge=PATCH_SIZE_PX, le=MAX_IMAGE_SIZE_PX, multiple_of=PATCH_SIZE_PX)
     data: Data
     split: Split
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
     color_jitter: ColorJitter | None
     prompt_weights: Literal["checkpoint", "random"] = "checkpoint"
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
+    batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
     optimizer: AdamW
     schedule: Cosine
     loss: Loss
