@@ -8,10 +8,10 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
-from ablate.report import SUFFIXES
+from ablate.report import WRITERS, suffix_of
 from ablate.runs import Store
 from ablate.study import latest_start, report_sweep
-from ablate.study.report import check_format, check_target
+from ablate.study.report import check_target
 
 
 def report(
@@ -20,7 +20,7 @@ def report(
         str,
         typer.Option(
             envvar="ABLATE_REPORT_FORMAT",
-            metavar="|".join(SUFFIXES),
+            metavar="|".join(WRITERS),
             help="How to write it.",
         ),
     ] = "markdown",
@@ -55,8 +55,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
-    check_format(format)
-    path = output or Path("reports") / f"{grid}{SUFFIXES[format]}"
+    path = output or Path("reports") / f"{grid}{suffix_of(format)}"
     targets = [path] if figure is None else [path, figure]
     for target in targets:
         check_target(target)
@@ -70,11 +69,11 @@ def report(
             soft_wrap=True,
         )
     made = report_sweep(latest, opened)
+    # Where there is no such format or nothing to show, nothing is written.
+    text = made.render(format)
     if figure is not None:
-        # It comes first: where there is nothing to show, nothing is written.
         made.write_figure(figure)
     made.write(path, format)
-    text = made.render(format)
     if format == "json":
         write_json(text)
     else:

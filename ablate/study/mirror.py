@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ablate import tracking
+from ablate.executors import isolated_children
 from ablate.runs import Store, SweepRecord
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
@@ -22,15 +23,16 @@ def mirror(store: Store, record: SweepRecord, uri: str | None) -> Iterator[list[
         A list that holds, once this is closed, what the user should know.
     """
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
     log = store.logs_path / f"mlflow-{time.time_ns()}.log"
-    process = context.Process(
-        target=tracking.follow,
-        args=(store.root, [record.id], uri, stop, log),
-        name="ablate-mirror",
-        daemon=True,
-    )
-    process.start()
+    with isolated_children():
+        stop = context.Event()
+        process = context.Process(
+            target=tracking.follow,
+            args=(store.root, [record.id], uri, stop, log),
+            name="ablate-mirror",
+            daemon=True,
+        )
+        process.start()
     notes: list[str] = []
     try:
         yield notes

@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.errors import BadInput, SpecError, StoreError
-from ablate.registry import Catalogue, nearest
-from ablate.report import WRITERS, Report, build_report, render, write_report
+from ablate.registry import Catalogue
+from ablate.report import (
+    Report,
+    build_report,
+    render,
+    tables_of,
+    write_figure,
+    write_report,
+)
 from ablate.runs import Store, SweepRecord
 from ablate.spec import Variant
 from ablate.study.parameters import count_for_report
@@ -37,7 +44,6 @@ class SweepReport:
         Raises:
             BadInput: If there is no such format.
         """
-        check_format(format)
         return render(self.report, format)
 
     def write(self, path: str | Path, format: str = "markdown") -> None:
@@ -46,7 +52,6 @@ class SweepReport:
         Raises:
             BadInput: If there is no such format, or the path is a folder.
         """
-        check_format(format)
         check_target(Path(path))
         write_report(self.report, format, Path(path))
 
@@ -56,9 +61,6 @@ class SweepReport:
         Raises:
             BadInput: If no run has a panel yet, or the path is a folder.
         """
-        # Pillow is loaded only where a figure is wanted.
-        from ablate.report import write_figure
-
         check_target(Path(path))
         write_figure(self.record, self.store, Path(path))
 
@@ -112,6 +114,10 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
     What was removed or broken since is left out: a report needs no catalogue.
     """
     catalogue = Catalogue()
+    try:
+        return catalogue.rows(record.sweep, record.context.protocol.backbone)
+    except SpecError:
+        pass
     rows: dict[str, Variant] = {}
     for name in dict.fromkeys(run.name for run in record.runs):
         try:
@@ -120,17 +126,6 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
         except SpecError:
             continue
     return rows
-
-
-def check_format(format: str) -> None:
-    """Makes sure that reports can be written in this format.
-
-    Raises:
-        BadInput: If they cannot.
-    """
-    if format not in WRITERS:
-        near = nearest(format, WRITERS) or f"; there are {', '.join(WRITERS)}"
-        raise BadInput(f"no report format is called {format!r}{near}", "")
 
 
 def check_target(path: Path) -> None:

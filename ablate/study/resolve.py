@@ -7,7 +7,7 @@ from pathlib import Path
 from ablate.errors import BadInput, DataError
 from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
-from ablate.report import load_parameters, load_scores
+from ablate.report import load_published, load_scores
 from ablate.runs import Store
 from ablate.spec import BACKBONES, Context, GeneratedData, Protocol, Sweep, Variant
 from ablate.study.request import Request
@@ -42,7 +42,7 @@ def resolve(request: Request, store: Store) -> Resolved:
     sweep = catalogue.sweep(request.sweep)
     check_published(sweep)
     protocol = choose_protocol(request, sweep, catalogue)
-    rows = catalogue.rows(request.sweep, protocol.backbone)
+    rows = catalogue.rows(sweep, protocol.backbone)
     if not rows:
         raise BadInput(
             f"sweep {sweep.name} has no rows: `exclude` removes every one", "remove an exclusion"
@@ -60,7 +60,7 @@ def check_published(sweep: Sweep) -> None:
     if sweep.published is not None:
         scores = load_scores(sweep.published)
         if scores.parameters is not None:
-            load_parameters(scores.parameters)
+            load_published(scores.parameters)
 
 
 def choose_protocol(request: Request, sweep: Sweep, catalogue: Catalogue) -> Protocol:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ablate.executors import run_cohorts, warm_up
 from ablate.plan import create_run_folders, resnet_files
 from ablate.runs import Failure, RunFolder, State, Store, SweepRecord
-from ablate.study.main_module import without_main_module
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
@@ -74,18 +73,18 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
         Interrupted: If a stop was requested; the state is saved.
     """
     store = Store(planned.request.store)
-    with without_main_module():
-        if planned.plan.pending:
-            warm_up()
-            check_rows(planned.plan)
-        record_sources(planned, store)
-        record = create_run_folders(planned.plan, store)
-        started = time.monotonic()
-        notes: list[str] = []
-        if planned.plan.pending:
-            count_for_report(record, store)
-            with mirrored(planned.request, record, store) as notes, watching(planned.plan, progress):
-                train(planned, store)
+    is_pending = bool(planned.plan.pending)
+    if is_pending:
+        warm_up()
+        check_rows(planned.plan)
+    record_sources(planned, store)
+    record = create_run_folders(planned.plan, store)
+    started = time.monotonic()
+    notes: list[str] = []
+    if is_pending:
+        count_for_report(record, store)
+        with mirrored(planned.request, record, store) as notes, watching(planned.plan, progress):
+            train(planned, store)
     return conclude(planned, time.monotonic() - started, notes)
 
 
