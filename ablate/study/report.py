@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import BadInput, SpecError, StoreError
 from ablate.registry import Catalogue
@@ -12,10 +12,10 @@ from ablate.report import (
     Report,
     build_report,
     render,
-    tables_of,
     write_figure,
     write_report,
 )
+from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord
 from ablate.spec import Variant
 from ablate.study.parameters import count_for_report
@@ -37,6 +37,21 @@ class SweepReport:
     report: Report
     record: SweepRecord
     store: Store
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each variant, in the table's order.
+
+        Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
+        metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
+        with the ends of its 95 % interval, and ``missing_reason``. What there is not is None.
+        """
+        return [_row(row) for row in self.report.rows]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
 
     def render(self, format: str = "markdown") -> str:
         """The report as text; ``ablate.report.WRITERS`` names the formats.
@@ -126,6 +141,21 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
         except SpecError:
             continue
     return rows
+
+
+def _row(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {"variant": row.name, "label": row.label, **row.structure}
+    values["n"] = sum(seed.state == "done" for seed in row.seeds)
+    for metric, score in row.scores.items():
+        values[metric] = score.mean
+        values[f"{metric}_sd"] = score.sd
+        values[f"{metric}_published"] = score.published
+    delta = row.delta
+    values["delta_miou"] = delta.mean if delta else None
+    values["delta_miou_low"] = delta.low if delta else None
+    values["delta_miou_high"] = delta.high if delta else None
+    values["missing_reason"] = row.missing_reason
+    return values
 
 
 def check_target(path: Path) -> None:
