@@ -6,7 +6,7 @@ from nano_helpers import Build
 from segment_anything import sam_model_registry
 
 from ablate.models import count
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.runs import Parameters
 from ablate.spec import BACKBONES, AtlAdapter, BackboneName, SamVariant
 from structures import BETWEEN, DECODER_ONLY, RELEASED, STRUCTURES
@@ -25,7 +25,7 @@ def sams() -> dict[BackboneName, tuple[int, int]]:
             sum(value.numel() for value in sam.image_encoder.parameters()),
             sum(value.numel() for value in sam.mask_decoder.parameters()),
         )
-    nano = bare("vit_nano")
+    nano = sam_without_weights("vit_nano")
     counted["vit_nano"] = (
         sum(value.numel() for value in nano.image_encoder.parameters()),
         sum(value.numel() for value in nano.mask_decoder.parameters()),

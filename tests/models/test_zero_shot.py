@@ -18,7 +18,7 @@ from ablate.models.zero_shot import (
     build_zero_shot,
     count_zero_shot,
     interior_points,
-    landslides_among,
+    positive_masks,
 )
 from ablate.runs import Parameters
 from ablate.spec import Everything, InteriorPoints, ZeroShotVariant
@@ -180,17 +180,17 @@ def test_a_mask_counts_if_more_than_half_of_it_is_landslide() -> None:
     barely = more & ~block(20, (4, 0, 2, 9))
     assert 2 * np.count_nonzero(barely & truth) == np.count_nonzero(barely) + 2
     for mask in (more, barely):
-        assert np.array_equal(landslides_among([mask], truth), mask)
+        assert np.array_equal(positive_masks([mask], truth), mask)
     for mask in (half, less, block(20)):
-        assert not landslides_among([mask], truth).any()
+        assert not positive_masks([mask], truth).any()
 
 
 def test_a_mask_of_51_percent_counts() -> None:
     truth = block(10, (0, 0, 5, 10), (5, 0, 1, 1))
     everything = block(10, (0, 0, 10, 10))
-    assert landslides_among([everything], truth).all()
+    assert positive_masks([everything], truth).all()
     truth[5, 0] = False
-    assert not landslides_among([everything], truth).any()
+    assert not positive_masks([everything], truth).any()
 
 
 def test_the_generators_masks_are_sorted_by_the_truth(
