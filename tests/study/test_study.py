@@ -45,8 +45,8 @@ def test_a_sweep_is_planned_run_and_reported(
     done = table.loc["translandseg-4"]
     assert done["n"] == 2
     assert 0 < done["miou"] < 100
-    assert done["midlays"] == "c×3"
-    assert done["missing_reason"] is None
+    assert done["midlays"] == "m×2"
+    assert pd.isna(done["missing_reason"])
     assert table.loc["translandseg-4", "delta_miou"] == pytest.approx(
         done["miou"] - table.loc["translandseg", "miou"]
     )
@@ -143,7 +143,7 @@ def test_paths_may_begin_with_the_home_folder(
     ("words", "message"),
     [
         ({"protocol": "dmo"}, "no protocol is called 'dmo'; did you mean 'demo'"),
-        ({"variants": ["translandseg-77"]}, "has no row translandseg-77"),
+        ({"variants": ["translandseg-77"]}, "not a row of the sweep: translandseg-77"),
         ({"data": "nowhere"}, "there is no folder nowhere"),
         ({"executor": "locl"}, "there is no executor 'locl'"),
         ({"executor_settings": {"thread": 2}}, "thread"),
