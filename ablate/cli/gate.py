@@ -1,20 +1,16 @@
 """The gate before a sweep: no variant may be vacuous."""
 
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing.context import BaseContext
-
-from ablate.errors import BadInput, Interrupted, SpecError
+from ablate.errors import SpecError
+from ablate.executors import call_with_torch
 from ablate.plan import Plan
 from ablate.spec import Variant
 
 
-def check(plan: Plan, context: BaseContext) -> None:
+def check(plan: Plan) -> None:
     """Builds and tries every variant of the plan, in seconds, before anything is trained.
 
     Args:
         plan: The sweep.
-        context: Makes the process that has torch; this one never needs it.
 
     Raises:
         SpecError: If one of them ablates nothing.
@@ -22,16 +18,7 @@ def check(plan: Plan, context: BaseContext) -> None:
         Interrupted: If Ctrl-C comes before the first run.
     """
     rows = {run.spec.name: run.spec.variant for run in plan.runs}
-    # Ctrl-C reaches the whole terminal group; what it means is decided here.
-    ignore = (signal.SIGINT, signal.SIG_IGN)
-    try:
-        with ProcessPoolExecutor(1, context, signal.signal, ignore) as pool:
-            problems = pool.submit(_vacuous, rows).result()
-    except KeyboardInterrupt as stop:
-        raise Interrupted("nothing was started") from stop
-    except (ImportError, OSError) as error:
-        raise BadInput(f"torch cannot be imported: {error}", "see `ablate doctor`") from error
-    if problems:
+    if problems := call_with_torch("ablate.cli.gate:_vacuous", rows):
         raise SpecError(problems)
 
 

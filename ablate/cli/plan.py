@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.cli.resolve import Request, resolve
-from ablate.plan import Plan, cohorts
+from ablate.plan import Plan, group_into_cohorts
 from ablate.runs import Store
 
 
@@ -31,7 +31,7 @@ def plan(
 
 def print_plan(made: Plan, devices: Sequence[str], format: TableFormat) -> None:
     """Prints a plan, run by run."""
-    groups = cohorts(made.pending, max(1, len(devices)))
+    groups = group_into_cohorts(made.pending, max(1, len(devices)))
     cohort_of = {
         path: number for number, group in enumerate(groups, start=1) for path in group.folders
     }

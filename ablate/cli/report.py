@@ -51,7 +51,9 @@ def report(
     catalogue, opened = Catalogue(), Store(store)
     sweep = catalogue.sweep(grid)
     record = _latest(opened, grid, protocol)
-    runs = sweep_runs(catalogue, grid, record.context, record.seeds)
+    runs = sweep_runs(
+        catalogue.rows(grid, record.context.protocol.backbone), record.context, record.seeds
+    )
     made = build(sweep, record, runs, opened)
     path = output or Path("reports") / f"{grid}{SUFFIXES[format]}"
     if figure:

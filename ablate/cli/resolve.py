@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import BadInput, DataError
-from ablate.plan import Plan, identify_resnets, identify_weights, make, sweep_runs
+from ablate.plan import Plan, build_plan, identify_resnets, identify_weights, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Store
 from ablate.spec import BACKBONES, Context, GeneratedData, Protocol, Variant
@@ -57,8 +57,8 @@ def resolve(request: Request, store: Store) -> Plan:
     protocol = catalogue.protocol(name, request.overrides)
     rows = catalogue.rows(request.grid, protocol.backbone)
     context = _context(protocol, rows.values(), request, store)
-    runs = sweep_runs(catalogue, request.grid, context, seeds, request.variants)
-    return make(sweep, context, runs, store)
+    runs = sweep_runs(rows, context, seeds, request.variants)
+    return build_plan(sweep, context, runs, store)
 
 
 def _context(

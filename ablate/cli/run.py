@@ -7,21 +7,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
-from functools import partial
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ablate import tracking
-from ablate.cli import gate, options, processes
+from ablate.cli import gate, options
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_plan
 from ablate.cli.resolve import Request, resolve
-from ablate.executors import Executor, InlineExecutor, LocalExecutor
-from ablate.plan import Plan, begin, cohorts, resnet_files
+from ablate.executors import isolated_children, run_cohorts, warm_up
+from ablate.plan import Plan, create_run_folders, group_into_cohorts, resnet_files
 from ablate.runs import State, Store
 from ablate.spec import BACKBONES
 
@@ -86,37 +84,22 @@ def run(
     if dry_run:
         print_plan(planned, device or (), TableFormat.TABLE)
         return
-    context = processes.with_torch() if planned.pending else None
+    if planned.pending:
+        warm_up()
     devices = _devices(device or (), planned)
     if not quiet:
         _say_what(request, planned, devices)
-    if context:
-        gate.check(planned, context)
+    if planned.pending:
+        gate.check(planned)
     _note_sources(request, planned, opened)
-    record = begin(planned, opened)
+    record = create_run_folders(planned, opened)
     started = time.monotonic()
-    if context:
+    if planned.pending:
         mirror = _mirror(opened, record.id, tracking_uri) if track else nullcontext()
-        groups = cohorts(planned.pending, len(devices))
+        cohorts = group_into_cohorts(planned.pending, len(devices), cohort_size)
         with mirror, Display(planned, quiet=quiet):
-            work = partial(_work, cohort_size=cohort_size)
-            _executor(executor, devices, opened, context).run(groups, work)
+            run_cohorts(executor, cohorts, devices=devices, logs=opened.logs_path)
     _conclude(planned, time.monotonic() - started, store, quiet=quiet)
-
-
-def _work(folders: Sequence[Path], device: str, cohort_size: int | None) -> None:
-    """Trains; torch is imported only where that happens."""
-    from ablate.train import work
-
-    work(folders, device, cohort_size)
-
-
-def _executor(
-    name: ExecutorName, devices: list[str], store: Store, context: ForkServerContext
-) -> Executor:
-    if name is ExecutorName.INLINE:
-        return InlineExecutor(devices[0])
-    return LocalExecutor(devices, store.logs_path, context)
 
 
 def _devices(names: Sequence[str], planned: Plan) -> list[str]:
@@ -178,7 +161,8 @@ def _note_sources(request: Request, planned: Plan, store: Store) -> None:
 def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
     """While this is open, a process of its own mirrors the runs into MLflow."""
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
+    with isolated_children():
+        stop = context.Event()
     log = store.logs_path / f"mlflow-{time.time_ns()}.log"
     process = context.Process(
         target=tracking.follow,
@@ -186,7 +170,8 @@ def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
         name="ablate-mirror",
         daemon=True,
     )
-    process.start()
+    with isolated_children():
+        process.start()
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from ablate.spec import Context
 @pytest.fixture
 def begun_store(tmp_path: Path, context: Context) -> Path:
     store = Store(tmp_path / "begun")
-    runs = sweep_runs(Catalogue(), "table4", context, (0,))
+    runs = sweep_runs(Catalogue().rows("table4", context.protocol.backbone), context, (0,))
     for run in runs:
         store.run(run.key).create(SpecFile(key=run.key, run=run, provenance=provenance()))
     store.record_sweep("table4", context, runs)

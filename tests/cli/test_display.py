@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ablate.cli import display
 from ablate.cli.display import Display, duration
-from ablate.plan import Plan, make, sweep_runs
+from ablate.plan import Plan, build_plan, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Event, Failure, Progress, Store
 from ablate.spec import Context
@@ -18,8 +18,8 @@ from ablate.spec import Context
 @pytest.fixture
 def plan(begun_store: Path, context: Context) -> Plan:
     """Ten runs: the first runs in its eighth epoch, the second has failed."""
-    runs = sweep_runs(Catalogue(), "table4", context, (0,))
-    made = make(Catalogue().sweep("table4"), context, runs, Store(begun_store))
+    runs = sweep_runs(Catalogue().rows("table4", context.protocol.backbone), context, (0,))
+    made = build_plan(Catalogue().sweep("table4"), context, runs, Store(begun_store))
     first, second = made.runs[0].folder, made.runs[1].folder
     for epoch in range(1, 8):
         first.append_event(
