@@ -121,7 +121,7 @@ def fits(variant: Variant) -> dict[str, int]:
             weights = WeightsIdentity(label="weights", backbone=backbone, sha256="0" * 64)
             context = Context(protocol=protocol, data=_DATA, weights=weights)
             with contextlib.suppress(BadInput):
-                (run,) = sweep_runs(Catalogue(), "rows", context, [0])
+                (run,) = sweep_runs(Catalogue().rows("rows", backbone), context, [0])
                 found[backbone] = count(run.variant, run.context.weights.backbone).total
     return found
 
