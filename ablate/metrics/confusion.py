@@ -7,6 +7,20 @@ import torch
 from ablate.metrics.scores import Confusion
 
 
+def predict(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
+    """Where the positive class is predicted: where its probability is above the threshold.
+
+    Args:
+        logits: Any shape.
+        threshold: t in 0..1, without both; a logit is positive above log(t / (1 - t)), which is
+            exactly 0 at 0.5.
+
+    Returns:
+        True where positive, of the logits' shape.
+    """
+    return logits > math.log(threshold / (1 - threshold))
+
+
 def confusion_per_image(
     logits: torch.Tensor, masks: torch.Tensor, threshold: float = 0.5
 ) -> list[Confusion]:
@@ -15,8 +29,7 @@ def confusion_per_image(
     Args:
         logits: Shape Bx1xHxW.
         masks: The ground truth, shape Bx1xHxW, 1 for positive, else 0.
-        threshold: t in 0..1; a pixel is predicted as positive where its probability, the
-            logit's sigmoid, is above t, so where the logit is above log(t / (1 - t)).
+        threshold: A pixel is predicted as positive where its probability is above this.
 
     Returns:
         One for each of the B images.
@@ -26,15 +39,9 @@ def confusion_per_image(
     """
     if logits.shape != masks.shape:
         raise ValueError(f"logits have shape {tuple(logits.shape)}, masks {tuple(masks.shape)}")
-    # Exactly 0 at 0.5.
-    predicted = (logits > math.log(threshold / (1 - threshold))).flatten(1)
-    positive = (masks > 0.5).flatten(1)
-    cells = (
-        predicted & positive,
-        predicted & ~positive,
-        ~predicted & positive,
-        ~(predicted | positive),
-    )
+    predicted = predict(logits, threshold).flatten(1)
+    actual = (masks > 0.5).flatten(1)
+    cells = (predicted & actual, predicted & ~actual, ~predicted & actual, ~(predicted | actual))
     # One transfer from the device for all cells.
     counts = torch.stack([cell.sum(dim=1) for cell in cells], dim=1).tolist()
     return [Confusion(*row) for row in counts]
