@@ -3,11 +3,12 @@
 Writers print these tables as they are; see ``ablate.report.writers``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.labels import footnotes_of, label_cell
-from ablate.report.model import Report, Row, Score, SeedState
+from ablate.report.model import Report, Row, Score
+from ablate.report.notes import notes_of
 from ablate.report.parameters_table import parameters_table
 from ablate.report.published import METRICS_OF, StructureColumn
 from ablate.report.runs_table import runs_table
@@ -64,7 +65,7 @@ def _scores(report: Report) -> Table:
         rows=tuple(lines),
         caption=_scores_caption(report),
         footnotes=footnotes_of(report),
-        notes=tuple(_scores_notes(report)),
+        notes=tuple(notes_of(report)),
     )
 
 
@@ -173,44 +174,6 @@ def _convention(report: Report) -> list[str]:
     if alone := [headings[name] for name in METRICS_OF["positive-class"] if name in headings]:
         sentences.append(f"{', '.join(alone)}: of the {report.positive_class} class alone.")
     return sentences
-
-
-def _scores_notes(report: Report) -> list[str]:
-    notes = []
-    rank = report.rank
-    if rank and rank.tau_b is not None:
-        orders = f" Only the orders are compared; {report.watermark}." if report.watermark else ""
-        notes.append(
-            f"Agreement with the published order of MIoU: Kendall's τ-b = {rank.tau_b:.2f} over "
-            f"{rank.rows} rows ({rank.pairs} pair{'s' if rank.pairs != 1 else ''}).{orders}"
-        )
-    if blank := _runs_where(report, lambda seed: bool(seed.predicts_no_positives)):
-        notes.append(
-            f"Predicts no {report.positive_class} at all, so that the precision of that class is "
-            f"0/0, taken as 0: {', '.join(blank)}."
-        )
-    reasons = dict.fromkeys(
-        (seed.state, seed.cause)
-        for row in report.rows
-        for seed in row.seeds
-        if seed.state != "done"
-    )
-    for state, cause in reasons:
-        runs = _runs_where(report, lambda seed, why=(state, cause): (seed.state, seed.cause) == why)
-        reason = f"{state} ({cause})" if cause else state
-        notes.append(f"{reason[0].upper()}{reason[1:]}: {', '.join(runs)}.")
-    return notes
-
-
-def _runs_where(report: Report, is_meant: Callable[[SeedState], bool]) -> list[str]:
-    """The rows, with the seeds where there are several, of the runs that are meant."""
-    over_seeds = _is_over_seeds(report)
-    return [
-        f"{row.label} seed {seed.seed}" if over_seeds else row.label
-        for row in report.rows
-        for seed in row.seeds
-        if is_meant(seed)
-    ]
 
 
 # The positive class ---------------------------------------------------------------------
