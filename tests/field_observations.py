@@ -24,8 +24,7 @@ from ablate.errors import BadInput
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.plan import identify_weights, provenance, sweep_runs
 from ablate.registry import Catalogue
-from ablate.report import build as build_report
-from ablate.report import render
+from ablate.report import build_report, render
 from ablate.runs import SpecFile, Store
 from ablate.spec import (
     BACKBONES,
@@ -45,7 +44,7 @@ from ablate.spec import (
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
-from report.conftest import Table
+from report.sweep_on_disk import SweepOnDisk
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -319,12 +318,12 @@ def planned(sweep: Sweep) -> list[tuple[int, int, bytes]]:
 def reported(sweep: Sweep) -> tuple[str, str]:
     """Its report as a page and as a table, from results that are made up."""
     with TemporaryDirectory() as root:
-        table = Table(Path(root), _DEMO, names=sweep.variants, seeds=sweep.seeds)
+        table = SweepOnDisk(Path(root), _DEMO, names=sweep.variants, seeds=sweep.seeds)
         for row, name in enumerate(sweep.variants):
             for seed in sweep.seeds:
                 table.finish(name, seed, miou=0.8 - 0.05 * row + 0.001 * seed * (row + 1))
-        record = table.store.record_sweep(sweep.name, table.context, table.runs)
-        report = build_report(sweep, record, table.runs, table.store)
+        record = table.store.record_sweep(sweep, table.context, table.runs)
+        report = build_report(record, table.store, parameters={})
         return render(report, "markdown"), render(report, "csv")
 
 

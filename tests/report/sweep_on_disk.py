@@ -7,6 +7,7 @@ from pathlib import Path
 from ablate.metrics import Confusion, scores
 from ablate.registry import Catalogue
 from ablate.report import Report, build_report, parameters_key
+from ablate.report.model import Row
 from ablate.runs import (
     Failure,
     Machine,
@@ -236,6 +237,11 @@ class SweepOnDisk:
 
     def report(self) -> Report:
         return build_report(self.start(), self.store, parameters=counts(), today=self.today)
+
+
+def row_of(table: SweepOnDisk, name: str) -> Row:
+    """One row of the report as it is now."""
+    return next(row for row in table.report().rows if row.name == name)
 
 
 def mixed_report(table: SweepOnDisk) -> Report:

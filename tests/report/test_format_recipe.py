@@ -1,6 +1,7 @@
 """The recipe of CONTRIBUTING.md: a format of a report, added from outside the package."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def to_wiki(report: Report) -> str:
 
 
 @pytest.fixture
-def wiki(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def wiki(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A module of the user's own, and its line in the dict of writers."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "my_wiki_writer.py").write_text(WRITER)
