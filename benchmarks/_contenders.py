@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ablate.runs import Machine, Parameters, Result, RunFolder, State, Store
@@ -68,8 +68,8 @@ def mirror(store: Store, record_id: str) -> Iterator[None]:
 def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> Parts:
     """A whole sweep of ``count`` runs, a tenth of them for each row; seconds of its parts."""
     from ablate.cli.display import Display
-    from ablate.executors import InlineExecutor, LocalExecutor
-    from ablate.plan import begin, cohorts, make, sweep_runs
+    from ablate.executors import run_cohorts
+    from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
 
@@ -81,22 +81,27 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     catalogue = Catalogue()
     data = DataIdentity(label="no data", digest="0" * 64, train=159, validation=69)
     context = Context(protocol=catalogue.protocol("demo"), data=data, weights=NANO_WEIGHTS)
-    runs = sweep_runs(catalogue, "table4", context, range(count // 10))
-    plan = make(catalogue.sweep("table4"), context, runs, store)
+    runs = sweep_runs(
+        catalogue.rows("table4", context.protocol.backbone), context, range(count // 10)
+    )
+    plan = build_plan(catalogue.sweep("table4"), context, runs, store)
     clock.lap("plan")
-    record = begin(plan, store)
+    record = create_run_folders(plan, store)
     clock.lap("folders")
     devices = ["cpu"] * WORKERS if local else ["cpu"]
-    executor = LocalExecutor(devices, store.logs_path) if local else InlineExecutor("cpu")
+    cohorts = group_into_cohorts(plan.pending, len(devices))
     with Display(plan, quiet=False):
-        if mirrored:
-            with mirror(store, record.id):
-                executor.run(cohorts(plan.pending, len(devices)), publish)
-                clock.lap("work")
-            clock.lap("mirror's rest")
-        else:
-            executor.run(cohorts(plan.pending, len(devices)), publish)
+        with mirror(store, record.id) if mirrored else nullcontext():
+            run_cohorts(
+                "local" if local else "inline",
+                cohorts,
+                devices=devices,
+                logs=store.logs_path,
+                work="benchmarks._contenders:publish",
+            )
             clock.lap("work")
+        if mirrored:
+            clock.lap("mirror's rest")
     states = [run.folder.state() for run in plan.runs]
     clock.lap("end")
     if states != [State.DONE] * count:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ablate.metrics import Confusion, scores
-from ablate.plan import begin, make, sweep_runs
+from ablate.plan import build_plan, create_run_folders, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Event, Machine, Parameters, Result, RunFolder, Store
 from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
@@ -38,9 +38,11 @@ def fill(root: Path, count: int) -> None:
     catalogue, store, chance = Catalogue(), Store(root), random.Random(0)
     data = DataIdentity(label="no data", digest="0" * 64, train=159, validation=69)
     context = Context(protocol=catalogue.protocol("demo"), data=data, weights=NANO_WEIGHTS)
-    runs = sweep_runs(catalogue, "table4", context, range(count // 10))
-    plan = make(catalogue.sweep("table4"), context, runs, store)
-    begin(plan, store)
+    runs = sweep_runs(
+        catalogue.rows("table4", context.protocol.backbone), context, range(count // 10)
+    )
+    plan = build_plan(catalogue.sweep("table4"), context, runs, store)
+    create_run_folders(plan, store)
     # Many results wait for the disk together.
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda run: finish(run.folder, chance), plan.runs))
