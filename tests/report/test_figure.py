@@ -58,3 +58,26 @@ def test_a_figure_of_nothing_is_refused(table: SweepOnDisk, tmp_path: Path) -> N
     with pytest.raises(BadInput, match="no run of this table has a panel yet"):
         drawn(table, tmp_path / "figure.png")
     assert not (tmp_path / "figure.png").exists()
+
+
+def test_what_is_not_a_panel_is_passed_over(table: SweepOnDisk, tmp_path: Path) -> None:
+    table.names = ("translandseg", "translandseg-1")
+    for name in table.names:
+        table.finish(name)
+        leave_panel(table.folder(name).panels_path, "a.png", COLOURS["prediction"])
+    before = drawn(table, tmp_path / "before.png")
+    panels = table.folder("translandseg-1").panels_path
+    (panels / "._a.png").write_bytes(b"what a file system leaves")
+    (panels / "b.png").write_bytes(b"cut short")
+    Image.new("RGB", (300, 200)).save(panels / "c.png")
+    assert drawn(table, tmp_path / "after.png").tobytes() == before.tobytes()
+
+
+def test_a_row_that_was_never_started_has_its_column(table: SweepOnDisk, tmp_path: Path) -> None:
+    table.names = ("translandseg", "translandseg-1")
+    table.finish("translandseg")
+    leave_panel(table.folder("translandseg").panels_path, "a.png", COLOURS["prediction"])
+    record = table.store.record_sweep(table.sweep, table.context, [table.run("translandseg")])
+    write_figure(record, table.store, tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert picture.width == 4 * (112 + 4) + 4

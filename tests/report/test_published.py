@@ -5,8 +5,8 @@ import pytest
 
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
-from ablate.report import load_published, published_names, score_tables
-from ablate.report.published import load_parameters, load_scores
+from ablate.report import load_published, score_tables
+from ablate.report.published import load_parameters, load_scores, published_names
 
 PAPER = Path(__file__).parents[2].parent / "shared" / "paper"
 
