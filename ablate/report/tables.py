@@ -6,9 +6,8 @@ Writers print these tables as they are; see ``ablate.report.writers``.
 from collections.abc import Sequence
 
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
-from ablate.report.labels import footnotes_of, label_cell
 from ablate.report.model import Report, Row, Score
-from ablate.report.notes import notes_of
+from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
 from ablate.report.published import METRICS_OF, StructureColumn
 from ablate.report.runs_table import runs_table
@@ -17,14 +16,15 @@ from ablate.report.table import (
     BLANK,
     DASH,
     NOT_REPORTED,
-    Column,
     Table,
     TableCell,
     caption_of,
     mark_cell,
     missing_cell,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 from ablate.report.verdicts import ONE_SEED_TOLERANCE
 from ablate.spec import Cell, MetricName
@@ -50,11 +50,11 @@ def _scores(report: Report) -> Table:
     """The paper's table: the published line is under the reproduced one, digit under digit."""
     over_seeds, published = _is_over_seeds(report), report.published
     columns = [
-        Column(key="label", heading="Model"),
-        *(Column(key=key, heading=each.heading) for key, each in report.structure.items()),
-        *([Column(key="values", heading="values")] if published else []),
-        *([Column(key="n", heading="n", kind="number")] if over_seeds else []),
-        *(Column(key=key, heading=name, kind="number") for key, name in report.metrics.items()),
+        text_column("label", "Model"),
+        *(text_column(key, each.heading) for key, each in report.structure.items()),
+        *([text_column("values", "values")] if published else []),
+        *([number_column("n", "n", "left")] if over_seeds else []),
+        *(number_column(key, name, "left") for key, name in report.metrics.items()),
     ]
     lines = [line for row in report.rows for line in _lines(report, row, over_seeds)]
     source = f"Table {published.source.table}" if published else ""
@@ -193,8 +193,8 @@ def _positive_class(report: Report, metrics: Sequence[MetricName]) -> Table:
         name="positive-class",
         title=f"The {report.positive_class} class alone",
         columns=(
-            Column(key="label", heading="Model"),
-            *(Column(key=name, heading=HEADINGS[name], kind="number") for name in metrics),
+            text_column("label", "Model"),
+            *(number_column(name, HEADINGS[name], "left") for name in metrics),
         ),
         rows=tuple(rows),
         caption=caption_of(
