@@ -12,7 +12,8 @@ def predict(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
 
     Args:
         logits: Any shape.
-        threshold: Between 0 and 1, without both; at 0.5 a logit above 0 is positive.
+        threshold: t in 0..1, without both; a logit is positive above log(t / (1 - t)), which is
+            exactly 0 at 0.5.
 
     Returns:
         True where positive, of the logits' shape.
@@ -27,7 +28,7 @@ def confusion_per_image(
 
     Args:
         logits: Shape Bx1xHxW.
-        masks: Shape Bx1xHxW, 1 for the positive class, else 0.
+        masks: The ground truth, shape Bx1xHxW, 1 for positive, else 0.
         threshold: A pixel is predicted as positive where its probability is above this.
 
     Returns:

@@ -127,7 +127,7 @@ def _encoder_parts(
 def _by_place(adapters: Iterable[nn.Module], encoder: ImageEncoderViT) -> tuple[Part, ...]:
     """The adapters of an encoder; those that are equal and in equal places as one."""
     places = {
-        module: _PLACES.get(type(block), f"in the block, by {type(block).__name__}")
+        module: _PLACES.get(type(block), f"in {type(block).__name__}")
         for block in encoder.blocks
         for module in block.modules()
     }

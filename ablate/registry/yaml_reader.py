@@ -37,7 +37,6 @@ _NAMED_VALUES = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
-_YAML_1_1 = yaml.resolver.Resolver()
 _TAGS = "tag:yaml.org,2002:"
 _QUOTE = "quote it if it is a text"
 # What to write instead, by the type that YAML 1.1 sees.
@@ -107,7 +106,8 @@ class _Reader:
         """Reads nothing yet; ``place`` makes the place of a line, counted from 1."""
         self.places: dict[Loc, Place] = {}
         self._place = place
-        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+        # ``Any``: the stubs know neither the marks nor the tags of events.
+        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._problems: list[str] = []
         self._count = 0
         # Values with the number of values in them; None: its end is not read yet.
@@ -141,21 +141,21 @@ class _Reader:
                 value, read = self._value(next(self._events), ()), True
         return value
 
-    def _at(self, event: yaml.Event) -> Place:
+    def _at(self, event: Any) -> Place:
         return self._place(event.start_mark.line + 1)
 
-    def _report(self, event: yaml.Event, loc: Loc, problem: str) -> None:
+    def _report(self, event: Any, loc: Loc, problem: str) -> None:
         name = shortened(".".join(map(str, loc)))
         self._problems.append(f"{self._at(event)}: {name + ': ' if name else ''}{problem}")
 
-    def _add(self, event: yaml.Event, count: int) -> None:
+    def _add(self, event: Any, count: int) -> None:
         """Counts values, those that an alias repeats included."""
         self._count += count
         if self._count > MAX_VALUES:
             problem = f"more than {MAX_VALUES:,} values, aliases written out; shorten it"
             raise SpecError([f"{self._at(event)}: {problem}"])
 
-    def _value(self, event: yaml.Event, loc: Loc) -> Any:
+    def _value(self, event: Any, loc: Loc) -> Any:
         """The plain value that begins with ``event``, all of its events read."""
         self.places[loc] = self._at(event)
         if len(loc) > MAX_DEPTH:
@@ -173,14 +173,14 @@ class _Reader:
         self._anchors[event.anchor] = (value, self._count - before + 1)
         return value
 
-    def _refuse_tag(self, event: yaml.NodeEvent, loc: Loc) -> None:
+    def _refuse_tag(self, event: Any, loc: Loc) -> None:
         if event.tag is not None:
             tag = shortened(event.tag.replace(_TAGS, "!!"))
             self._report(
                 event, loc, f"the tag {tag} is not supported; remove it, or quote the text"
             )
 
-    def _content(self, event: yaml.Event, loc: Loc) -> Any:
+    def _content(self, event: Any, loc: Loc) -> Any:
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(loc)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -190,7 +190,7 @@ class _Reader:
             return items
         return self._scalar(event, loc)
 
-    def _alias(self, event: yaml.AliasEvent, loc: Loc) -> Any:
+    def _alias(self, event: Any, loc: Loc) -> Any:
         name = shortened(event.anchor)
         if event.anchor not in self._anchors:
             self._report(event, loc, f"there is no anchor &{name} above; write the value out")
@@ -230,7 +230,7 @@ class _Reader:
                 self.places[here] = self._at(event)
         return mapping
 
-    def _scalar(self, event: yaml.ScalarEvent, loc: Loc) -> Any:
+    def _scalar(self, event: Any, loc: Loc) -> Any:
         text = event.value
         if event.style is not None:
             return self._text(event, loc)
@@ -242,7 +242,7 @@ class _Reader:
         if _NOT_FINITE.fullmatch(text):
             self._report(event, loc, f"{text} is not a finite number; give one")
             return None
-        legacy = _YAML_1_1.resolve(yaml.ScalarNode, text, (True, False)).removeprefix(_TAGS)
+        legacy = _type_in_yaml_1_1(text)
         if has_leading_zero:
             legacy = "int"
         if legacy != "str":
@@ -251,7 +251,7 @@ class _Reader:
             return None
         return self._text(event, loc)
 
-    def _number(self, event: yaml.ScalarEvent, loc: Loc) -> int | float | None:
+    def _number(self, event: Any, loc: Loc) -> int | float | None:
         text = event.value
         if len(text) > MAX_NUMBER_CHARACTERS:
             problem = f"{shortened(text)} is longer than {MAX_NUMBER_CHARACTERS} characters"
@@ -265,7 +265,7 @@ class _Reader:
             return None
         return number
 
-    def _text(self, event: yaml.ScalarEvent, loc: Loc) -> str:
+    def _text(self, event: Any, loc: Loc) -> str:
         """The scalar's text; characters that steer terminals, or are none, are refused."""
         text: str = event.value
         for character in text:
@@ -273,6 +273,13 @@ class _Reader:
                 self._report(event, loc, f"holds the character U+{ord(character):04X}; remove it")
                 break
         return text
+
+
+def _type_in_yaml_1_1(text: str) -> str:
+    """``bool``, ``int``, ``timestamp`` …: what a plain scalar was before YAML 1.2."""
+    resolver: Any = yaml.resolver.Resolver()
+    tag: str = resolver.resolve(yaml.ScalarNode, text, (True, False))
+    return tag.removeprefix(_TAGS)
 
 
 def limited(problems: list[str]) -> list[str]:

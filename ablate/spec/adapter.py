@@ -40,6 +40,7 @@ class AtlAdapter(Frozen):
     Θ(X) = L_up(MidLays(L_down(X))); Ω(X) = Θ(X) + X with the residual connection.
 
     Attributes:
+        kind: The discriminator.
         midlays: The layers between the two projections, in order: ``m`` is Linear + GELU,
             ``c`` is convolution + LayerNorm + GELU (Fig. 2).
         placement: ``outside``: before each transformer block (Eqs. 6, 7, 14);
@@ -127,6 +128,7 @@ class AtlReleasedAdapter(Frozen):
     shared by all blocks.
 
     Attributes:
+        kind: The discriminator.
         midlays: The layers of each block's own: ``m`` or ``m m`` (Linear + GELU each), or
             ``c c c``: 1x1, depthwise 3x3 and 1x1 convolution, each with LayerNorm and GELU;
             the last one widens to M channels, and no shared up-projection follows.
@@ -171,7 +173,11 @@ class AtlReleasedAdapter(Frozen):
 
 
 class NoAdapter(Frozen):
-    """No adapter: only the mask decoder is trained."""
+    """No adapter: only the mask decoder is trained.
+
+    Attributes:
+        kind: The discriminator.
+    """
 
     kind: Literal["none"]
 
@@ -180,7 +186,7 @@ class NoAdapter(Frozen):
         return self.model_dump(mode="json")
 
     def columns(self) -> dict[str, Cell]:
-        """Nothing to tell."""
+        """No columns: there is nothing to set apart."""
         return {}
 
     def describe(self) -> str:

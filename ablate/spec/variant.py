@@ -121,7 +121,11 @@ class CnnVariant(Frozen):
 
 
 class InteriorPoints(Frozen):
-    """One positive point prompt inside each region of the ground truth."""
+    """One positive point prompt inside each region of the ground truth.
+
+    Attributes:
+        kind: The discriminator.
+    """
 
     kind: Literal["interior-points"]
 

@@ -221,6 +221,6 @@ def test_23_sites_are_24_without_the_first(build_nano: Build, images: Tensor) ->
         whole.image_encoder.blocks[index].atl.load_state_dict(atl.state_dict())
     with torch.no_grad():
         # Zero in the up-projection is Ω(X) = X; a scattered one is not.
-        assert torch.equal(between(images), load_sam(images))
+        assert torch.equal(between(images), whole(images))
         whole.image_encoder.blocks[0].atl.up.bias.add_(1.0)
-        assert not torch.equal(between(images), load_sam(images))
+        assert not torch.equal(between(images), whole(images))

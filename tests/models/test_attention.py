@@ -196,9 +196,9 @@ def test_bfloat16_stays_close_to_float32() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         own = output_and_gradient(original, x)
         found = output_and_gradient(exact(original), x)
-    for ours, sams, truth in zip(found, own, expected, strict=True):
+    for ours, sams, precise in zip(found, own, expected, strict=True):
         assert ours.dtype == sams.dtype
-        assert (ours - truth).norm() <= 1.1 * (sams - truth).norm() + 1e-3 * truth.norm()
+        assert (ours - precise).norm() <= 1.1 * (sams - precise).norm() + 1e-3 * precise.norm()
 
 
 def test_it_works_in_inference_mode_after_training() -> None:

@@ -17,7 +17,7 @@ from structures import STRUCTURES
 
 
 class Code:
-    """Something that only unpickling code could bring back."""
+    """Something that only pickled code can restore."""
 
 
 def refused(checkpoint: Path, backbone: str = "vit_b") -> str:
@@ -184,8 +184,8 @@ def test_nanos_frozen_encoder_keeps_the_picture(nano_weights: dict[str, Tensor])
             tokens = sam.image_encoder(pixels).permute(0, 2, 3, 1).reshape(-1, 64).double()
         cells = F.pixel_unshuffle(F.avg_pool2d(pixels, 4), 4)
         colours = cells.permute(0, 2, 3, 1).reshape(-1, 48).double()
-        known, asked = slice(0, 3072), slice(3072, None)
+        known, unknown = slice(0, 3072), slice(3072, None)
         reader = torch.linalg.lstsq(tokens[known], colours[known]).solution
-        error = (tokens[asked] @ reader - colours[asked]).square().mean()
-        read[name] = float(1 - error / colours[asked].var())
+        error = (tokens[unknown] @ reader - colours[unknown]).square().mean()
+        read[name] = float(1 - error / colours[unknown].var())
     assert read["pre-trained"] > 0.85 > 0.75 > read["random"]

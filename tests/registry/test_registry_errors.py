@@ -144,10 +144,10 @@ def test_a_file_whose_name_cannot_be_used_is_reported_and_stops_nothing_else(
 
 
 def test_two_variants_with_one_identity_are_reported(folder: Path) -> None:
-    (folder / "variants" / "twin.yaml").write_text("extends: translandseg\nlabel: Twin\n")
+    (folder / "variants" / "variant-copy.yaml").write_text("extends: translandseg\nlabel: Copy\n")
     (problem,) = catalogue(folder).check()
     assert problem.endswith(
-        "twin.yaml: translandseg and twin train exactly the same thing; "
+        "variant-copy.yaml: translandseg and variant-copy train exactly the same thing; "
         "change a field of one, or remove it"
     )
 
@@ -311,9 +311,11 @@ def test_a_sweep_made_in_python_is_named_where_there_is_no_line() -> None:
 
 
 def test_duplicates_in_a_sweep_are_refused(folder: Path) -> None:
-    (folder / "variants" / "twin.yaml").write_text("extends: translandseg\nlabel: Twin\n")
-    (folder / "sweeps" / "mine.yaml").write_text(SWEEP + "variants: [translandseg, twin]\n")
-    with pytest.raises(SpecError, match="translandseg and twin train exactly the same thing"):
+    (folder / "variants" / "variant-copy.yaml").write_text("extends: translandseg\nlabel: Copy\n")
+    (folder / "sweeps" / "mine.yaml").write_text(SWEEP + "variants: [translandseg, variant-copy]\n")
+    with pytest.raises(
+        SpecError, match="translandseg and variant-copy train exactly the same thing"
+    ):
         catalogue(folder).rows("mine", "vit_l")
 
 

@@ -117,7 +117,7 @@ def test_tags_are_refused(tmp_path: Path, tag: str) -> None:
         ("a: 1\n'a': 2\n", "2: key 'a' appears twice (first on line 1); remove one"),
         ("[a]: 1\n", "1: a key must be a text; write `name: value`"),
         ("? {a: 1}\n: 1\n", "1: a key must be a text; write `name: value`"),
-        ("{: 1}\n", "1: a key must be a text; write `name: value`"),
+        ("? \n: 1\n", "1: a key must be a text; write `name: value`"),
         ("x: 1\n---\ny: 1\n", "2: a second document begins; keep one"),
         ('x: "a\\0b"\n', "1: x: holds the character U+0000; remove it"),
         ('x: "\\e[2J"\n', "1: x: holds the character U+001B; remove it"),

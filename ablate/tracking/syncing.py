@@ -42,7 +42,7 @@ def sync(store: Store, records: Sequence[SweepRecord], uri: str | None) -> int:
         with _only_writer(address, _SYNC_PATIENCE_S) as alone:
             if not alone:
                 raise StoreError(
-                    f"another process writes to {address.uri} now",
+                    f"another process is writing to {address.uri}",
                     "wait until the sweep has ended (it is mirrored while it runs)",
                 )
             database.ensure(address)
@@ -69,7 +69,7 @@ def follow(
     try:
         address = Address.of(Store(store_root), uri)
         while True:
-            last = ending.asked()
+            last = ending.requested()
             with _only_writer(address, patience_s=0) as alone:
                 if alone:
                     with _light_commits(address):
@@ -79,20 +79,20 @@ def follow(
                 break
             ending.wait(_POLL_S)
         _logger.error("another process wrote to %s to the end: run `ablate sync`", address.uri)
-    # Only the log hears of it: whatever breaks the mirror, the runs are not its to disturb.
+    # Only the log has it: whatever breaks the mirror, the runs go on.
     except Exception:
         _logger.exception("the mirror gives up: run `ablate sync`")
 
 
 def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> None:
-    """Looks at the folders until the end is asked for, and then once more."""
+    """Updates from the folders until the end is requested, and then once more."""
     from ablate.tracking.mirror import Mirror
 
     mirror: Mirror | None = None
     pause_s = _POLL_S
-    said = ""
+    reported = ""
     while True:
-        last = ending.asked()
+        last = ending.requested()
         cause: Exception | None = None
         try:
             if database.ensure(address) or mirror is None:
@@ -101,51 +101,51 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             passes = [mirror.update(record, live=not last) for record in records]
             trouble = "\n".join(problem for one in passes for problem in one.problems)
             pause_s = _POLL_S
-        # Whatever it is, the runs go on without the mirror, and the next look may succeed.
+        # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:
             trouble, cause = _one_line(error), error
             mirror = None
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        if trouble and trouble != said:
+        if trouble and trouble != reported:
             _logger.error("%s", trouble, exc_info=cause)
-        said = trouble
+        reported = trouble
         if last:
             return
         ending.wait(pause_s)
 
 
 class _Ending:
-    """Whether the end was asked for: by the parent, by SIGTERM, or by the parent's death."""
+    """Whether the end was requested: by the parent, by SIGTERM, or by the parent's death."""
 
     def __init__(self, stop: StopEvent) -> None:
         self._stop = stop
         self._terminated = False
         parent = multiprocessing.parent_process()
         self._parent_id = os.getppid() if parent is None else parent.pid
-        # Ctrl-C reaches the whole process group; what it means is the parent's business.
+        # Ctrl-C reaches the whole process group; the parent handles it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_terminate)
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True
 
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         return self._terminated or os.getppid() != self._parent_id or self._stop.is_set()
 
     def wait(self, longest_s: float) -> None:
         # Not stop.wait(): were this process killed while it sleeps there, the parent's stop.set()
         # would wait for it for ever.
         end = time.monotonic() + longest_s
-        while time.monotonic() < end and not self.asked():
+        while time.monotonic() < end and not self.requested():
             time.sleep(_SLICE_S)
 
 
 @contextmanager
 def _only_writer(address: Address, patience_s: float) -> Iterator[bool]:
-    """Holds the right to write to an sqlite mirror; a server needs no such thing.
+    """Holds the right to write to an sqlite mirror; a server needs none.
 
     Yields:
-        Whether it was got within ``patience_s``.
+        Whether this process has it within ``patience_s``.
     """
     if address.database is None:
         yield True
@@ -168,7 +168,7 @@ def _light_commits(address: Address) -> Iterator[None]:
     """Lets this process's commits to the store's own database wait for the disk less often.
 
     A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
-    What is lost with the power is told again, since the folders have it.
+    What is lost with the power is logged again, since the folders have it.
     https://www.sqlite.org/pragma.html#pragma_synchronous
     """
     if not address.own:
@@ -197,4 +197,5 @@ def _redirect_output(log: Path) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    """The first line; of a database's error, the database's own words."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
