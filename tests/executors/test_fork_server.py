@@ -1,7 +1,6 @@
 """What processes that have torch are given, and what this one keeps."""
 
 import os
-import signal
 from collections.abc import Iterator
 from multiprocessing import forkserver
 from pathlib import Path
@@ -10,30 +9,22 @@ import pytest
 
 from ablate.errors import BadInput, Interrupted
 from ablate.executors import call_with_torch, warm_up
+from executors.servers import kill_server, light_server, server_pid
 from executors.works import until
 
 
 @pytest.fixture
-def without_server() -> Iterator[None]:
-    """No server runs before the test, and none of its environment after it."""
-    end_server()
-    yield
-    end_server()
-
-
-def end_server() -> None:
-    pid = forkserver._forkserver._forkserver_pid
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-        forkserver._forkserver._stop()
+def light() -> Iterator[None]:
+    with light_server():
+        yield
 
 
 def server_environment() -> str:
     """What the server was started with. glibc itself cuts its settings at the colons."""
-    return Path(f"/proc/{forkserver._forkserver._forkserver_pid}/environ").read_text()
+    return Path(f"/proc/{server_pid()}/environ").read_text()
 
 
-@pytest.mark.usefixtures("without_server")
+@pytest.mark.usefixtures("light")
 def test_the_allocator_of_workers_is_set_and_this_process_keeps_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -44,7 +35,7 @@ def test_the_allocator_of_workers_is_set_and_this_process_keeps_its_own(
     until(lambda: "glibc.malloc.trim_threshold=" in server_environment())
 
 
-@pytest.mark.usefixtures("without_server")
+@pytest.mark.usefixtures("light")
 def test_settings_of_the_allocator_that_are_there_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -57,7 +48,7 @@ def test_settings_of_the_allocator_that_are_there_are_kept(
 def test_a_process_with_torch_computes_and_this_one_does_not() -> None:
     pid = call_with_torch("os:getpid")
     assert pid != os.getpid()
-    assert call_with_torch("os:getppid") == forkserver._forkserver._forkserver_pid
+    assert call_with_torch("os:getppid") == server_pid()
     assert call_with_torch("sys:intern", "torch") == "torch"
 
 
@@ -91,10 +82,11 @@ def test_ctrl_c_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         call_with_torch("os:getpid")
 
 
+@pytest.mark.usefixtures("light")
 def test_a_server_that_was_killed_is_replaced() -> None:
     warm_up()
-    first = forkserver._forkserver._forkserver_pid
-    os.kill(first, signal.SIGKILL)
+    first = server_pid()
+    kill_server()
     assert call_with_torch("os:getppid") not in (first, os.getpid())
 
 

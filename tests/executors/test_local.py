@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from multiprocessing import forkserver
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from executors.conformance import (
     states,
     wait_until,
 )
+from executors.servers import kill_server, light_server
 from executors.works import until
 
 
@@ -29,7 +30,8 @@ def drive(folders: tuple[Path, ...], logs: Path) -> None:
     """A driver, for a process of its own."""
     cohorts = [Cohort(folders)]
     work = "executors.works:wait_at_the_second"
-    run_cohorts("local", cohorts, devices=["cpu"], logs=logs, work=work)
+    with light_server():
+        run_cohorts("local", cohorts, devices=["cpu"], logs=logs, work=work)
 
 
 def processes(runs: list[PlannedRun]) -> set[str]:
@@ -38,10 +40,10 @@ def processes(runs: list[PlannedRun]) -> set[str]:
     return {result.machine.device_name for result in results if result is not None}
 
 
-def fork_server_pid() -> int:
-    pid = forkserver._forkserver._forkserver_pid
-    assert pid is not None
-    return pid
+@pytest.fixture(autouse=True, scope="module")
+def _light_server() -> Iterator[None]:
+    with light_server():
+        yield
 
 
 class TestLocal(ProcessConformance):
@@ -102,7 +104,7 @@ class TestLocal(ProcessConformance):
         with self.opened(tmp_path, "wait_at_the_second") as executor:
             jobs = [executor.submit(cohort) for cohort in pairs(runs)]
             wait_until(executor, (runs[1].folder.path / "waiting").exists)
-            os.kill(fork_server_pid(), signal.SIGKILL)
+            kill_server()
             executor.wait(0.1)
             (runs[1].folder.path / "release").touch()
             wait_until(executor, lambda: ended(jobs))
@@ -116,7 +118,7 @@ class TestLocal(ProcessConformance):
         with self.opened(tmp_path, "wait_at_the_second") as executor:
             jobs = [executor.submit(cohort) for cohort in pairs(runs)]
             wait_until(executor, (second / "waiting").exists)
-            os.kill(fork_server_pid(), signal.SIGKILL)
+            kill_server()
             (worker,) = set((runs[0].folder.path / "attempts").read_text().split())
             os.kill(int(worker), signal.SIGKILL)
             wait_until(executor, lambda: ended(jobs))
