@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ablate.models.attention import install
-from ablate.models.sam import bare
+from ablate.models.attention import replace_attention
+from ablate.models.sam import sam_without_weights
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName
 
 CODES = ("segment_anything", "transformers", "ablate")
@@ -45,9 +45,9 @@ class First(nn.Module):
 def blocks_of(backbone: BackboneName, code: str) -> list[nn.Module]:
     """The encoder's blocks in somebody's code, without values."""
     if code != "transformers":
-        encoder = bare(backbone).image_encoder
+        encoder = sam_without_weights(backbone).image_encoder
         if code == "ablate":
-            install(encoder)
+            replace_attention(encoder)
         return list(encoder.blocks)
     from transformers import SamVisionConfig
     from transformers.models.sam.modeling_sam import SamVisionEncoder

@@ -23,7 +23,7 @@ import torch
 from ablate.data import Prepared, jitter, open_images, prepare
 from ablate.data.batches import Batch, ToDevice, read
 from ablate.models import SegmentationModel, build, with_half_precision_encoder
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.registry import Catalogue
 from ablate.spec import BACKBONES, BackboneName, Protocol
 from ablate.train.devices import Precision
@@ -95,7 +95,7 @@ def parts(
 
 def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     """A variant on a frozen trunk of random values, as training builds it."""
-    empty = bare(backbone).to_empty(device=setting.device)
+    empty = sam_without_weights(backbone).to_empty(device=setting.device)
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
     if setting.precision == "bfloat16":
         weights = with_half_precision_encoder(weights, backbone)

@@ -19,7 +19,7 @@ import torch
 
 from ablate.data import identify, open_images, prepare, split
 from ablate.models import build, load_weights, with_half_precision_encoder
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.plan import provenance
 from ablate.registry import Catalogue
 from ablate.runs import SpecFile, Store
@@ -142,7 +142,7 @@ def trunk_table() -> str:
     lines = ["| frozen trunk | float32 | bfloat16 | ratio |", "| --- | --: | --: | --: |"]
     for backbone, geometry in BACKBONES.items():
         # Without values: only names, shapes and types count.
-        weights = bare(backbone).state_dict()
+        weights = sam_without_weights(backbone).state_dict()
         full, half = (
             sum(
                 value.numel() * value.element_size()

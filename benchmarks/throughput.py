@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ablate.models.sam import bare, build, with_half_precision_encoder
+from ablate.models.sam import build, sam_without_weights, with_half_precision_encoder
 from ablate.registry import Catalogue
 from ablate.spec import BACKBONES, BackboneName
 from ablate.train.loss import segmentation_loss
@@ -54,7 +54,7 @@ STYLES = (
 
 def random_weights(backbone: BackboneName, device: str) -> dict[str, torch.Tensor]:
     """Of a whole SAM, in the official layout."""
-    shapes = {name: value.shape for name, value in bare(backbone).state_dict().items()}
+    shapes = {name: value.shape for name, value in sam_without_weights(backbone).state_dict().items()}
     return {name: 0.02 * torch.randn(shape, device=device) for name, shape in shapes.items()}
 
 

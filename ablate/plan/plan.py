@@ -104,4 +104,4 @@ def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
     store.create_runs(
         [SpecFile(key=run.folder.key, run=run.spec, provenance=origin) for run in plan.runs]
     )
-    return store.record_sweep(plan.sweep.name, plan.context, [run.spec for run in plan.runs])
+    return store.record_sweep(plan.sweep, plan.context, [run.spec for run in plan.runs])

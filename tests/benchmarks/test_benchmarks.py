@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.spec import BACKBONES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -108,7 +108,7 @@ def test_results_stay_in_their_folder(
 def test_needed_work_is_what_sams_own_blocks_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = loaded("limit", monkeypatch)
     # SAM-nano's windows fill its map: nothing is padded. Terms of position are left out.
-    blocks = bare("vit_nano").image_encoder.blocks.requires_grad_(False)
+    blocks = sam_without_weights("vit_nano").image_encoder.blocks.requires_grad_(False)
     for block in blocks:
         block.attn.use_rel_pos = False
     x = torch.zeros(1, 8, 8, BACKBONES["vit_nano"].width, device="meta", requires_grad=True)

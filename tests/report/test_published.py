@@ -64,7 +64,7 @@ def test_the_claims_of_the_shipped_sweeps_are_those_of_the_printed_numbers(name:
 
 def test_labels_of_sam_itself_say_what_its_prompts_know() -> None:
     catalogue = Catalogue()
-    assert "from the truth" in str(catalogue.variant("sam-points").label)
+    assert "from ground truth" in str(catalogue.variant("sam-points").label)
     assert "oracle" in str(catalogue.variant("sam-everything").label)
 
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from segment_anything import SamPredictor
 
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from scripts.pretrain_nano.__main__ import WEIGHTS, export
 from scripts.pretrain_nano.evaluation import (
     held_out,
@@ -222,7 +222,7 @@ def test_the_file_is_a_whole_sam_in_the_official_layout(sam, tmp_path):
     assert facts["bytes"] == (tmp_path / WEIGHTS).stat().st_size < 10e6
     weights = load_file(tmp_path / WEIGHTS)
     assert {value.dtype for value in weights.values()} == {torch.float32}
-    loaded = bare("vit_nano")
+    loaded = sam_without_weights("vit_nano")
     loaded.load_state_dict(weights, strict=True, assign=True)
     expected = sam.state_dict()
     assert all((value == expected[name]).all() for name, value in loaded.state_dict().items())

@@ -1,4 +1,4 @@
-"""A store whose runs end as a test says, told through the ledger's own interface."""
+"""A store whose runs end as a test says, written through the store's own interface."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,7 @@ from ablate.spec import (
     PublishedSplit,
     RunSpec,
     SamVariant,
+    Sweep,
     WeightsIdentity,
     digest_of,
 )
@@ -42,11 +43,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 PROTOCOL = {
     "name": "demo",
+    "task": {"positive_class": "landslide"},
     "published_split": None,
     "backbone": "vit_nano",
     "image_size_px": 128,
     "data": {"kind": "generated", "seed": 2024, "count": 60, "size_px": 128},
-    "split": {"seed": 42, "validation_share": 0.3},
+    "split": {"kind": "holdout", "seed": 42, "validation_share": 0.3, "rounding": "floor-plus-one"},
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
     "color_jitter": None,
@@ -130,7 +132,7 @@ class FakeStore:
     def finish(self, index: int, *, created_s: float = CREATED_S) -> RunFolder:
         """A whole run, from its folder to its result."""
         folder = self.begin(index, created_s=created_s)
-        tell_epochs(folder, 1, EPOCHS)
+        log_epochs(folder, 1, EPOCHS)
         conclude(folder, created_s=created_s)
         return folder
 
@@ -145,7 +147,10 @@ def fake_store(
     """A store that only knows of a sweep ``table4`` over these variants and seeds."""
     store, within = Store(root), context(comparable=comparable)
     specs = [run_spec(name, seed, within) for name in names for seed in seeds]
-    return FakeStore(store, specs, store.record_sweep("table4", within, specs))
+    sweep = Sweep(
+        name="table4", title="Table IV", protocol="demo", seeds=tuple(seeds), variants=tuple(names)
+    )
+    return FakeStore(store, specs, store.record_sweep(sweep, within, specs))
 
 
 def epoch_metrics(epoch: int, offset: float = 0.0) -> dict[str, float]:
@@ -163,7 +168,7 @@ def event_time_s(epoch: int) -> float:
     return CREATED_S + EPOCH_S * epoch
 
 
-def tell_epochs(
+def log_epochs(
     folder: RunFolder, first: int, last: int, *, later_s: float = 0.0, offset: float = 0.0
 ) -> None:
     """Ends the epochs from ``first`` to ``last``."""
@@ -215,7 +220,7 @@ def fail(folder: RunFolder, kind: str = "error") -> None:
 
 @contextmanager
 def worked_on(folder: RunFolder) -> Iterator[None]:
-    """While this is open, somebody works on the run."""
+    """While this is open, a process works on the run."""
     with folder.claim() as claimed:
         assert claimed
         yield
