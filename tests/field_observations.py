@@ -46,10 +46,6 @@ from ablate.study import Study
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
-<<<<<<< HEAD
-from report.sweep_on_disk import SweepOnDisk
-=======
->>>>>>> wt-A
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -351,15 +347,6 @@ def _report(
 ) -> str:
     """The report of the sweep; the runs with a MIoU are finished."""
     with TemporaryDirectory() as root:
-<<<<<<< HEAD
-        table = SweepOnDisk(Path(root), _DEMO, names=sweep.variants, seeds=sweep.seeds)
-        for row, name in enumerate(sweep.variants):
-            for seed in sweep.seeds:
-                table.finish(name, seed, miou=0.8 - 0.05 * row + 0.001 * seed * (row + 1))
-        record = table.store.record_sweep(sweep, table.context, table.runs)
-        report = build_report(record, table.store, parameters={})
-        return render(report, "markdown"), render(report, "csv")
-=======
         store = Store(Path(root))
         for run in runs:
             if run.key in mious:
@@ -387,7 +374,6 @@ def _result(key: str, miou: float) -> Result:
         finished=1.7e9,
         train_s=12.5,
     )
->>>>>>> wt-A
 
 
 # Folders ----------------------------------------------------------------------------------
