@@ -37,9 +37,9 @@ name = "local"
 threads_per_worker = 2
 ```
 
-`format` is how tables are printed (`table` or `json`); `report_format` is how `ablate report` writes
-its report. Settings of an executor stand in a table of their own, `[executor.NAME]`; there the
-executor is chosen with `name` below `[executor]`, elsewhere with `executor = "NAME"`.
+`format` is how tables are printed (`table` or `json`); `report_format` is how `ablate report`
+writes its report. The settings of an executor stand in a table of their own, `[executor.NAME]`;
+there the executor is chosen with `name` below `[executor]`, elsewhere with `executor = "NAME"`.
 
 Exit codes: 0 all done; 1 some run failed; 2 bad input, nothing started; 75 interrupted, the state
 is saved and the same command continues.

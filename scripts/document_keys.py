@@ -85,7 +85,8 @@ def _tag(field: dict[str, Any]) -> str | None:
 def _need(name: str, field: dict[str, Any], model: dict[str, Any]) -> str:
     if name in model.get("required", []):
         return "Required."
-    empty = {"object": {}, "array": []}.get(field.get("type", ""))
+    empties: dict[str, Any] = {"object": {}, "array": []}
+    empty = empties.get(field.get("type", ""))
     default = field.get("default", empty)
     text = default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
     return f"Default: `{text}`."

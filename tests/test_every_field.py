@@ -181,9 +181,9 @@ def test_no_change_is_registered_for_a_field_that_is_gone() -> None:
 def test_no_spec_is_out_of_sight() -> None:
     """Every model that the modules define is reached from a variant, protocol or sweep."""
     defined = {
-        name
+        value.__name__
         for module in _MODULES
-        for name, value in vars(sys.modules[f"ablate.spec.{module}"]).items()
+        for value in vars(sys.modules[f"ablate.spec.{module}"]).values()
         if isinstance(value, type)
         and issubclass(value, Frozen)
         and value.__module__ == f"ablate.spec.{module}"

@@ -39,7 +39,7 @@ COMMANDS = {
         "Write the sweep's table, reproduced beside published, and print it.",
     ),
     "variants": Listed(
-        "ablate.cli.variants:app", "The registry: list, draw, check and count variants."
+        "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),
     "published": Listed("ablate.cli.published:app", "The published values: check them."),
     "ui": Listed(

@@ -32,9 +32,7 @@ def doctor(
         for finding in findings:
             state = f"{finding.state:<{_INDENT}}"
             out.print(
-                Text.assemble(
-                    (state, _STYLE[finding.state]), f"{finding.what}: {finding.finding}"
-                ),
+                Text.assemble((state, _STYLE[finding.state]), f"{finding.what}: {finding.finding}"),
                 soft_wrap=True,
             )
             if finding.repair:

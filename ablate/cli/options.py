@@ -7,7 +7,8 @@ import typer
 
 from ablate.cli.console import TableFormat
 from ablate.errors import BadInput
-from ablate.study.request import DEFAULT_STORE, expanded
+from ablate.study.request import DEFAULT_STORE as DEFAULT_STORE
+from ablate.study.request import expanded
 
 # One more than the largest seed has: enough to be too large.
 _SEED_DIGITS = 11
@@ -72,8 +73,8 @@ BackboneWeights = Annotated[
         "--backbone-weights",
         envvar="ABLATE_BACKBONE_WEIGHTS",
         metavar="FILE",
-        help="ImageNet weights of the CNN baselines' ResNets, such as resnet50-0676ba61.pth; may be "
-        "repeated. [default: random values]",
+        help="ImageNet weights of the CNN baselines' ResNets, such as resnet50-0676ba61.pth; may "
+        "be repeated. [default: random values]",
         show_default=False,
     ),
 ]

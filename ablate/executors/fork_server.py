@@ -30,6 +30,7 @@ _SETTINGS = {
     # In pages of two megabytes, where the system has them.
     "glibc.malloc.hugetlb": 1,
 }
+_PRELOADED = "ablate.executors.preload"
 _ATTEMPTS = 3
 _PAUSE_S = 0.1
 
@@ -40,7 +41,7 @@ def warm_up() -> None:
     Does nothing where the server runs already; where it has died, another is started.
     """
     ours = ":".join(f"{name}={value}" for name, value in _SETTINGS.items())
-    _context().set_forkserver_preload(["ablate.executors.preload"])
+    _context().set_forkserver_preload([_PRELOADED])
     with isolated_children(**{_VARIABLE: os.environ.get(_VARIABLE, ours)}):
         forkserver.ensure_running()
 

@@ -31,6 +31,11 @@ _RESERVED = {
     "name": "'name' is the file's own name; remove the key",
     "overrides": "'overrides' is what --set gives; remove the key",
 }
+# What --set cannot give: the first two as above, and the last because an altered recipe is not the
+# one that the published values are based on.
+_NOT_SET = ("name", "overrides", "published_split")
+# Of names that exist, where an unknown one is like none of them.
+_MAX_LIST_CHARACTERS = 1_000
 _Found = TypeVar("_Found")
 
 
@@ -120,7 +125,6 @@ class Catalogue:
             document = _override(override).over(document)
         document.value["name"] = name
         if overrides:
-            # An altered recipe is not the one that the published values stand on.
             document.value |= {"overrides": list(overrides), "published_split": None}
         return validated(Protocol, document)
 
@@ -310,7 +314,8 @@ def _attempt(problems: list[str], find: Callable[..., _Found], *args: Any) -> _F
 
 
 def _unknown(what: str, name: str, files: Mapping[str, Path]) -> str:
-    repair = nearest(name, files) or f"; there are {', '.join(files) or 'none'}"
+    known = shortened(", ".join(files) or "none", _MAX_LIST_CHARACTERS)
+    repair = nearest(name, files) or f"; there are {known}"
     return f"no {what} is called {shortened(name)!r}{repair}"
 
 
@@ -320,4 +325,7 @@ def _override(text: str) -> Document:
     place = Place(f"--set {shortened(text)}", 0)
     if not equals or not key:
         raise SpecError([f"{place}: give KEY=VALUE, such as --set epochs=3"])
+    if key.strip().partition(".")[0] in _NOT_SET:
+        problem = f"{key.strip()} cannot be set"
+        raise SpecError([f"{place}: {problem}; write a protocol of your own that extends this one"])
     return nested(key.strip(), parse_value(value, place), place)

@@ -19,6 +19,9 @@ Model = TypeVar("Model", bound=BaseModel)
 # The fields whose values distinguish the models of a union.
 _DISCRIMINATORS = ("kind", "system")
 
+# A rule of ours may repeat what the file says.
+_MAX_RULE_CHARACTERS = 300
+
 # Rules that pydantic words for programmers, by the type of its error.
 _RULES = {
     "bool_type": "true or false",
@@ -76,7 +79,8 @@ def _line(candidates: list[type[BaseModel]], document: Document, detail: ErrorDe
         tag = str(context["discriminator"]).strip("'")
         return f"{place}: {_dotted(name, tag)!r} is missing; add it"
     if detail["type"] == "value_error":
-        return f"{place}: {name + ': ' if name else ''}{context['error']}"
+        rule = shortened(str(context["error"]), _MAX_RULE_CHARACTERS)
+        return f"{place}: {name + ': ' if name else ''}{rule}"
     return f"{place}: {name or 'the document'} is {shown_value(value)}; it must {_rule(detail)}"
 
 

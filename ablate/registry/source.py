@@ -7,7 +7,7 @@ from typing import Any
 # A place in a document: the keys and indices that lead to it.
 Loc = tuple[str | int, ...]
 
-# Longer values are cut in messages: a line stays a line.
+# Longer texts are cut in messages.
 _MAX_SHOWN_CHARACTERS = 60
 
 
@@ -75,17 +75,23 @@ class Document:
 
 def shown(path: Path) -> str:
     """The path as messages print it: relative to the working folder where it lies below."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    here = Path.cwd()
+    return _one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
-def shortened(text: str) -> str:
-    """The text as messages print it: its beginning, where it is long."""
-    if len(text) <= _MAX_SHOWN_CHARACTERS:
-        return text
-    return f"{text[:_MAX_SHOWN_CHARACTERS]}… ({len(text):,} characters)"
+def shortened(text: str, characters: int = _MAX_SHOWN_CHARACTERS) -> str:
+    """The text as messages print it: on one line, and only its beginning where it is long."""
+    if len(text) <= characters:
+        return _one_line(text)
+    return f"{_one_line(text[:characters])}… ({len(text):,} characters)"
+
+
+def _one_line(text: str) -> str:
+    """The text with escapes for line breaks and for characters that steer terminals."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def shown_value(value: Any) -> str:

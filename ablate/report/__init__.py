@@ -13,7 +13,6 @@ from ablate.report.published import (
     PublishedTable,
     load_published,
     load_scores,
-    published_names,
     score_tables,
 )
 from ablate.report.summary import build_report
@@ -36,7 +35,6 @@ __all__ = [
     "load_published",
     "load_scores",
     "parameters_key",
-    "published_names",
     "render",
     "required_parameters",
     "score_tables",

@@ -1,7 +1,7 @@
 """Differences between rows, and the claims that they support or not."""
 
-from ablate.report.labels import footnotes_of, label_cell
 from ablate.report.model import Difference, Report
+from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.table import (
     DASH,
     NOT_REPORTED,
@@ -11,7 +11,9 @@ from ablate.report.table import (
     caption_of,
     missing_cell,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 
 
@@ -19,10 +21,7 @@ def _difference_columns(report: Report) -> list[Column]:
     names = {"n": "n", "difference": "reproduced", "interval": "95 % interval"}
     if report.published:
         names["published"] = "published"
-    return [
-        Column(key=key, heading=heading, kind="number", alignment="right")
-        for key, heading in names.items()
-    ]
+    return [number_column(key, heading) for key, heading in names.items()]
 
 
 def _difference(report: Report, difference: Difference, reason: str | None) -> list[TableCell]:
@@ -56,7 +55,7 @@ def differences_table(report: Report) -> Table:
     return Table(
         name="differences",
         title=f"Difference to {baseline}",
-        columns=(Column(key="label", heading="Model"), *columns),
+        columns=(text_column("label", "Model"), *columns),
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
@@ -71,12 +70,12 @@ def differences_table(report: Report) -> Table:
 def claims_table(report: Report) -> Table:
     """The claims and their verdicts."""
     columns = [
-        Column(key="number", heading="No.", kind="number", alignment="right"),
-        Column(key="claim", heading="Claim"),
-        Column(key="reproduced", heading="reproduced"),
+        number_column("number", "No."),
+        text_column("claim", "Claim"),
+        text_column("reproduced", "reproduced"),
     ]
     if report.published:
-        columns.append(Column(key="published", heading="published"))
+        columns.append(text_column("published", "published"))
     rows = []
     for number, claim in enumerate(report.claims, start=1):
         cells = [number_cell(number), text_cell(claim.claim), text_cell(claim.reproduced)]
@@ -114,9 +113,9 @@ def pairs_table(report: Report) -> Table:
         name="claim-pairs",
         title=None,
         columns=(
-            Column(key="number", heading="No.", kind="number", alignment="right"),
-            Column(key="better", heading="MIoU of"),
-            Column(key="worse", heading="minus MIoU of"),
+            number_column("number", "No."),
+            text_column("better", "MIoU of"),
+            text_column("worse", "minus MIoU of"),
             *_difference_columns(report),
         ),
         rows=tuple(rows),

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from ablate.report.model import Difference, Report, Row, Score
 from ablate.report.table import (
     NOT_REPORTED,
-    Column,
     Table,
     TableCell,
     missing_cell,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 from ablate.spec import METRIC_NAMES, Cell
 
@@ -27,9 +28,9 @@ def flat_table(report: Report) -> Table:
     texts = ("sweep", "variant", "label", "system", *structure, "values")
     numbers = ["n", *(name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd"))]
     columns = [
-        *(Column(key=name, heading=name) for name in texts),
-        *(Column(key=name, heading=name, kind="number") for name in (*numbers, *_DELTA)),
-        *(Column(key=name, heading=name) for name in ("note", "watermark")),
+        *(text_column(name, name) for name in texts),
+        *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
+        *(text_column(name, name) for name in ("note", "watermark")),
     ]
     watermark = _text_or_none(report.watermark)
     lines: list[tuple[TableCell, ...]] = []

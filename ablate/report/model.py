@@ -9,8 +9,8 @@ from ablate.report.published import Convention, Source, StructureColumn
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName
 
-# Why a run has no number: ``changed``: its variant was altered before the other seeds of its row
-# were run; ``unreadable``: its files cannot be read or contradict its folder.
+# Why a run has no number. ``changed since it was run``: its variant is not that of the other seeds
+# of its row; ``unreadable``: its files cannot be read or contradict its folder.
 MissingReason = Literal[
     "not run",
     "running",
@@ -151,7 +151,7 @@ class Claim(Frozen):
         claim: The sentence.
         pairs: What it compares.
         reproduced: ``holds``, ``does not hold``, or ``cannot tell`` with the reason.
-        published: The verdict on the printed numbers as they stand; None without them.
+        published: The verdict on the printed numbers as they are; None without them.
     """
 
     claim: str
@@ -206,7 +206,7 @@ class CountedParameters(Frozen):
 
 
 class RankAgreement(Frozen):
-    """How far the rows stand in the published order.
+    """How far the rows are in the published order.
 
     Attributes:
         metric: What orders them.

@@ -3,13 +3,14 @@
 from ablate.report.model import Count, CountedParameters
 from ablate.report.table import (
     DASH,
-    Column,
     Table,
     TableCell,
     caption_of,
     missing_cell,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 from ablate.spec import BACKBONES
 
@@ -17,21 +18,14 @@ from ablate.spec import BACKBONES
 def parameters_table(counted: CountedParameters) -> Table:
     """A published table of parameters; no run has a part in it, so it has no watermark."""
     columns = [
-        Column(key="label", heading="Model"),
-        Column(key="variant", heading="interpretation"),
+        text_column("label", "Model"),
+        text_column("variant", "interpretation"),
     ]
     for key, name in (("total", "total"), ("trainable", "trained")):
         columns += [
-            Column(
-                key=f"{key}_printed",
-                heading=f"{name}, printed (M)",
-                kind="number",
-                alignment="right",
-            ),
-            Column(
-                key=f"{key}_counted", heading=f"{name}, counted", kind="number", alignment="right"
-            ),
-            Column(key=f"{key}_rounds", heading="rounds to it"),
+            number_column(f"{key}_printed", f"{name}, printed (M)"),
+            number_column(f"{key}_counted", f"{name}, counted"),
+            text_column(f"{key}_rounds", "rounds to it"),
         ]
     rows = [
         (
@@ -49,7 +43,7 @@ def parameters_table(counted: CountedParameters) -> Table:
     return Table(
         name="parameters",
         title=f"Table {counted.source.table}, counted",
-        columns=(*columns, Column(key="note", heading="note")),
+        columns=(*columns, text_column("note", "note")),
         rows=tuple(rows),
         caption=caption_of(
             None,

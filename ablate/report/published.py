@@ -1,13 +1,12 @@
 """The values that the paper printed, as data: ``reports/published/NAME.yaml``."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from ablate.errors import SpecError
-from ablate.registry import nearest, read, search_path, validated
+from ablate.registry import named_files, nearest, read, search_path, validated
 from ablate.spec import BackboneName, Frozen, MetricName
 
 # What a table means by precision, recall and F1: means over the two classes, or the scores of the
@@ -161,8 +160,8 @@ PublishedTable = ScoreTable | ParameterTable
 
 
 def published_names() -> list[str]:
-    """The names of all published tables that can be found, sorted."""
-    return sorted(_files())
+    """The names of all published tables that can be found, in natural order."""
+    return list(_files())
 
 
 def load_published(name: str) -> PublishedTable:
@@ -216,15 +215,4 @@ def load_parameters(name: str) -> ParameterTable:
 
 
 def _files() -> dict[str, Path]:
-    return {
-        path.stem: path
-        for folder in reversed(search_path("reports/published"))
-        for path in _tables_in(folder)
-    }
-
-
-def _tables_in(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob("*.yaml")):
-        # What begins with a dot is an editor's or the file system's.
-        if not path.name.startswith("."):
-            yield path
+    return named_files(search_path("reports/published"))

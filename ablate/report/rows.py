@@ -80,7 +80,7 @@ class TableRuns:
         record: The start of the sweep.
         runs: What the store says of its runs.
         published: The paper's table.
-        today: The variants as they are declared now, by name.
+        today: The sweep's rows as they are declared now.
     """
 
     def __init__(
@@ -92,7 +92,9 @@ class TableRuns:
     ) -> None:
         """Sorts the runs into rows; a row that was never planned has none."""
         self._printed: Mapping[str, ScoreRow] = published.rows if published else {}
-        by_name: dict[str, list[RunRecord]] = {name: [] for name in record.sweep.variants}
+        by_name: dict[str, list[RunRecord]] = {
+            name: [] for name in (*record.sweep.variants, *today)
+        }
         for run in runs:
             by_name.setdefault(run.run.name, []).append(run)
         backbone = record.context.protocol.backbone

@@ -12,20 +12,22 @@ from ablate.report.table import (
     TableCell,
     caption_of,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 from ablate.spec import BACKBONES
 
 _COLUMNS = (
-    Column(key="label", heading="Model"),
-    Column(key="seed", heading="seed", kind="number", alignment="right"),
-    Column(key="key", heading="key"),
-    Column(key="trained", heading="trained", kind="number", alignment="right"),
+    text_column("label", "Model"),
+    number_column("seed", "seed"),
+    text_column("key", "key"),
+    number_column("trained", "trained"),
     Column(key="epoch", heading="epoch", alignment="right"),
     Column(key="finished", heading="finished", alignment="right"),
-    Column(key="seconds", heading="seconds", kind="number", alignment="right"),
-    Column(key="device", heading="device"),
-    Column(key="commit", heading="commit"),
+    number_column("seconds", "seconds"),
+    text_column("device", "device"),
+    text_column("commit", "commit"),
 )
 
 

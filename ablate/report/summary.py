@@ -42,8 +42,8 @@ def build_report(
         record: The start of the sweep that is reported: what was run, and in which order.
         store: The store that holds the runs.
         parameters: Counts by ``parameters_key`` of all that ``required_parameters`` names.
-        today: The variants as they are declared now, by name: a row that was run otherwise is
-            marked, and a row that never was is described by it. None: nothing is compared.
+        today: The sweep's rows as they are declared now: a row that was run otherwise is marked,
+            and one that was never run is described by it. None: nothing is compared.
 
     Raises:
         SpecError: If a published table is missing or breaks rules, or an interpretation in it is

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from ablate.spec import Frozen
 
+Alignment = Literal["left", "right"]
 CellKind = Literal["text", "number", "mark", "missing", "not-applicable", "blank"]
 
 
@@ -43,8 +44,8 @@ class Column(Frozen):
 
     key: str
     heading: str
-    kind: Literal["text", "number", "mark"] = "text"
-    alignment: Literal["left", "right"] = "left"
+    kind: Literal["text", "number"] = "text"
+    alignment: Alignment = "left"
 
 
 class Table(Frozen):
@@ -81,6 +82,16 @@ class Table(Frozen):
 BLANK = TableCell(kind="blank", text="")
 DASH = TableCell(kind="not-applicable", text="—")
 NOT_REPORTED = TableCell(kind="missing", text="not reported")
+
+
+def text_column(key: str, heading: str) -> Column:
+    """A column of text, to the left."""
+    return Column(key=key, heading=heading)
+
+
+def number_column(key: str, heading: str, alignment: Alignment = "right") -> Column:
+    """A column of numbers."""
+    return Column(key=key, heading=heading, kind="number", alignment=alignment)
 
 
 def text_cell(text: str, footnote: int | None = None) -> TableCell:

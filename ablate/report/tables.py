@@ -3,11 +3,11 @@
 Writers print these tables as they are; see ``ablate.report.writers``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
-from ablate.report.labels import footnotes_of, label_cell
-from ablate.report.model import Report, Row, Score, SeedState
+from ablate.report.model import Report, Row, Score
+from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
 from ablate.report.published import METRICS_OF, StructureColumn
 from ablate.report.runs_table import runs_table
@@ -16,14 +16,15 @@ from ablate.report.table import (
     BLANK,
     DASH,
     NOT_REPORTED,
-    Column,
     Table,
     TableCell,
     caption_of,
     mark_cell,
     missing_cell,
     number_cell,
+    number_column,
     text_cell,
+    text_column,
 )
 from ablate.report.verdicts import ONE_SEED_TOLERANCE
 from ablate.spec import Cell, MetricName
@@ -49,11 +50,11 @@ def _scores(report: Report) -> Table:
     """The paper's table: the published line is under the reproduced one, digit under digit."""
     over_seeds, published = _is_over_seeds(report), report.published
     columns = [
-        Column(key="label", heading="Model"),
-        *(Column(key=key, heading=each.heading) for key, each in report.structure.items()),
-        *([Column(key="values", heading="values")] if published else []),
-        *([Column(key="n", heading="n", kind="number")] if over_seeds else []),
-        *(Column(key=key, heading=name, kind="number") for key, name in report.metrics.items()),
+        text_column("label", "Model"),
+        *(text_column(key, each.heading) for key, each in report.structure.items()),
+        *([text_column("values", "values")] if published else []),
+        *([number_column("n", "n", "left")] if over_seeds else []),
+        *(number_column(key, name, "left") for key, name in report.metrics.items()),
     ]
     lines = [line for row in report.rows for line in _lines(report, row, over_seeds)]
     source = f"Table {published.source.table}" if published else ""
@@ -64,7 +65,7 @@ def _scores(report: Report) -> Table:
         rows=tuple(lines),
         caption=_scores_caption(report),
         footnotes=footnotes_of(report),
-        notes=tuple(_scores_notes(report)),
+        notes=tuple(notes_of(report)),
     )
 
 
@@ -175,44 +176,6 @@ def _convention(report: Report) -> list[str]:
     return sentences
 
 
-def _scores_notes(report: Report) -> list[str]:
-    notes = []
-    rank = report.rank
-    if rank and rank.tau_b is not None:
-        orders = f" Only the orders are compared; {report.watermark}." if report.watermark else ""
-        notes.append(
-            f"Agreement with the published order of MIoU: Kendall's τ-b = {rank.tau_b:.2f} over "
-            f"{rank.rows} rows ({rank.pairs} pair{'s' if rank.pairs != 1 else ''}).{orders}"
-        )
-    if blank := _runs_where(report, lambda seed: bool(seed.predicts_no_positives)):
-        notes.append(
-            f"Predicts no {report.positive_class} at all, so that the precision of that class is "
-            f"0/0, taken as 0: {', '.join(blank)}."
-        )
-    reasons = dict.fromkeys(
-        (seed.state, seed.cause)
-        for row in report.rows
-        for seed in row.seeds
-        if seed.state != "done"
-    )
-    for state, cause in reasons:
-        runs = _runs_where(report, lambda seed, why=(state, cause): (seed.state, seed.cause) == why)
-        reason = f"{state} ({cause})" if cause else state
-        notes.append(f"{reason[0].upper()}{reason[1:]}: {', '.join(runs)}.")
-    return notes
-
-
-def _runs_where(report: Report, is_meant: Callable[[SeedState], bool]) -> list[str]:
-    """The rows, with the seeds where there are several, of the runs that are meant."""
-    over_seeds = _is_over_seeds(report)
-    return [
-        f"{row.label} seed {seed.seed}" if over_seeds else row.label
-        for row in report.rows
-        for seed in row.seeds
-        if is_meant(seed)
-    ]
-
-
 # The positive class ---------------------------------------------------------------------
 
 
@@ -230,8 +193,8 @@ def _positive_class(report: Report, metrics: Sequence[MetricName]) -> Table:
         name="positive-class",
         title=f"The {report.positive_class} class alone",
         columns=(
-            Column(key="label", heading="Model"),
-            *(Column(key=name, heading=HEADINGS[name], kind="number") for name in metrics),
+            text_column("label", "Model"),
+            *(number_column(name, HEADINGS[name], "left") for name in metrics),
         ),
         rows=tuple(rows),
         caption=caption_of(

@@ -8,6 +8,7 @@ from torch import nn
 
 # Several workers measure at the same time, and a step needs more than what is held.
 _SHARE = 0.2
+_MEMINFO = Path("/proc/meminfo")
 
 
 def fitting(model: nn.Module, forward: Callable[[], object], device: torch.device) -> int | None:
@@ -47,8 +48,7 @@ def _free_bytes(device: torch.device) -> int | None:
     """Free memory of the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    info = Path("/proc/meminfo")
-    if device.type != "cpu" or not info.exists():
+    if device.type != "cpu" or not _MEMINFO.exists():
         return None
-    kilobytes = dict(line.split(":") for line in info.read_text().splitlines())
+    kilobytes = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
     return int(kilobytes["MemAvailable"].split()[0]) * 1024

@@ -28,9 +28,7 @@ def new(name: str) -> RunProgress:
 
 
 def training(run: RunProgress, share: float) -> RunProgress:
-    return replace(
-        run, state=State.RUNNING, share=share, epoch=int(share * 8), loss=0.25, miou=0.7
-    )
+    return replace(run, state=State.RUNNING, share=share, epoch=int(share * 8), loss=0.25, miou=0.7)
 
 
 RUNS = [new(f"translandseg-{number}") for number in range(1, 11)]
@@ -48,11 +46,11 @@ def small_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def file(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def file(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is written where there is no terminal."""
     text = io.StringIO()
     monkeypatch.setattr(display, "out", Console(file=text, width=120, markup=False, emoji=False))
-    yield text
+    return text
 
 
 def _screen(monkeypatch: pytest.MonkeyPatch, height: int) -> Iterator[io.StringIO]:
@@ -95,7 +93,7 @@ def test_a_terminal_gets_a_row_for_each_run(screen: io.StringIO) -> None:
     assert "0 of 10 done · 1 failed · 1 min 00 s spent" in frame[-1]
 
 
-def test_the_time_that_is_left_is_told_by_the_pace(screen: io.StringIO) -> None:
+def test_the_time_that_is_left_follows_from_the_pace(screen: io.StringIO) -> None:
     clock = Clock()
     (run,) = RUNS[:1]
     with Display(clock) as shown:
@@ -128,7 +126,7 @@ def test_elsewhere_changes_are_lines(file: io.StringIO) -> None:
         clock.now += 10
         shown([training(RUNS[0], 0.5), failed])
         shown([replace(RUNS[0], state=State.DONE, epoch=8, miou=0.8), failed])
-    # What had failed before this start is no news; what goes on is told every ten seconds.
+    # What had failed before this start is left out; what goes on gets a line every ten seconds.
     assert file.getvalue().splitlines() == [
         "translandseg-1: running, epoch 0/8, loss 0.2500, MIoU 0.7000",
         "translandseg-1: running, epoch 4/8, loss 0.2500, MIoU 0.7000",

@@ -7,7 +7,8 @@ import pytest
 from ablate.cli import status as command
 from ablate.cli.console import TableFormat
 from ablate.runs import Failure, Store
-from cli.command import rows
+from cli.command import output, rows
+from fixture_stores import FOLDER, copy_of
 
 
 def test_too_many_runs_are_counted(
@@ -32,8 +33,8 @@ def test_json_lists_them_all(tmp_path: Path, started_store: Path) -> None:
 
 
 def test_an_older_engines_runs_are_shown_as_what_they_are(tmp_path: Path) -> None:
-    store = copy_of_fixture_store(tmp_path)
-    sweeps = rows(tmp_path, "status", "--store", str(store))
+    store = str(copy_of(FOLDER / "store-engine-5", tmp_path).root)
+    sweeps = rows(tmp_path, "status", "--store", store)
     assert {sweep["engine"] for sweep in sweeps} == {5}
     assert {run["state"] for sweep in sweeps for run in sweep["runs"]} == {"done"}
-    assert "by engine 5 (this is engine 6)" in output(tmp_path, "status", "--store", str(store))
+    assert "by engine 5 (this is engine 6)" in output(tmp_path, "status", "--store", store)

@@ -335,6 +335,17 @@ def test_duplicates_in_a_sweep_are_refused(folder: Path) -> None:
             "--set epochs=2024-01-01: 2024-01-01 means different things in YAML 1.1 and 1.2; "
             "quote it if it is a text",
         ),
+        (
+            "published_split={train: 1, validation: 1}",
+            "--set published_split={train: 1, validation: 1}: published_split cannot be set; "
+            "write a protocol of your own that extends this one",
+        ),
+        (
+            "name=paper",
+            "--set name=paper: name cannot be set; "
+            "write a protocol of your own that extends this one",
+        ),
+        ("a\nb", "--set a\\nb: give KEY=VALUE, such as --set epochs=3"),
         ("epochs=", "--set epochs=: epochs is null; it must be a valid integer"),
         (
             ".".join("abc" * 9) + "=1",

@@ -24,17 +24,16 @@ from ablate.runs import (
 from ablate.spec import (
     BACKBONES,
     NANO_WEIGHTS,
-    AtlAdapter,
     Context,
     DataIdentity,
     Protocol,
     PublishedSplit,
     RunSpec,
-    SamVariant,
     Sweep,
     WeightsIdentity,
     digest_of,
 )
+from structures import labelled_structure
 
 CREATED_S = 1_760_000_000.25
 EPOCH_S = 2.5
@@ -61,17 +60,6 @@ PROTOCOL = {
     "precision": "float32",
 }
 
-# MidLays, residual, placement: rows of the paper's table.
-STRUCTURES = {
-    "translandseg-1": ("ccc", True, "outside"),
-    "translandseg-2": ("cc", True, "outside"),
-    "translandseg-5": ("mmccc", True, "outside"),
-    "translandseg-7": ("m", False, "outside"),
-    "translandseg-8": ("m", True, "inside"),
-    "translandseg": ("m", True, "outside"),
-}
-
-
 OFFICIAL_WEIGHTS = WeightsIdentity(
     label=BACKBONES["vit_l"].label,
     backbone="vit_l",
@@ -91,16 +79,7 @@ def context(*, comparable: bool = False) -> Context:
 
 
 def run_spec(name: str, seed: int = 0, within: Context | None = None) -> RunSpec:
-    midlays, residual, placement = STRUCTURES[name]
-    adapter = AtlAdapter(
-        kind="atl", midlays=tuple(midlays), residual=residual, placement=placement, width=2
-    )
-    variant = SamVariant(
-        system="sam",
-        label=name.replace("translandseg", "TransLandSeg"),
-        adapter=adapter,
-        trained=("adapter", "mask_decoder"),
-    )
+    variant = labelled_structure(name)
     return RunSpec(name=name, variant=variant, context=within or context(), seed=seed)
 
 

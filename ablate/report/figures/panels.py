@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ablate.errors import BadInput
 from ablate.report.results import read_results
+from ablate.report.rows import RowRuns, TableRuns
 from ablate.runs import Store, SweepRecord, atomic
 
 _TILE_PX, _GAP_PX, _LINE_PX, _TEXT_PX = 112, 4, 14, 11
@@ -31,8 +32,9 @@ def write_panels(record: SweepRecord, store: Store, path: Path) -> None:
     Raises:
         BadInput: If no run has a panel yet.
     """
-    columns = _columns(record, store)
-    names = sorted({file.name for column in columns for file in column.panels.glob("*.png")})
+    table = TableRuns(record, read_results(record, store), None, {})
+    columns = [_column(row, store) for row in table.rows.values()]
+    names = sorted({name for column in columns for name in column.panels})
     if not names:
         raise BadInput("no run of this table has a panel yet", "let one of its runs end first")
     heads = ["image", "ground truth", *(column.label for column in columns)]
@@ -46,33 +48,39 @@ def write_panels(record: SweepRecord, store: Store, path: Path) -> None:
 
 
 class _Column(NamedTuple):
-    """A row of the table: its label, why a panel is missing, and its panels."""
+    """A row of the table: its label, why a panel is missing, and its panels by name."""
 
     label: str
     missing_reason: str
-    panels: Path
+    panels: dict[str, "_Tiles"]
 
 
-def _columns(record: SweepRecord, store: Store) -> list[_Column]:
-    """One for each row of the table, from its first seed."""
-    columns: dict[str, _Column] = {}
-    for each in read_results(record, store):
-        run = each.run
-        reason = str(each.missing_reason or "no panel")
-        column = _Column(run.variant.label or run.name, reason, store.run(run.key).panels_path)
-        columns.setdefault(run.name, column)
-    return list(columns.values())
+class _Tiles(NamedTuple):
+    """A panel, made small."""
+
+    image: Image.Image
+    ground_truth: Image.Image
+    prediction: Image.Image
+
+
+def _column(row: RowRuns, store: Store) -> _Column:
+    """What the row's first seed shows."""
+    runs = [run for run in row.runs if run.missing_reason != "changed since it was run"]
+    if not runs:
+        return _Column(row.label, "not run", {})
+    files = store.run(runs[0].run.key).panels_path.glob("[!.]*.png")
+    panels = {file.name: tiles for file in files if (tiles := _tiles(file))}
+    return _Column(row.label, str(runs[0].missing_reason or "no panel"), panels)
 
 
 def _row(name: str, columns: Sequence[_Column]) -> list[Image.Image | str]:
     """An image, its ground truth, and each row's prediction or why there is none."""
-    panels = [_tiles(column.panels / name) for column in columns]
-    image, ground_truth, _ = next(tiles for tiles in panels if tiles)
+    first = next(column.panels[name] for column in columns if name in column.panels)
     predictions = (
-        tiles[2] if tiles else column.missing_reason
-        for tiles, column in zip(panels, columns, strict=True)
+        column.panels[name].prediction if name in column.panels else column.missing_reason
+        for column in columns
     )
-    return [image, ground_truth, *predictions]
+    return [first.image, first.ground_truth, *predictions]
 
 
 def _drawn(
@@ -103,13 +111,18 @@ def _drawn(
     return sheet
 
 
-def _tiles(panel: Path) -> list[Image.Image] | None:
-    """Image, ground truth and prediction of a panel, made small; None if there is no such panel."""
-    if not panel.is_file():
+def _tiles(panel: Path) -> _Tiles | None:
+    """The three squares of a panel side by side; None if the file is not such a panel."""
+    try:
+        with Image.open(panel) as opened:
+            side = opened.height
+            if opened.width != 3 * side:
+                return None
+            return _Tiles(
+                *(
+                    opened.crop((left, 0, left + side, side)).resize((_TILE_PX, _TILE_PX))
+                    for left in range(0, opened.width, side)
+                )
+            )
+    except OSError:
         return None
-    with Image.open(panel) as opened:
-        side = opened.height
-        return [
-            opened.crop((left, 0, left + side, side)).resize((_TILE_PX, _TILE_PX))
-            for left in range(0, opened.width, side)
-        ]

@@ -11,13 +11,14 @@ from ablate.registry import nearest
 from ablate.report.model import Report
 from ablate.runs import atomic
 
-# Format → "module:function". The files of a format are called after it unless SUFFIXES has it.
+# Format → "module:function".
 WRITERS: dict[str, str] = {
     "markdown": "ablate.report.writers.markdown:to_markdown",
     "csv": "ablate.report.writers.csv:to_csv",
     "json": "ablate.report.writers.json:to_json",
 }
-SUFFIXES: dict[str, str] = {"markdown": ".md", "csv": ".csv", "json": ".json"}
+# How the names of files end, where it is not the format's own name.
+SUFFIXES: dict[str, str] = {"markdown": ".md"}
 
 
 def suffix_of(format: str) -> str:
