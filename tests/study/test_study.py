@@ -109,8 +109,6 @@ def test_importing_study_loads_nothing_heavy() -> None:
 
 
 def test_study_is_what_ablate_exports() -> None:
-    from ablate.study import Study
-
     assert ablate.Study is Study
 
 

@@ -1,4 +1,4 @@
-"""The mirror's place is opened before anyone says that it is well."""
+"""``check`` opens the mirror's database or asks its server."""
 
 import socket
 import threading
