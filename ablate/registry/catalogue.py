@@ -24,7 +24,7 @@ from ablate.spec import BackboneName, Protocol, Sweep, Variant, canonical_json
 
 # What a variant does not take over from the one that it extends.
 _NOT_INHERITED = ("label", "extends")
-# How many files one may stand on: more cannot be followed by a reader.
+# The longest chain of `extends`. A longer one cannot be followed by a reader.
 MAX_EXTENDS = 20
 # Keys that files do not have, and why.
 _RESERVED = {
@@ -129,7 +129,7 @@ class Catalogue:
         return validated(Protocol, document)
 
     def sweep(self, name: str) -> Sweep:
-        """A sweep; ``rows`` checks what it says of its rows.
+        """A sweep; ``rows`` checks it against its rows.
 
         Raises:
             SpecError: If there is no such sweep, or it breaks rules.

@@ -28,7 +28,7 @@ class Document:
 
     Attributes:
         value: The plain mapping.
-        places: Where each key, item and the whole stand.
+        places: The place of each key, of each item and of the whole.
     """
 
     value: dict[str, Any]
