@@ -64,7 +64,7 @@ class Catalogue:
         self._protocol_folders = [folder / "protocols" for folder in self._sweep_folders]
         self._published = search_path("reports/published") if published is None else published
         self._documents: dict[Path, Document] = {}
-        self._variants: dict[str, Variant] = {}
+        self._variants: dict[str, Variant | SpecError] = {}
         self._sweeps: dict[str, tuple[Sweep, Document]] = {}
 
     # Names --------------------------------------------------------------------------------
@@ -111,8 +111,14 @@ class Catalogue:
             SpecError: If there is no such variant, or it breaks rules.
         """
         if name not in self._variants:
-            self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
-        return self._variants[name]
+            try:
+                self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
+            except SpecError as error:
+                self._variants[name] = error
+        found = self._variants[name]
+        if isinstance(found, SpecError):
+            raise SpecError(found.problems)
+        return found
 
     def protocol(self, name: str, overrides: Sequence[str] = ()) -> Protocol:
         """A protocol, with ``KEY=VALUE`` overrides laid over it.
