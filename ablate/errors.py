@@ -5,13 +5,25 @@
     │   ├── SpecError       a YAML file breaks rules; carries every problem of the file
     │   ├── DataError       a data set is missing, broken or too small
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
-    │   └── StoreError      the store cannot be used as asked
+    │   └── StoreError      the store cannot be used
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
     │   └── Diverged        the loss is no longer a finite number
-    └── Interrupted         a stop was asked for and the state is saved (exit code 75)
+    └── Interrupted         a stop was requested and the state is saved (exit code 75)
 
 Anything else that escapes is a defect of ablate itself.
 """
+
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """How a process of ablate ends."""
+
+    DONE = 0
+    RUN_FAILED = 1
+    BAD_INPUT = 2
+    INTERRUPTED = 75
 
 
 class AblateError(Exception):
@@ -29,6 +41,13 @@ class BadInput(AblateError):
     def __init__(self, problem: str, repair: str) -> None:
         """Joins problem and repair into the one line that the user sees."""
         super().__init__(f"{problem}; {repair}" if repair else problem)
+        self.parts = (problem, repair)
+        self._arguments: tuple[Any, ...] = self.parts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by ``args``, which hold the joined line: a process that sends one
+        # to another would lose the repair.
+        return type(self), self._arguments
 
 
 class SpecError(BadInput):
@@ -42,6 +61,7 @@ class SpecError(BadInput):
         """Keeps the problems apart, so that all of them can be shown at once."""
         super().__init__("\n".join(problems), "")
         self.problems = problems
+        self._arguments = (problems,)
 
 
 class DataError(BadInput):
@@ -53,7 +73,7 @@ class WeightsError(BadInput):
 
 
 class StoreError(BadInput):
-    """The store cannot be used as asked."""
+    """The store cannot be used."""
 
 
 class RunFailed(AblateError):
@@ -65,4 +85,4 @@ class Diverged(RunFailed):
 
 
 class Interrupted(AblateError):
-    """A stop was asked for; the state is saved and the same command continues."""
+    """A stop was requested; the state is saved and the same command continues."""

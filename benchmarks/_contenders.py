@@ -1,7 +1,7 @@
 """What ``orchestration.py`` measures: our own sweeps of runs that do not train, and other tools.
 
-Each contender takes how many runs it shall start and an empty folder, and says how many seconds
-its parts took. Other tools are imported where they are used, since each may be missing.
+Each contender takes how many runs it starts and an empty folder, and returns how many seconds its
+parts took. Other tools are imported where they are used, since each may be missing.
 """
 
 import multiprocessing
@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ablate.runs import Machine, Parameters, Result, RunFolder, State, Store
@@ -68,35 +68,44 @@ def mirror(store: Store, record_id: str) -> Iterator[None]:
 def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> Parts:
     """A whole sweep of ``count`` runs, a tenth of them for each row; seconds of its parts."""
     from ablate.cli.display import Display
-    from ablate.executors import InlineExecutor, LocalExecutor
-    from ablate.plan import begin, cohorts, make, sweep_runs
+    from ablate.executors import call_with_torch, run_cohorts
+    from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
+    from ablate.study.watching import watching
 
     if mirrored:
         from ablate import tracking
 
         tracking.sync(store, [])
+    if local:
+        # Imports are not counted, here as for others.
+        call_with_torch("os:getpid")
     clock = Clock()
     catalogue = Catalogue()
     data = DataIdentity(label="no data", digest="0" * 64, train=159, validation=69)
     context = Context(protocol=catalogue.protocol("demo"), data=data, weights=NANO_WEIGHTS)
-    runs = sweep_runs(catalogue, "table4", context, range(count // 10))
-    plan = make(catalogue.sweep("table4"), context, runs, store)
+    runs = sweep_runs(
+        catalogue.rows("table4", context.protocol.backbone), context, range(count // 10)
+    )
+    plan = build_plan(catalogue.sweep("table4"), context, runs, store)
     clock.lap("plan")
-    record = begin(plan, store)
+    record = create_run_folders(plan, store)
     clock.lap("folders")
     devices = ["cpu"] * WORKERS if local else ["cpu"]
-    executor = LocalExecutor(devices, store.logs_path) if local else InlineExecutor("cpu")
-    with Display(plan, quiet=False):
-        if mirrored:
-            with mirror(store, record.id):
-                executor.run(cohorts(plan.pending, len(devices)), publish)
-                clock.lap("work")
-            clock.lap("mirror's rest")
-        else:
-            executor.run(cohorts(plan.pending, len(devices)), publish)
+    cohorts = group_into_cohorts(plan.pending, len(devices))
+    with Display() as display, watching(plan, display):
+        with mirror(store, record.id) if mirrored else nullcontext():
+            run_cohorts(
+                "local" if local else "inline",
+                cohorts,
+                devices=devices,
+                logs=store.logs_path,
+                work=f"{__name__}:publish",
+            )
             clock.lap("work")
+        if mirrored:
+            clock.lap("mirror's rest")
     states = [run.folder.state() for run in plan.runs]
     clock.lap("end")
     if states != [State.DONE] * count:
@@ -130,7 +139,7 @@ def ours_local(count: int, folder: Path) -> Parts:
 
 
 def ours_mirrored(count: int, folder: Path) -> Parts:
-    """In worker processes, with the mirror, until MLflow knows all."""
+    """In worker processes, with the mirror, until MLflow has all."""
     return sweep(count, Store(folder), local=True, mirrored=True)
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ablate.models.attention import install
-from ablate.models.sam import bare
+from ablate.models.attention import replace_attention
+from ablate.models.sam import sam_without_weights
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -61,8 +61,8 @@ def encoder_pass(
     backbone: BackboneName, device: str, precision: str, batch: int
 ) -> Callable[[], None]:
     """Forward and backward through all blocks with respect to the first one's input."""
-    encoder = bare(backbone).image_encoder
-    install(encoder)
+    encoder = sam_without_weights(backbone).image_encoder
+    replace_attention(encoder)
     encoder = encoder.to_empty(device=device)
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.02).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""For each field of each spec: values that differ in it alone, and where the difference shows."""
+"""For each field of each spec: values that differ in it alone, and what shows the difference."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ablate.registry import Catalogue
 from ablate.spec import (
     BACKBONES,
+    METRIC_NAMES,
     CnnVariant,
     Comparison,
     Everything,
@@ -19,6 +20,7 @@ from ablate.spec import (
 )
 from field_observations import (
     built_on,
+    classes_used,
     compiled,
     fits,
     labelled,
@@ -30,7 +32,7 @@ from field_observations import (
     opened,
     planned,
     reported,
-    steppers,
+    reported_under,
     trained,
     trained_where_bfloat16_is_fast,
     watermarked,
@@ -74,7 +76,7 @@ def _along(
 
 _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
-_RIVAL = CnnVariant(system="cnn", architecture="pspnet")
+_CNN = CnnVariant(system="cnn", architecture="pspnet")
 _POINTS = ZeroShotVariant(system="sam-zero-shot", prompts=InteriorPoints(kind="interior-points"))
 # SAM-nano rates its masks lower than SAM does: without thresholds, some are left.
 _EVERYTHING = ZeroShotVariant(
@@ -94,14 +96,14 @@ _VARIANTS = {
     "SamVariant.label": _along(_ATL, "label", _LABELS, labelled),
     "SamVariant.backbone": _along(_ATL, "backbone", _BACKBONES, fits),
     "SamVariant.trained": _along(_ATL, "trained", _TRAINED, moved),
-    "CnnVariant.label": _along(_RIVAL, "label", _LABELS, labelled),
+    "CnnVariant.label": _along(_CNN, "label", _LABELS, labelled),
     "CnnVariant.architecture": _along(
-        _RIVAL,
+        _CNN,
         "architecture",
         ("pspnet", "deeplabv3plus", "ccnet", "unet"),
         logits,
     ),
-    "CnnVariant.auxiliary_weight": _along(_RIVAL, "auxiliary_weight", (None, 0.4, 0.8), loss),
+    "CnnVariant.auxiliary_weight": _along(_CNN, "auxiliary_weight", (None, 0.4, 0.8), loss),
     "ZeroShotVariant.label": _along(_POINTS, "label", _LABELS, labelled),
     "ZeroShotVariant.backbone": _along(_POINTS, "backbone", _BACKBONES, fits),
     "Everything.points_per_side": _along(_EVERYTHING, "prompts.points_per_side", (3, 2), mask),
@@ -138,7 +140,7 @@ _SHORT = Catalogue().protocol(
     ],
 )
 _LONGER = altered(_SHORT, "epochs", 2)
-# Such a decay turns all weights round in each step and makes them larger (1 - lr·decay = -1.5):
+# Such a decay flips the sign of all weights in each step and enlarges them (1 - lr·decay = -1.5):
 # the first epoch is the best.
 _FAST = {"kind": "adamw", "lr": 0.01, "weight_decay": 250.0}
 _WORSENING = altered(altered(_LONGER, "optimizer", _FAST), "schedule.lr_min", 0.01)
@@ -151,11 +153,22 @@ def _with_data(**data: Any) -> Protocol:
 
 
 _GENERATED = _with_data(kind="generated", seed=1, count=3, size_px=64)
-_FOLDERS = _with_data(kind="folders", images="left", masks="truth")
+_FOLDERS = _with_data(kind="folders", images="left", masks="masks")
 _LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
 
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
+    "Protocol.overrides": _along(_SHORT, "overrides", ((), ("epochs=3",)), watermarked),
+    "Task.positive_class": _along(
+        _SHORT, "task.positive_class", ("landslide", "water"), reported_under
+    ),
+    "Task.metrics": _along(
+        _SHORT,
+        "task.metrics",
+        (METRIC_NAMES, METRIC_NAMES[::-1], ("miou",), ("f1", "positive_iou")),
+        reported_under,
+    ),
+    "Task.threshold": _along(_SHORT, "task.threshold", (0.5, 0.05), trained),
     "Protocol.published_split": _along(
         _SHORT, "published_split", (None, {"train": 10, "validation": 5}), watermarked
     ),
@@ -174,7 +187,7 @@ _PROTOCOLS = {
     "GeneratedData.count": _along(_GENERATED, "data.count", (3, 4), opened),
     "GeneratedData.size_px": _along(_GENERATED, "data.size_px", (64, 48), opened),
     "FoldersData.images": _along(_FOLDERS, "data.images", ("left", "right"), opened),
-    "FoldersData.masks": _along(_FOLDERS, "data.masks", ("truth", "other-truth"), opened),
+    "FoldersData.masks": _along(_FOLDERS, "data.masks", ("masks", "other-masks"), opened),
     "Landslide4SenseData.part": _along(
         _LANDSLIDE4SENSE, "data.part", ("TrainData", "ValidData", "TestData"), opened
     ),
@@ -211,8 +224,9 @@ _RECIPE = {
         ("Protocol.prompt_weights", "prompt_weights", ("checkpoint", "random")),
         ("Protocol.epochs", "epochs", (1, 2)),
         ("Protocol.batch_size", "batch_size", (2, 3)),
-        ("Split.seed", "split.seed", (42, 43)),
-        ("Split.validation_share", "split.validation_share", (0.3, 0.5)),
+        ("HoldoutSplit.seed", "split.seed", (42, 43)),
+        ("HoldoutSplit.validation_share", "split.validation_share", (0.3, 0.5)),
+        ("HoldoutSplit.rounding", "split.rounding", ("floor", "floor-plus-one")),
         ("AdamW.lr", "optimizer.lr", (2e-3, 1e-3)),
         ("AdamW.weight_decay", "optimizer.weight_decay", (0.01, 0.0)),
         ("Loss.bce", "loss.bce", (0.5, 0.25)),
@@ -240,7 +254,7 @@ _FACTORS = Sweep(
     protocol="short",
     seeds=(0,),
     base="translandseg",
-    grid={"adapter.width": (3, 5), "adapter.residual": (True, False)},
+    factors={"adapter.width": (3, 5), "adapter.residual": (True, False)},
     zip={"adapter.placement": ("outside", "inside"), "adapter.up_init": ("zero", "default")},
 )
 
@@ -320,7 +334,7 @@ CHANGES: dict[str, Change] = {
 # One spec for each member of each union, by the field that holds it. What names the member
 # (``kind``, ``system``) decides what is built.
 UNIONS: dict[str, Change] = {
-    "Variant": Change((_ATL, _RIVAL, _POINTS), mask_and_moved),
+    "Variant": Change((_ATL, _CNN, _POINTS), mask_and_moved),
     "SamVariant.adapter": Change((_ATL, _RELEASED, DECODER_ONLY), logits),
     "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
     "Protocol.data": Change(
@@ -328,10 +342,14 @@ UNIONS: dict[str, Change] = {
     ),
 }
 
-# Fields with a single value, and the class of torch that it stands for in a run.
-NAMED: dict[str, str] = {"AdamW.kind": "AdamW", "Cosine.kind": "CosineAnnealingLR"}
+# Fields with a single value, and the class that it stands for in a run.
+NAMED: dict[str, str] = {
+    "AdamW.kind": "AdamW",
+    "Cosine.kind": "CosineAnnealingLR",
+    "HoldoutSplit.kind": "RandomState",
+}
 
 
 def named() -> set[str]:
-    """The classes of torch that a run uses."""
-    return steppers(_SHORT)
+    """The classes that a run uses."""
+    return classes_used(_SHORT)

@@ -1,6 +1,6 @@
 """What a spec does, as a value that two specs can be compared by.
 
-Everything here is computed: models are built and asked, runs trained, images opened, sweeps
+Everything here is computed: models are built and evaluated, runs trained, images opened, sweeps
 planned and reported. Neither a spec's own dump nor a run's key is part of it.
 """
 
@@ -18,15 +18,14 @@ import yaml
 from PIL import Image
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ablate.cli.resolve import Request, resolve
 from ablate.data import identify, open_images, prepare
 from ablate.errors import BadInput
+from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.plan import identify_weights, provenance, sweep_runs
 from ablate.registry import Catalogue
-from ablate.report import build as build_report
-from ablate.report import render
-from ablate.runs import SpecFile, Store
+from ablate.report import build_report, render, required_parameters
+from ablate.runs import Machine, Parameters, Provenance, Result, SpecFile, Store
 from ablate.spec import (
     BACKBONES,
     NANO_WEIGHTS,
@@ -40,33 +39,40 @@ from ablate.spec import (
     Variant,
     WeightsIdentity,
     ZeroShotVariant,
+    digest_of,
     random_resnet,
 )
+from ablate.study import Study
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
-from report.conftest import Table
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
 _DATA = DataIdentity(label="some images", digest="0" * 64, train=10, validation=5)
+# Made up: no report computes anything from them.
+_PARAMETERS = Parameters(total=4, trainable=3, adapter=2, sites=1)
+_PROVENANCE = Provenance(created=1.7e9, ablate="0", commit="0", python="3", packages={})
+_MACHINE = Machine(
+    device="cpu", device_name="A processor", threads=1, precision="float32", torch="2"
+)
 
 
 # Variants ---------------------------------------------------------------------------------
 
 
 def logits(variant: Variant) -> bytes:
-    """What a model with scattered adapters says of two images."""
+    """The logits of a model with perturbed adapters for two images."""
     return _forward(variant)[0]
 
 
 def loss(variant: Variant) -> float:
-    """What training it would minimise on two images."""
+    """The loss that training would minimise on two images."""
     return _forward(variant)[1]
 
 
 def mask(variant: Variant) -> bytes:
-    """What it takes for landslide in one image."""
+    """The pixels of one image that it predicts to be positive."""
     if isinstance(variant, ZeroShotVariant):
         model = build_zero_shot(
             variant,
@@ -90,7 +96,7 @@ def moved(variant: Variant) -> frozenset[str]:
 
 
 def mask_and_moved(variant: Variant) -> tuple[bytes, frozenset[str]]:
-    """What can be said of every system."""
+    """What every system has."""
     return mask(variant), moved(variant)
 
 
@@ -103,27 +109,20 @@ def labelled(variant: Variant) -> str:
     context = Context(protocol=protocol, data=_DATA, weights=NANO_WEIGHTS, resnets=resnets)
     run = RunSpec(name="row", variant=variant, context=context, seed=0)
     sweep = Sweep(name="rows", title="Rows", protocol="demo", seeds=(0,), variants=("row",))
-    with TemporaryDirectory() as root:
-        store = Store(Path(root))
-        record = store.record_sweep("rows", context, [run])
-        return render(build_report(sweep, record, [run], store), "markdown")
+    return _report(sweep, context, [run], {}, "markdown")
 
 
 def fits(variant: Variant) -> dict[str, int]:
     """The SAMs whose weights the variant can be run on, with the parameters of the model."""
-    found = {}
-    with _working_folder() as root:
-        _write_yaml(root / "variants/row.yaml", variant.model_dump(mode="json"))
-        sweep = {"title": "Rows", "protocol": "demo", "seeds": [0], "variants": ["row"]}
-        _write_yaml(root / "sweeps/rows.yaml", sweep)
-        for backbone in BACKBONES:
-            protocol = _DEMO.model_copy(update={"backbone": backbone})
-            weights = WeightsIdentity(label="weights", backbone=backbone, sha256="0" * 64)
-            context = Context(protocol=protocol, data=_DATA, weights=weights)
-            with contextlib.suppress(BadInput):
-                (run,) = sweep_runs(Catalogue(), "rows", context, [0])
-                found[backbone] = count(run.variant, run.context.weights.backbone).total
-    return found
+    counted = {}
+    for backbone in BACKBONES:
+        protocol = _DEMO.model_copy(update={"backbone": backbone})
+        weights = WeightsIdentity(label="weights", backbone=backbone, sha256="0" * 64)
+        context = Context(protocol=protocol, data=_DATA, weights=weights)
+        with contextlib.suppress(BadInput):
+            (run,) = sweep_runs({"row": variant}, context, [0])
+            counted[backbone] = count(run.variant, run.context.weights.backbone).total
+    return counted
 
 
 @cache
@@ -147,15 +146,15 @@ def _forward(variant: SamVariant | CnnVariant) -> tuple[bytes, float]:
         for adapter in getattr(model, "adapters", ()):
             for parameter in adapter.parameters():
                 parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-        found, minimised = _step(model)
-    return found.numpy().tobytes(), minimised.item()
+        predicted, minimised = _step(model)
+    return predicted.numpy().tobytes(), minimised.item()
 
 
 def _step(model: SegmentationModel) -> tuple[torch.Tensor, torch.Tensor]:
     """The logits and the loss of a step of training on two images."""
-    image, truth = (torch.from_numpy(array) for array in _scene())
+    image, mask = (torch.from_numpy(array) for array in _scene())
     images = torch.stack((image, image.flip(1))).permute(0, 3, 1, 2) / 255
-    masks = torch.stack((truth, truth.flip(1)))[:, None].float()
+    masks = torch.stack((mask, mask.flip(1)))[:, None].float()
     with torch.random.fork_rng(devices=[]):
         # For dropout.
         torch.manual_seed(0)
@@ -166,12 +165,12 @@ def _step(model: SegmentationModel) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _scene() -> tuple[np.ndarray, np.ndarray]:
-    """An image of noise and a truth with two landslides."""
+    """An image of noise (HxWx3) and a mask (HxW) with two positive regions."""
     image = np.random.default_rng(3).integers(0, 256, (_SIDE_PX, _SIDE_PX, 3), dtype=np.uint8)
-    truth = np.zeros((_SIDE_PX, _SIDE_PX), dtype=np.bool_)
-    truth[:50] = True
-    truth[55:, :9] = True
-    return image, truth
+    mask = np.zeros((_SIDE_PX, _SIDE_PX), dtype=np.bool_)
+    mask[:50] = True
+    mask[55:, :9] = True
+    return image, mask
 
 
 # Protocols --------------------------------------------------------------------------------
@@ -184,7 +183,7 @@ def trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, obj
 
 
 def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
-    """The same on a processor that says that it has bfloat16 in hardware."""
+    """The same on a processor that reports bfloat16 in hardware."""
     with mock.patch("torch.cpu.get_capabilities", return_value={"avx512_bf16": True}):
         return _trained(protocol)
 
@@ -226,8 +225,8 @@ def _trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, ob
         }
 
 
-def steppers(protocol: Protocol) -> set[str]:
-    """The classes of torch that step while a run is trained: optimiser and schedule."""
+def classes_used(protocol: Protocol) -> set[str]:
+    """The classes that step while a run is trained (optimiser, schedule) and that split images."""
     names: set[str] = set()
     step = torch.optim.lr_scheduler.LRScheduler.step
 
@@ -235,10 +234,18 @@ def steppers(protocol: Protocol) -> set[str]:
         names.add(type(schedule).__name__)
         step(schedule)
 
+    class Shuffler(np.random.RandomState):
+        def shuffle(self, *args: Any) -> None:
+            names.add("RandomState")
+            super().shuffle(*args)
+
     hook = register_optimizer_step_post_hook(
         lambda optimizer, *_: names.add(type(optimizer).__name__)
     )
-    with mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied):
+    with (
+        mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied),
+        mock.patch("numpy.random.RandomState", Shuffler),
+    ):
         _trained(protocol)
     hook.remove()
     return names
@@ -265,20 +272,20 @@ def built_on(protocol: Protocol) -> int:
     """The parameters of a model on the SAM that a sweep takes weights of."""
     with TemporaryDirectory() as root:
         checkpoint = Path(root) / "weights.pth"
-        checkpoint.write_bytes(b"not looked into")
+        checkpoint.write_bytes(b"never read")
         needs_one = BACKBONES[protocol.backbone].checkpoint is not None
         weights = identify_weights(protocol.backbone, checkpoint if needs_one else None)
     return count(Catalogue().variant("translandseg"), weights.backbone).total
 
 
 def _write_every_layout(root: Path) -> None:
-    folders = ("landslide/image", "landslide/mask", "left", "right", "truth", "other-truth")
+    folders = ("landslide/image", "landslide/mask", "left", "right", "masks", "other-masks")
     for seed, folder in enumerate(folders):
         (root / folder).mkdir(parents=True)
         random = np.random.default_rng(seed)
         for name in "abcd":
             pixels = random.integers(0, 256, (12, 9, 3), dtype=np.uint8)
-            if folder.endswith(("mask", "truth")):
+            if folder.endswith(("mask", "masks")):
                 pixels = (pixels[..., 0] > 127).astype(np.uint8) * 255
             Image.fromarray(pixels).save(root / folder / f"{name}.png")
     for seed, part in enumerate(("TrainData", "ValidData", "TestData")):
@@ -295,37 +302,78 @@ def _write_every_layout(root: Path) -> None:
 
 
 def planned(sweep: Sweep) -> list[tuple[int, int, bytes]]:
-    """The runs that the command line plans for it: seed, epochs and what the model says."""
+    """The runs that are planned for it: seed, epochs and the logits of the model."""
     with _working_folder() as root:
         _write_every_layout(root / "data")
         for name, epochs in (("short", 1), ("long", 2)):
             recipe = {"extends": "demo", "data": {"kind": "bijie"}, "epochs": epochs}
             _write_yaml(root / f"sweeps/protocols/{name}.yaml", recipe)
         _write_yaml(root / "sweeps/mine.yaml", sweep.model_dump(mode="json", exclude={"name"}))
-        request = Request(
-            grid="mine",
-            protocol=None,
-            data=root / "data",
-            checkpoint=None,
-            backbone_weights=(),
-            variants=(),
-            seeds=None,
-            overrides=(),
-        )
-        runs = [run.spec for run in resolve(request, Store(root / "store")).runs]
+        study = Study("mine", data=root / "data", store=root / "store", devices=["cpu"])
+        runs = [run.spec for run in study.plan().plan.runs]
     return [(run.seed, run.epochs, logits(run.variant)) for run in runs]
 
 
 def reported(sweep: Sweep) -> tuple[str, str]:
     """Its report as a page and as a table, from results that are made up."""
+    context = Context(protocol=_DEMO, data=_DATA, weights=NANO_WEIGHTS)
+    return _report_of(sweep, context, "markdown"), _report_of(sweep, context, "csv")
+
+
+def reported_under(protocol: Protocol) -> str:
+    """The page of one row's report under the protocol, beside no published table."""
+    context = Context(protocol=protocol, data=_DATA, weights=NANO_WEIGHTS)
+    sweep = Sweep(
+        name="rows", title="Rows", protocol="demo", seeds=(0,), variants=("translandseg",)
+    )
+    return _report_of(sweep, context, "markdown")
+
+
+def _report_of(sweep: Sweep, context: Context, format: str) -> str:
+    """The report of finished runs of the sweep, each row a little worse than the one before."""
+    catalogue = Catalogue()
+    mious = {}
+    runs = []
+    for row, name in enumerate(sweep.variants):
+        for seed in sweep.seeds:
+            run = RunSpec(name=name, variant=catalogue.variant(name), context=context, seed=seed)
+            runs.append(run)
+            mious[run.key] = 0.8 - 0.05 * row + 0.001 * seed * (row + 1)
+    return _report(sweep, context, runs, mious, format)
+
+
+def _report(
+    sweep: Sweep, context: Context, runs: list[RunSpec], mious: dict[str, float], format: str
+) -> str:
+    """The report of the sweep; the runs with a MIoU are finished."""
     with TemporaryDirectory() as root:
-        table = Table(Path(root), _DEMO, names=sweep.variants, seeds=sweep.seeds)
-        for row, name in enumerate(sweep.variants):
-            for seed in sweep.seeds:
-                table.finish(name, seed, miou=0.8 - 0.05 * row + 0.001 * seed * (row + 1))
-        record = table.store.record_sweep(sweep.name, table.context, table.runs)
-        report = build_report(sweep, record, table.runs, table.store)
-        return render(report, "markdown"), render(report, "csv")
+        store = Store(Path(root))
+        for run in runs:
+            if run.key in mious:
+                folder = store.run(run.key)
+                folder.create(SpecFile(key=run.key, run=run, provenance=_PROVENANCE))
+                folder.publish_result(_result(run.key, mious[run.key]))
+        record = store.record_sweep(sweep, context, runs)
+        parameters = dict.fromkeys(required_parameters(record), _PARAMETERS)
+        return render(build_report(record, store, parameters=parameters), format)
+
+
+def _result(key: str, miou: float) -> Result:
+    """A made-up result."""
+    confusion = Confusion(tp=8_000, fp=1_100, fn=1_000, tn=89_900)
+    return Result(
+        key=key,
+        epoch=7,
+        epochs=8,
+        steps=400,
+        metrics=scores(confusion) | {"miou": miou, "val_loss": 0.1},
+        confusion={"tp": 8_000, "fp": 1_100, "fn": 1_000, "tn": 89_900},
+        parameters=_PARAMETERS,
+        weights_sha256=digest_of("weights"),
+        machine=_MACHINE,
+        finished=1.7e9,
+        train_s=12.5,
+    )
 
 
 # Folders ----------------------------------------------------------------------------------
@@ -333,7 +381,7 @@ def reported(sweep: Sweep) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def _working_folder() -> Any:
-    """A folder to work in, whose variants and sweeps stand before those that ship."""
+    """A folder to work in, whose variants and sweeps are read before those that ship."""
     with TemporaryDirectory() as root, contextlib.chdir(root):
         yield Path(root)
 
@@ -344,6 +392,6 @@ def _write_yaml(path: Path, content: dict[str, Any]) -> None:
 
 
 def forget() -> None:
-    """Lets everything be computed anew."""
+    """Empties the caches: everything is computed again."""
     for remembered in (trained, _forward):
         remembered.cache_clear()

@@ -32,6 +32,13 @@ STRUCTURES: dict[str, SamVariant] = {
     "translandseg": structure(("m",), "outside", residual=True),
 }
 
+
+def labelled_structure(name: str) -> SamVariant:
+    """One of the ten with its label in the paper's tables."""
+    label = name.replace("translandseg", "TransLandSeg")
+    return STRUCTURES[name].model_copy(update={"label": label})
+
+
 BETWEEN = SamVariant(
     system="sam",
     adapter=AtlAdapter(

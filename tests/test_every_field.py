@@ -1,8 +1,7 @@
 """Every field of every spec changes something: a model, a training, the data, a plan or a report.
 
-The fields are read off the pydantic models, so that a field nobody has shown to do anything fails
-here by its name. What is altered for each, and where the difference shows, stands in
-``field_changes``.
+The fields are read from the pydantic models, so a field that is not shown to do anything fails here
+by its name. What is altered for each, and what shows the difference, is in ``field_changes``.
 """
 
 import itertools
@@ -19,12 +18,12 @@ from field_changes import CHANGES, NAMED, UNIONS, Change, named
 from field_observations import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
-_MODULES = ("variant", "adapter", "protocol", "sweep")
+_MODULES = ("variant", "adapter", "protocol", "task", "sweep")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """As SAM-nano trains: more would only get in each other's way, and could round otherwise."""
+    """As SAM-nano trains: more threads are slower, and could round differently."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -118,7 +117,7 @@ def differing(first: Any, second: Any, owner: str = "") -> set[str]:
 
 
 def values_at(spec: Any, name: str) -> Iterator[Any]:
-    """What a field holds wherever it stands in a spec, without the tuples around it."""
+    """The values of a field wherever it occurs in a spec, without the tuples around them."""
     if isinstance(spec, tuple):
         for each in spec:
             yield from values_at(each, name)
@@ -149,7 +148,7 @@ def test_every_field_changes_something(name: str) -> None:
         assert NAMED[name] in named()
         return
     if name not in CHANGES:
-        pytest.fail(f"nobody has shown what {name} changes: add it to CHANGES in field_changes.py")
+        pytest.fail(f"nothing shows what {name} changes: add it to CHANGES in field_changes.py")
     change = CHANGES[name]
     for other in change.specs[1:]:
         assert differing(change.specs[0], other) == {name}, "only this field may be altered"
@@ -162,7 +161,7 @@ def test_every_field_changes_something(name: str) -> None:
 @pytest.mark.parametrize("name", UNION_FIELDS)
 def test_every_member_of_a_union_is_something_of_its_own(name: str) -> None:
     if name not in UNIONS:
-        pytest.fail(f"nobody has shown what {name} chooses: add it to UNIONS in field_changes.py")
+        pytest.fail(f"nothing shows what {name} chooses: add it to UNIONS in field_changes.py")
     change = UNIONS[name]
     chosen = change.specs
     if name not in _ROOTS:
@@ -180,11 +179,11 @@ def test_no_change_is_registered_for_a_field_that_is_gone() -> None:
 
 
 def test_no_spec_is_out_of_sight() -> None:
-    """Every model that the four modules define is reached from a variant, protocol or sweep."""
+    """Every model that the modules define is reached from a variant, protocol or sweep."""
     defined = {
-        name
+        value.__name__
         for module in _MODULES
-        for name, value in vars(sys.modules[f"ablate.spec.{module}"]).items()
+        for value in vars(sys.modules[f"ablate.spec.{module}"]).values()
         if isinstance(value, type)
         and issubclass(value, Frozen)
         and value.__module__ == f"ablate.spec.{module}"

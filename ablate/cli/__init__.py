@@ -1,9 +1,9 @@
-"""The command line: the only place where the rooms meet, and the only one that prints."""
+"""The command line: parses, prints and exits; what it does lies in ``ablate.study``."""
 
 import os
 import sys
 
-from ablate.errors import BadInput, Interrupted, SpecError
+from ablate.errors import BadInput, ExitCode, Interrupted, SpecError
 
 
 def main() -> None:
@@ -12,35 +12,42 @@ def main() -> None:
     0: all done; 1: some run failed; 2: bad input, nothing started; 75: interrupted, state saved.
     """
     from ablate.cli.app import app
-    from ablate.cli.config import load_settings
 
+    _accept_any_encoding()
     try:
-        load_settings()
         app()
     except BrokenPipeError:
-        # Whoever read the output has seen enough, as in `ablate report … | head`.
+        # The reader has seen enough, as in `ablate report … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (BadInput, Interrupted, OSError) as error:
         if isinstance(error, OSError) and error.filename is None:
             raise
-        sys.exit(_say_why(error))
+        sys.exit(_report_cause(error))
 
 
-def _say_why(error: BadInput | Interrupted | OSError) -> int:
+def _accept_any_encoding() -> None:
+    """Lets a terminal that lacks a character show a question mark: it never ends the command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A stream that was replaced, as tests do, need not be of this kind.
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")
+
+
+def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
     """Prints what went wrong, and returns the exit code."""
-    # Only now: most commands end without it, and `--help` needs no console.
-    from ablate.cli.console import err, say_error
+    # Most commands end without it, and `--help` needs no console.
+    from ablate.cli.console import err, print_error
 
     match error:
         case Interrupted():
             err.print(f"interrupted: {error}; the same command continues", soft_wrap=True)
-            return 75
+            return ExitCode.INTERRUPTED
         case SpecError():
             for problem in error.problems:
-                say_error(problem)
+                print_error(problem)
         case BadInput():
-            say_error(str(error))
+            print_error(str(error))
         case _:
-            say_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
-    return 2
+            print_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
+    return ExitCode.BAD_INPUT

@@ -8,6 +8,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 import ablate
+from ablate.cli.config import default_map, read_settings
+from ablate.errors import Interrupted
 
 
 class Listed(NamedTuple):
@@ -37,7 +39,7 @@ COMMANDS = {
         "Write the sweep's table, reproduced beside published, and print it.",
     ),
     "variants": Listed(
-        "ablate.cli.variants:app", "The registry: list, draw, check and count variants."
+        "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),
     "published": Listed("ablate.cli.published:app", "The published values: check them."),
     "ui": Listed(
@@ -64,9 +66,23 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name, short_help=listed.summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that the words begin with, loaded."""
+        """The command that the words begin with, loaded, with the settings as its defaults."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, None if name is None else load(name), rest
+        if name is None:
+            return None, None, rest
+        command = load(name)
+        if not ctx.resilient_parsing:
+            # ``ablate --help`` needs no settings, and a shell that completes a word reads none.
+            ctx.obj = read_settings()
+            ctx.default_map = {name: default_map(command, ctx.obj.options)}
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; Ctrl-C is an interruption wherever it comes."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise Interrupted("stopped by Ctrl-C") from stop
 
 
 def load(name: str) -> Any:
@@ -79,7 +95,7 @@ def load(name: str) -> Any:
     holder.add_typer(part, name=name)
     group: Any = get_command(holder)
     for command in group.commands[name].commands.values():
-        # Unasked, typer would cut it off at the end of the line.
+        # Typer would cut it off at the end of the line.
         command.short_help = command.help.splitlines()[0]
     return group.commands[name]
 
@@ -105,8 +121,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"ablate {ablate.__version__}")
         raise typer.Exit
 

@@ -1,61 +1,174 @@
 """``ablate.toml`` in the working folder: defaults for options, below the environment."""
 
-import os
+import difflib
 import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ablate.cli.app import load_all
 from ablate.errors import BadInput
 
 _FILE = Path("ablate.toml")
+_PREFIX = "ABLATE_"
+_EXECUTOR = "executor"
 
 
-def load_settings() -> None:
-    """Puts the keys of ``ablate.toml`` into the environment, where it does not set them.
+class Kind(Enum):
+    """What a key of ``ablate.toml`` takes, in the words of a message."""
 
-    So the command line wins over the environment, and the environment over the file.
+    TEXT = "a text"
+    TEXTS = "a list of texts"
+    NUMBER = "a whole number"
+    NUMBERS = "a list of whole numbers"
+    FLAG = "true or false"
+
+
+# Listed here and not read from the commands, which would all have to be loaded for that; a test
+# compares the two.
+KEYS = {
+    "backbone": Kind.TEXT,
+    "backbone_weights": Kind.TEXTS,
+    "checkpoint": Kind.TEXT,
+    "cohort_size": Kind.NUMBER,
+    "data": Kind.TEXT,
+    "device": Kind.TEXTS,
+    "executor": Kind.TEXT,
+    "figure": Kind.TEXT,
+    "format": Kind.TEXT,
+    "grid": Kind.TEXT,
+    "out": Kind.TEXT,
+    "port": Kind.NUMBER,
+    "protocol": Kind.TEXT,
+    "quiet": Kind.FLAG,
+    "report_format": Kind.TEXT,
+    "seeds": Kind.NUMBERS,
+    "set": Kind.TEXTS,
+    "store": Kind.TEXT,
+    "track": Kind.FLAG,
+    "tracking_uri": Kind.TEXT,
+    "variant": Kind.TEXTS,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``ablate.toml`` says.
+
+    Attributes:
+        options: Values of options, by key.
+        executors: Settings of executors, by the executor's name.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_settings(path: Path = _FILE) -> Settings:
+    """Reads the file; without one there are no settings.
 
     Raises:
-        BadInput: If the file is not TOML, or has a key that is no option.
+        BadInput: If the file is not TOML, has a key that is not an option, or a value of a wrong
+            type.
     """
-    if not _FILE.exists():
-        return
+    if not path.exists():
+        return Settings()
     try:
-        settings = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{_FILE} cannot be read: {error}", "repair it, or remove it") from error
-    known = option_variables(load_all())
-    for key, value in settings.items():
-        variable = f"ABLATE_{key.upper()}"
-        if variable not in known:
-            own = (name for name in known if name.startswith("ABLATE_"))
-            keys = ", ".join(sorted(name.removeprefix("ABLATE_").lower() for name in own))
-            raise BadInput(f"{_FILE}: unknown key {key!r}", f"its keys are {keys}")
-        os.environ.setdefault(variable, _text(key, value))
+        # Editors on Windows begin a file with a byte order mark.
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    # RecursionError: arrays in arrays without end; ValueError: a number of thousands of digits.
+    except (OSError, ValueError, RecursionError) as error:
+        why = str(error).partition(";")[0]
+        raise BadInput(f"{path} cannot be read: {why}", "repair it, or remove it") from error
+    executors: Mapping[str, Mapping[str, Any]] = {}
+    if isinstance(document.get(_EXECUTOR), dict):
+        name, executors = _executor_tables(path, document.pop(_EXECUTOR))
+        document |= {} if name is None else {_EXECUTOR: name}
+    for key in document:
+        if key not in KEYS:
+            raise BadInput(f"{path}: unknown key {key!r}", _repair(key))
+    return Settings({key: _value(path, key, value) for key, value in document.items()}, executors)
 
 
-def option_variables(command: Any) -> set[str]:
-    """The environment variables of a command's options and of all its subcommands'.
+def default_map(command: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as Click takes them: by the names of a command's parameters, below subcommands.
 
     Args:
-        command: A command of typer's, whose parameters name one variable, several or none.
+        command: A loaded command.
+        options: Values by key.
     """
-    variables: set[str] = set()
-    for param in command.params:
-        named = param.envvar or ()
-        variables |= {named} if isinstance(named, str) else set(named)
-    for below in getattr(command, "commands", {}).values():
-        variables |= option_variables(below)
-    return variables
+    values = {
+        param.name: options[key]
+        for param in command.params
+        if (key := key_of(param)) is not None and key in options
+    }
+    for name, below in getattr(command, "commands", {}).items():
+        values[name] = default_map(below, options)
+    return values
 
 
-def _text(key: str, value: Any) -> str:
-    """A TOML value as an environment variable spells it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-        return " ".join(map(str, value))
-    raise BadInput(f"{_FILE}: {key} is a {type(value).__name__}", "give a text, number or list")
+def key_of(param: Any) -> str | None:
+    """The key of an option in ``ablate.toml``; None: it has no key."""
+    variables = [param.envvar] if isinstance(param.envvar, str) else param.envvar or ()
+    own = [name for name in variables if name.startswith(_PREFIX)]
+    return own[0].removeprefix(_PREFIX).lower() if own else None
+
+
+def _executor_tables(path: Path, table: dict[str, Any]) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """``[executor]``: its name, and the settings of executors in tables of their own."""
+    tables = {key: value for key, value in table.items() if key != "name"}
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            raise BadInput(
+                f"{path}: executor.{key} is not a table",
+                f"choose an executor with `name` below [executor], set it up below "
+                f"[executor.{key}]",
+            )
+    return table.get("name"), tables
+
+
+def _repair(key: str) -> str:
+    near = difflib.get_close_matches(key, KEYS, 1)
+    return f"did you mean {near[0]!r}?" if near else f"its keys are {', '.join(KEYS)}"
+
+
+def _value(path: Path, key: str, value: Any) -> Any:
+    """A value of the file as its option takes it."""
+    kind = KEYS[key]
+    values = value if isinstance(value, list) else [value]
+    is_right: dict[Kind, Callable[[], bool]] = {
+        Kind.TEXT: lambda: isinstance(value, str),
+        Kind.TEXTS: lambda: all(isinstance(each, str) for each in values),
+        Kind.NUMBER: lambda: _is_number(value),
+        Kind.NUMBERS: lambda: isinstance(value, str) or all(map(_is_number, values)),
+        Kind.FLAG: lambda: isinstance(value, bool),
+    }
+    if not is_right[kind]():
+        raise BadInput(f"{path}: {key} is {_shown(value)}", f"give {kind.value}")
+    match kind:
+        case Kind.TEXTS:
+            return values
+        case Kind.NUMBERS:
+            # As on the command line, where one word holds them all.
+            return value if isinstance(value, str) else ",".join(map(str, values))
+        case _:
+            return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case bool():
+            return str(value).lower()
+        case str():
+            return repr(value)
+        case _:
+            return str(value)

@@ -1,15 +1,22 @@
-"""How ablate prints: tables for people, JSON for programs, problems on standard error."""
+"""How ablate prints: tables for people, JSON for programs, problems on standard error.
+
+Everything is printed literally, whatever brackets or colons it holds: labels, titles, paths and
+causes come from users and files, and are not markup. Styles are given beside a text.
+"""
 
 import json
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 class TableFormat(StrEnum):
@@ -19,10 +26,10 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
-def say_error(problem: str) -> None:
+def print_error(problem: str) -> None:
     """One line on standard error, never wrapped."""
-    err.print("[bold red]error:[/] ", end="")
-    err.print(problem, markup=False, soft_wrap=True)
+    err.print(Text("error:", style="bold red"), end=" ")
+    err.print(problem, soft_wrap=True)
 
 
 def print_rows(
@@ -57,7 +64,13 @@ def print_rows(
 
 def print_json(value: Any) -> None:
     """Prints a value as indented JSON."""
-    out.print(json.dumps(value, indent=2, ensure_ascii=False), markup=False, soft_wrap=True)
+    write_json(json.dumps(value, indent=2) + "\n")
+
+
+def write_json(text: str) -> None:
+    """Writes JSON to standard output: in ASCII, the same in every terminal, never wrapped."""
+    # What is not ASCII stands inside strings, where JSON allows it to be escaped.
+    sys.stdout.write(re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def cell(value: Any) -> str:

@@ -1,25 +1,25 @@
 """How far a sweep is, while it runs: a live table on a terminal, lines elsewhere."""
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from ablate.cli.console import out
-from ablate.plan import Plan, PlannedRun
 from ablate.runs import State
+from ablate.study import RunProgress
 
-_POLL_S = 0.5
-# Of thousands of runs a look takes long: the display leaves nine tenths of the time to others.
-_REST_PER_LOOK = 9.0
 _LINE_EVERY_S = 10.0
-_OVER = (State.DONE, State.FAILED, State.DIVERGED)
+# The bar's pace is that of the last minute: a worker trains several runs by turns.
+_PACE_S = 60.0
+# The heading, the last line, and what the terminal keeps for itself.
+_LINES_BESIDE_RUNS = 5
+_FEWEST_RUNS = 3
 _STYLE = {
     State.NEW: "dim",
     State.RUNNING: "cyan",
@@ -28,87 +28,51 @@ _STYLE = {
     State.DIVERGED: "red",
     State.DONE: "green",
 }
+# Which runs are shown where there is no room for all.
+_RANK = {State.RUNNING: 0, State.FAILED: 1, State.DIVERGED: 1, State.INTERRUPTED: 2}
 
 
-class _Watched:
-    """One run as its folder shows it; a finished one is not read again."""
+class _StateColumn(ProgressColumn):
+    """A run's state, in its colour."""
 
-    def __init__(self, run: PlannedRun) -> None:
-        self.run = run
-        self.state = run.state
-        self.done_share = 0.0
-        self.loss: float | None = None
-        self.miou: float | None = None
-        self.epoch_text = ""
-        self._first: tuple[float, float] | None = None
-        self.look()
-
-    @property
-    def name(self) -> str:
-        return self.run.spec.name
-
-    def look(self) -> bool:
-        """Reads the folder; says whether the state has changed."""
-        if self.state in _OVER and self.epoch_text:
-            return False
-        before, folder = self.state, self.run.folder
-        epochs = self.run.spec.epochs
-        if before is State.NEW and folder.is_untouched():
-            self.epoch_text = f"0/{epochs}"
-            return False
-        self.state = folder.state()
-        if result := folder.result():
-            self.done_share = 1.0
-            self.miou = result.metrics["miou"]
-            self.epoch_text = f"{result.epochs}/{epochs}"
-        else:
-            if events := folder.events():
-                self.miou = events[-1].metrics["miou"]
-                self.loss = events[-1].metrics["train_loss"]
-            if (progress := folder.progress()) and self.state is State.RUNNING:
-                in_epoch = progress.step_in_epoch / progress.steps_per_epoch
-                # What is only evaluated has one pass and no epoch.
-                self.done_share = (progress.epoch - 1 + in_epoch) / max(1, epochs)
-                self.loss = progress.loss
-            else:
-                self.done_share = len(events) / max(1, epochs)
-            self.epoch_text = f"{int(self.done_share * epochs)}/{epochs}"
-        return self.state is not before
-
-    def eta_s(self) -> float | None:
-        """Seconds to its end, from its own pace; None while there is none."""
-        if self.state is not State.RUNNING:
-            return None
-        now = time.monotonic()
-        if self._first is None:
-            self._first = (now, self.done_share)
-        since, share = self._first
-        gained = self.done_share - share
-        return (now - since) / gained * (1 - self.done_share) if gained > 0 else None
+    def render(self, task: Task) -> Text:
+        state = task.fields["state"]
+        return Text(state.value, style=_STYLE[state])
 
 
 class Display:
-    """Shows the runs of a plan while the executor works, from a thread of its own.
+    """Shows what it is called with: the progress of every run of a sweep.
 
     Args:
-        plan: The runs.
-        quiet: Show nothing.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, plan: Plan, *, quiet: bool) -> None:
-        """Reads every folder once."""
-        self._watched = [_Watched(run) for run in plan.runs]
-        self._quiet = quiet
-        self._many_seeds = len({run.spec.seed for run in plan.runs}) > 1
-        self._started = time.monotonic()
-        self._share_at_start = self._share()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._show, name="display", daemon=True)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Shows nothing yet."""
+        self._clock = clock
+        self._started = clock()
+        self._first_share: float | None = None
+        self._table = Progress(
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            _StateColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[epoch]}", justify="right", markup=False),
+            TextColumn("{task.fields[loss]}", justify="right", markup=False),
+            TextColumn("{task.fields[miou]}", justify="right", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=out,
+            get_time=clock,
+            speed_estimate_period=_PACE_S,
+        )
+        self._live: Live | None = None
+        self._seen: dict[int, RunProgress] = {}
+        self._line_at: dict[int, float] = {}
 
     def __enter__(self) -> "Display":
-        """Starts to show."""
-        if not self._quiet:
-            self._thread.start()
+        """Begins to show."""
+        if out.is_terminal:
+            self._live = Live(console=out, auto_refresh=False)
+            self._live.start()
         return self
 
     def __exit__(
@@ -117,108 +81,94 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Shows the last state and ends."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """Leaves the last state on the terminal."""
+        if self._live is not None:
+            self._live.stop()
 
-    def _show(self) -> None:
-        if not out.is_terminal:
-            last_line = dict.fromkeys(self._watched, 0.0)
-            self._until_over(lambda: self._say_lines(last_line))
-            return
-        with Live(self._table(), console=out, auto_refresh=False) as live:
-            self._until_over(lambda: live.update(self._look(), refresh=True))
+    def __call__(self, runs: Sequence[RunProgress]) -> None:
+        """Shows where all runs are now; the sequence has the same runs every time."""
+        many_seeds = len({run.seed for run in runs}) > 1
+        names = [f"{run.name} seed {run.seed}" if many_seeds else run.name for run in runs]
+        if self._live is None:
+            self._print_lines(runs, names)
+        else:
+            self._update_table(runs, names)
+            total = Text(self._total(runs), style="dim")
+            self._live.update(Group(self._table, total), refresh=True)
 
-    def _until_over(self, show: Callable[[], None]) -> None:
-        """Shows what is new again and again, and once more when the end has come."""
-        over, spent_s = False, 0.0
-        while not over:
-            over = self._stop.wait(max(_POLL_S, _REST_PER_LOOK * spent_s))
-            began = time.monotonic()
-            show()
-            spent_s = time.monotonic() - began
+    # Lines --------------------------------------------------------------------------------
 
-    def _look(self) -> Group:
-        for watched in self._watched:
-            watched.look()
-        return self._table()
-
-    def _say_lines(self, last_line: dict[_Watched, float]) -> None:
-        for watched in self._watched:
-            self._say_line(watched, last_line)
-
-    def _say_line(self, watched: _Watched, last_line: dict[_Watched, float]) -> None:
-        """A line where the state has changed, and now and then while the run goes on."""
-        changed, now = watched.look(), time.monotonic()
-        due = watched.state is State.RUNNING and now - last_line[watched] >= _LINE_EVERY_S
-        if not changed and not due:
-            return
-        last_line[watched] = now
-        parts = [f"{self._title(watched)}: {watched.state.value}", f"epoch {watched.epoch_text}"]
-        if watched.loss is not None and watched.state is State.RUNNING:
-            parts.append(f"loss {watched.loss:.4f}")
-        if watched.miou is not None:
-            parts.append(f"MIoU {watched.miou:.4f}")
-        out.print(", ".join(parts), markup=False, soft_wrap=True)
-
-    def _title(self, watched: _Watched) -> str:
-        return f"{watched.name} seed {watched.run.spec.seed}" if self._many_seeds else watched.name
+    def _print_lines(self, runs: Sequence[RunProgress], names: Sequence[str]) -> None:
+        """A line where a state has changed, and now and then while a run goes on."""
+        now = self._clock()
+        for index, (run, name) in enumerate(zip(runs, names, strict=True)):
+            before = self._seen.get(index)
+            changed = run.state is not (before.state if before else State.NEW)
+            if before is None and run.is_terminal:
+                changed = False  # It had ended before this start.
+            is_due = now - self._line_at.get(index, -_LINE_EVERY_S) >= _LINE_EVERY_S
+            self._seen[index] = run
+            if changed or (run.state is State.RUNNING and is_due):
+                self._line_at[index] = now
+                out.print(_line(run, name), soft_wrap=True)
 
     # The live table -----------------------------------------------------------------------
 
-    def _table(self) -> Group:
-        table = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-        for column in ("variant", "state", "", "epoch", "loss", "MIoU", "left"):
-            numeric = column in ("epoch", "loss", "MIoU", "left")
-            table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-        shown = self._visible()
-        for watched in shown:
-            left = watched.eta_s()
-            table.add_row(
-                self._title(watched),
-                Text(watched.state.value, style=_STYLE[watched.state]),
-                ProgressBar(total=1.0, completed=watched.done_share, width=24),
-                watched.epoch_text,
-                "" if watched.loss is None else f"{watched.loss:.4f}",
-                "" if watched.miou is None else f"{watched.miou:.4f}",
-                "" if left is None else duration(left),
-            )
-        hidden = len(self._watched) - len(shown)
-        return Group(table, Text(self._total(hidden), style="dim"))
+    def _update_table(self, runs: Sequence[RunProgress], names: Sequence[str]) -> None:
+        """A row for each run, or for those that matter most where there is no room for all."""
+        shown = self._shown(runs)
+        for index, (run, name) in enumerate(zip(runs, names, strict=True)):
+            fields = {
+                "state": run.state,
+                "epoch": f"{run.epoch}/{run.epochs}",
+                "loss": "" if run.loss is None else f"loss {run.loss:.4f}",
+                "miou": "" if run.miou is None else f"MIoU {run.miou:.4f}",
+            }
+            if index not in self._seen:
+                self._table.add_task(name, start=False, total=1.0, completed=run.share, **fields)
+            task = self._table.tasks[index]
+            if run.state is State.RUNNING and not task.started:
+                self._table.start_task(task.id)
+            self._table.update(task.id, completed=run.share, visible=index in shown, **fields)
+            if run.is_terminal and task.started and not task.finished:
+                self._table.stop_task(task.id)
+            self._seen[index] = run
 
-    def _visible(self) -> list[_Watched]:
-        """As many runs as fit, those that are running first in line."""
-        room = max(3, out.height - 5)
-        if len(self._watched) <= room:
-            return self._watched
-        rank = {State.RUNNING: 0, State.FAILED: 1, State.DIVERGED: 1, State.INTERRUPTED: 2}
-        ranked = sorted(self._watched, key=lambda watched: rank.get(watched.state, 3))
-        chosen = set(ranked[:room])
-        return [watched for watched in self._watched if watched in chosen]
+    def _shown(self, runs: Sequence[RunProgress]) -> set[int]:
+        """Which runs fit, those that are being trained first."""
+        room = max(_FEWEST_RUNS, out.height - _LINES_BESIDE_RUNS)
+        ranked = sorted(range(len(runs)), key=lambda index: _RANK.get(runs[index].state, 3))
+        return set(ranked[:room])
 
-    def _total(self, hidden: int) -> str:
-        states = [watched.state for watched in self._watched]
-        spent = time.monotonic() - self._started
-        parts = [f"{states.count(State.DONE)} of {len(states)} done"]
+    def _total(self, runs: Sequence[RunProgress]) -> str:
+        """The line under the table."""
+        states = [run.state for run in runs]
+        spent_s = self._clock() - self._started
+        parts = [f"{states.count(State.DONE)} of {len(runs)} done"]
         parts += [
             f"{states.count(state)} {state.value}"
             for state in (State.FAILED, State.DIVERGED)
             if state in states
         ]
-        parts.append(f"{duration(spent)} spent")
-        share = self._share()
-        gained = share - self._share_at_start
+        parts.append(f"{duration(spent_s)} spent")
+        share = sum(1.0 if run.is_terminal else run.share for run in runs) / len(runs)
+        if self._first_share is None:
+            self._first_share = share
+        gained = share - self._first_share
         if gained > 0 and share < 1:
-            parts.append(f"about {duration(spent / gained * (1 - share))} left")
-        if hidden:
+            parts.append(f"about {duration(spent_s / gained * (1 - share))} left")
+        if hidden := len(runs) - len(self._shown(runs)):
             parts.append(f"{hidden} not shown")
         return " · ".join(parts)
 
-    def _share(self) -> float:
-        """How much of the whole sweep is over, 0..1."""
-        shares = [1.0 if run.state in _OVER else run.done_share for run in self._watched]
-        return sum(shares) / len(shares)
+
+def _line(run: RunProgress, name: str) -> str:
+    parts = [f"{name}: {run.state.value}", f"epoch {run.epoch}/{run.epochs}"]
+    if run.loss is not None and run.state is State.RUNNING:
+        parts.append(f"loss {run.loss:.4f}")
+    if run.miou is not None:
+        parts.append(f"MIoU {run.miou:.4f}")
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

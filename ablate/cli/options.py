@@ -6,8 +6,33 @@ from typing import Annotated
 import typer
 
 from ablate.cli.console import TableFormat
+from ablate.errors import BadInput
+from ablate.study.request import DEFAULT_STORE as DEFAULT_STORE
+from ablate.study.request import expanded
 
-DEFAULT_STORE = Path("ablate-store")
+# One more than the largest seed has: enough to be too large.
+_SEED_DIGITS = 11
+
+
+def expand(path: Path | None) -> Path | None:
+    """Replaces ``~``, which a shell leaves as it is in variables, settings and ``--store=~/x``."""
+    return None if path is None else expanded(path)
+
+
+def parse_seeds(text: str | None) -> tuple[int, ...] | None:
+    """``0,1,2`` as numbers; their values are checked by ``Study``.
+
+    Raises:
+        BadInput: If it is anything else.
+    """
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdecimal() for word in words):
+        raise BadInput(f"--seeds {text} is not a list of numbers", "give it like --seeds 0,1,2")
+    # Python refuses to read numbers of thousands of digits; a seed has ten at most.
+    return tuple(int((word.lstrip("0") or "0")[:_SEED_DIGITS]) for word in words)
+
 
 Grid = Annotated[
     str, typer.Option(envvar="ABLATE_GRID", help="The sweep: a file of sweeps/, such as table4.")
@@ -27,6 +52,7 @@ DataPath = Annotated[
     typer.Option(
         "--data",
         envvar="ABLATE_DATA",
+        callback=expand,
         help="The data set's folder; its layout is recognised.",
         show_default=False,
     ),
@@ -36,6 +62,7 @@ CheckpointPath = Annotated[
     typer.Option(
         "--checkpoint",
         envvar="ABLATE_CHECKPOINT",
+        callback=expand,
         help="SAM's official weights, such as sam_vit_l_0b3195.pth.",
         show_default=False,
     ),
@@ -45,8 +72,9 @@ BackboneWeights = Annotated[
     typer.Option(
         "--backbone-weights",
         envvar="ABLATE_BACKBONE_WEIGHTS",
-        help="ImageNet weights of the rivals' ResNets, such as resnet50-0676ba61.pth; may be "
-        "repeated. [default: random values]",
+        metavar="FILE",
+        help="ImageNet weights of the CNN baselines' ResNets, such as resnet50-0676ba61.pth; may "
+        "be repeated. [default: random values]",
         show_default=False,
     ),
 ]
@@ -55,6 +83,7 @@ VariantNames = Annotated[
     typer.Option(
         "--variant",
         envvar="ABLATE_VARIANT",
+        metavar="NAME",
         help="Only this row of the sweep; may be repeated. [default: all]",
         show_default=False,
     ),
@@ -74,6 +103,7 @@ Devices = Annotated[
     typer.Option(
         "--device",
         envvar="ABLATE_DEVICE",
+        metavar="NAME",
         help="Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
         "[default: all GPUs, else the CPU]",
         show_default=False,
@@ -81,7 +111,12 @@ Devices = Annotated[
 ]
 StorePath = Annotated[
     Path,
-    typer.Option("--store", envvar="ABLATE_STORE", help="The folder that holds runs and MLflow."),
+    typer.Option(
+        "--store",
+        envvar="ABLATE_STORE",
+        callback=expand,
+        help="The folder that holds runs and MLflow.",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -94,8 +129,19 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+CohortSize = Annotated[
+    int | None,
+    typer.Option(
+        "--cohort-size",
+        envvar="ABLATE_COHORT_SIZE",
+        min=1,
+        help="How many runs a worker trains together at most, over one frozen image encoder. "
+        "[default: all that can be]",
+        show_default=False,
+    ),
+]
 Format = Annotated[
-    TableFormat, typer.Option("--format", envvar="ABLATE_TABLE_FORMAT", help="How to print.")
+    TableFormat, typer.Option("--format", envvar="ABLATE_FORMAT", help="How to print.")
 ]
 TrackingUri = Annotated[
     str | None,

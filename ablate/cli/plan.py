@@ -1,12 +1,8 @@
 """``ablate plan``: what would run, what is done, and how it would be grouped."""
 
-from collections.abc import Sequence
-
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
-from ablate.cli.resolve import Request, resolve
-from ablate.plan import Plan, cohorts
-from ablate.runs import Store
+from ablate.study import Study, SweepPlan
 
 
 def plan(
@@ -18,52 +14,56 @@ def plan(
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
+    cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
     """Show what would run, what is done and how it would be grouped. Starts and writes nothing."""
-    request = Request(
-        grid, protocol, data, checkpoint, backbone_weights or (), variant or (), seeds, set_ or ()
+    study = Study(
+        grid,
+        protocol=protocol,
+        data=data,
+        checkpoint=checkpoint,
+        backbone_weights=backbone_weights or (),
+        variants=variant or (),
+        seeds=options.parse_seeds(seeds),
+        overrides=set_ or (),
+        store=store,
+        devices=device or (),
+        cohort_size=cohort_size,
     )
-    print_plan(resolve(request, Store(store)), device or (), format)
+    print_plan(study.plan(), format)
 
 
-def print_plan(made: Plan, devices: Sequence[str], format: TableFormat) -> None:
+def print_plan(planned: SweepPlan, format: TableFormat) -> None:
     """Prints a plan, run by run."""
-    groups = cohorts(made.pending, max(1, len(devices)))
-    cohort_of = {
-        path: number for number, group in enumerate(groups, start=1) for path in group.folders
-    }
-    rows = [
-        {
-            "variant": run.spec.name,
-            "seed": run.spec.seed,
-            "key": run.spec.key,
-            "state": run.state.value,
-            "cohort": cohort_of.get(run.folder.path),
-        }
-        for run in made.runs
-    ]
-    context = made.context
+    plan, rows = planned.plan, planned.rows()
+    context = plan.context
     if format is TableFormat.JSON:
         print_json(
             {
-                "sweep": made.sweep.name,
+                "sweep": plan.sweep.name,
                 "context": context.model_dump(mode="json"),
                 "watermark": context.watermark,
+                "devices": planned.devices,
                 "runs": rows,
             }
         )
         return
-    print_rows(rows, format, title=made.sweep.title)
-    out.print(
-        f"protocol {context.protocol.name} · {context.data.label} "
-        f"({context.data.train} to train, {context.data.validation} to validate) · "
-        f"{context.weights.label}",
-        soft_wrap=True,
-    )
-    out.print(
-        f"{len(made.pending)} of {len(made.runs)} runs to train"
-        + (f", in {len(groups)} cohort{'s' * (len(groups) > 1)}" if groups else "")
+    print_rows(rows, format, title=plan.sweep.title)
+    out.print(setup_line(planned), soft_wrap=True)
+    cohorts = len(planned.cohorts)
+    where = f", in {cohorts} cohort{'' if cohorts == 1 else 's'}" if cohorts else ""
+    out.print(f"{len(plan.pending)} of {len(plan.runs)} runs to train{where}")
+
+
+def setup_line(planned: SweepPlan) -> str:
+    """What all runs of a plan share, and where they are trained."""
+    context, devices = planned.plan.context, planned.devices
+    counts = {device: devices.count(device) for device in devices}
+    workers = ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
+    return (
+        f"protocol {context.protocol.label} · {context.data.label}: {context.data.train} to train, "
+        f"{context.data.validation} to validate · {context.weights.label} · {workers}"
     )

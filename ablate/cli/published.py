@@ -8,8 +8,6 @@ from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.report import RowCheck, check_table, common_share, score_tables
 
-_WORDS = {"class-means": "class means", "landslide": "landslide"}
-
 app = typer.Typer(help="The published values: check them.", no_args_is_help=True)
 
 
@@ -21,16 +19,17 @@ def _published() -> None:
 
 @app.command()
 def check(format: options.Format = TableFormat.TABLE) -> None:
-    """Recompute every printed row: F1, what P and REC mean, and the share of landslide pixels.
+    """Recompute every printed row: F1, what P and REC mean, and the share of positive pixels.
 
     The exit code is 1 if a row contradicts itself or its table's convention.
     """
-    checks = [each for table in score_tables().values() for each in check_table(table)]
+    tables = score_tables()
+    checks = [each for table in tables.values() for each in check_table(table)]
     if format is TableFormat.JSON:
         print_json([each.model_dump(mode="json") for each in checks])
     else:
         print_rows([_cells(each) for each in checks], format)
-        _summarise(checks)
+        _summarise(checks, sum(len(table.rows) for table in tables.values()))
     if not all(each.agrees for each in checks):
         raise typer.Exit(1)
 
@@ -43,23 +42,27 @@ def _cells(check: RowCheck) -> dict[str, Any]:
         "F1": check.f1_printed,
         "recomputed": f"{check.f1_recomputed:.3f}",
         "agrees": check.f1_agrees,
-        "P, REC": " or ".join(_WORDS[each] for each in check.conventions) or "neither",
-        "landslide %": _share(check),
+        "P, REC": " or ".join(each.replace("-", " ") for each in check.conventions) or "neither",
+        "positive %": _share(check),
     }
 
 
 def _share(check: RowCheck) -> str | None:
     """The share with what rounding leaves open."""
-    share, bounds = check.positive_share, check.landslide_share_range
+    share, bounds = check.positive_share, check.positive_share_range
     if share is None or bounds is None:
         return None
     return f"{share:.3f} ± {max(share - bounds.low, bounds.high - share):.3f}"
 
 
-def _summarise(checks: list[RowCheck]) -> None:
+def _summarise(checks: list[RowCheck], rows: int) -> None:
     agreeing = sum(each.agrees for each in checks)
-    out.print(f"\n{agreeing} of {len(checks)} rows agree with themselves and with their convention")
+    lines = [f"{agreeing} of {len(checks)} rows agree with themselves and with their convention"]
+    if unchecked := rows - len(checks):
+        lines.append(f"not checked: {unchecked} rows that do not print all six figures")
     for data in dict.fromkeys(each.data for each in checks):
         shared = common_share([each for each in checks if each.data == data])
         text = f"{shared.low:.3f} to {shared.high:.3f} %" if shared else "no one value"
-        out.print(f"landslide pixels that all rows of {data} allow: {text}")
+        lines.append(f"positive pixels that all rows of {data} allow: {text}")
+    for line in ("", *lines):
+        out.print(line, markup=False, soft_wrap=True)

@@ -7,24 +7,29 @@ from typing import Annotated
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import err
-from ablate.errors import BadInput
-from ablate.plan import sweep_runs
-from ablate.registry import Catalogue
-from ablate.report import SUFFIXES, Format, build, render, write
-from ablate.runs import Store, SweepRecord
+from ablate.cli.console import err, write_json
+from ablate.report import WRITERS, suffix_of
+from ablate.runs import Store
+from ablate.study import latest_start, report_sweep
+from ablate.study.report import check_target
 
 
 def report(
     grid: options.Grid,
     format: Annotated[
-        Format, typer.Option(envvar="ABLATE_FORMAT", help="How to write it.")
+        str,
+        typer.Option(
+            envvar="ABLATE_REPORT_FORMAT",
+            metavar="|".join(WRITERS),
+            help="How to write it.",
+        ),
     ] = "markdown",
     protocol: Annotated[
         str | None,
         typer.Option(
             envvar="ABLATE_PROTOCOL",
-            help="Only runs of this protocol. [default: the sweep's latest start]",
+            help="Only runs of this protocol, overridden or not. [default: the sweep's latest "
+            "start]",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +39,8 @@ def report(
         typer.Option(
             "--out",
             envvar="ABLATE_OUT",
-            help="The file to write. [default: reports/GRID.md, .csv or .json]",
+            callback=options.expand,
+            help="The file to write. [default: reports/GRID with the format's suffix]",
             show_default=False,
         ),
     ] = None,
@@ -42,49 +48,35 @@ def report(
         Path | None,
         typer.Option(
             envvar="ABLATE_FIGURE",
-            help="Also write a PNG file: images, truth and what each row's model finds.",
+            callback=options.expand,
+            help="Also write a PNG file: images, ground truth and what each row's model predicts.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
-    catalogue, opened = Catalogue(), Store(store)
-    sweep = catalogue.sweep(grid)
-    record = _latest(opened, grid, protocol)
-    runs = sweep_runs(catalogue, grid, record.context, record.seeds)
-    made = build(sweep, record, runs, opened)
-    path = output or Path("reports") / f"{grid}{SUFFIXES[format]}"
-    if figure:
-        # Pillow is loaded for those alone who want a figure. It comes first: where there is nothing
-        # to show, nothing is written.
-        from ablate.report.figure import write_figure
-
-        write_figure(record, runs, opened, figure)
-    write(made, format, path)
-    sys.stdout.write(render(made, format))
-    for written in filter(None, (path, figure)):
-        err.print(f"written to {written}", soft_wrap=True)
-
-
-def _latest(store: Store, grid: str, protocol: str | None) -> SweepRecord:
-    """The sweep's latest start in this store, under this protocol if one is named."""
-    records = store.sweep_records(grid)
-    if not records:
-        raise BadInput(
-            f"sweep {grid} was never started in {store.root}",
-            f"start it with `ablate run --grid {grid}`, or give --store",
-        )
-    chosen = [record for record in records if protocol in (None, record.context.protocol.name)]
-    if not chosen:
-        names = ", ".join(sorted({record.context.protocol.name for record in records}))
-        raise BadInput(
-            f"sweep {grid} was never started with protocol {protocol}",
-            f"there are runs with {names}",
-        )
-    for other in chosen[1:]:
+    path = output or Path("reports") / f"{grid}{suffix_of(format)}"
+    targets = [path] if figure is None else [path, figure]
+    for target in targets:
+        check_target(target)
+    opened = Store(store)
+    latest, *others = latest_start(opened, grid, protocol)
+    for other in others:
+        context = other.context
         err.print(
-            f"note: also started with protocol {other.context.protocol.name}, "
-            f"{other.context.data.label}, {other.context.weights.label}; the latest is shown",
+            f"note: also started with protocol {context.protocol.label}, {context.data.label}, "
+            f"{context.weights.label}; the latest is shown",
             soft_wrap=True,
         )
-    return chosen[0]
+    made = report_sweep(latest, opened)
+    # Where there is no such format or nothing to show, nothing is written.
+    text = made.render(format)
+    if figure is not None:
+        made.write_figure(figure)
+    made.write(path, format)
+    if format == "json":
+        write_json(text)
+    else:
+        sys.stdout.write(text)
+    for target in targets:
+        err.print(f"written to {target}", soft_wrap=True)

@@ -1,44 +1,24 @@
 """``ablate run``: trains what a sweep still lacks."""
 
-import multiprocessing
-import os
-import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from enum import StrEnum
-from functools import partial
-from multiprocessing.context import ForkServerContext
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from ablate import tracking
-from ablate.cli import gate, options, processes
+from ablate.cli import options
+from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
-from ablate.cli.plan import print_plan
-from ablate.cli.resolve import Request, resolve
-from ablate.executors import Executor, InlineExecutor, LocalExecutor
-from ablate.plan import Plan, begin, cohorts, resnet_files
-from ablate.runs import State, Store
-from ablate.spec import BACKBONES
-
-# How long the mirror may take for its last pass; `ablate sync` completes what it misses.
-_MIRROR_PATIENCE_S = 120
-# Each has an interpreter and torch of its own, most of a gigabyte.
-_SMALL_WORKERS = 4
-
-
-class ExecutorName(StrEnum):
-    """Who takes cohorts to devices."""
-
-    INLINE = "inline"
-    LOCAL = "local"
+from ablate.cli.plan import print_plan, setup_line
+from ablate.errors import ExitCode
+from ablate.runs import State
+from ablate.study import DEFAULT_EXECUTOR, Outcome, Study, SweepPlan, run_sweep
 
 
 def run(
+    context: typer.Context,
     grid: options.Grid,
     protocol: options.ProtocolName = None,
     data: options.DataPath = None,
@@ -48,22 +28,14 @@ def run(
     seeds: options.Seeds = None,
     device: options.Devices = None,
     executor: Annotated[
-        ExecutorName,
+        str,
         typer.Option(
             envvar="ABLATE_EXECUTOR",
+            metavar="NAME",
             help="local: a worker process for each device; inline: this very process.",
         ),
-    ] = ExecutorName.LOCAL,
-    cohort_size: Annotated[
-        int | None,
-        typer.Option(
-            envvar="ABLATE_COHORT_SIZE",
-            min=1,
-            help="How many runs a worker trains together at most, over one trunk. "
-            "[default: all of a seed]",
-            show_default=False,
-        ),
-    ] = None,
+    ] = DEFAULT_EXECUTOR,
+    cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
     tracking_uri: options.TrackingUri = None,
@@ -78,155 +50,87 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
-    request = Request(
-        grid, protocol, data, checkpoint, backbone_weights or (), variant or (), seeds, set_ or ()
+    settings = context.obj if isinstance(context.obj, Settings) else Settings()
+    study = Study(
+        grid,
+        protocol=protocol,
+        data=data,
+        checkpoint=checkpoint,
+        backbone_weights=backbone_weights or (),
+        variants=variant or (),
+        seeds=options.parse_seeds(seeds),
+        overrides=set_ or (),
+        store=store,
+        devices=device or (),
+        executor=executor,
+        executor_settings=settings.executors.get(executor),
+        cohort_size=cohort_size,
+        track=track,
+        tracking_uri=tracking_uri,
     )
-    opened = Store(store)
-    planned = resolve(request, opened)
+    planned = study.plan()
     if dry_run:
-        print_plan(planned, device or (), TableFormat.TABLE)
+        print_plan(planned, TableFormat.TABLE)
         return
-    context = processes.with_torch() if planned.pending else None
-    devices = _devices(device or (), planned)
+    if quiet:
+        outcome = run_sweep(planned)
+    else:
+        _print_header(planned)
+        with Display() as display:
+            outcome = run_sweep(planned, display)
+    _print_failures(outcome)
+    for note in outcome.notes:
+        err.print(note, soft_wrap=True)
     if not quiet:
-        _say_what(request, planned, devices)
-    if context:
-        gate.check(planned, context)
-    _note_sources(request, planned, opened)
-    record = begin(planned, opened)
-    started = time.monotonic()
-    if context:
-        mirror = _mirror(opened, record.id, tracking_uri) if track else nullcontext()
-        groups = cohorts(planned.pending, len(devices))
-        with mirror, Display(planned, quiet=quiet):
-            work = partial(_work, cohort_size=cohort_size)
-            _executor(executor, devices, opened, context).run(groups, work)
-    _conclude(planned, time.monotonic() - started, store, quiet=quiet)
+        _print_conclusion(outcome)
+        _print_next_steps(grid, store)
+    if outcome.failed:
+        raise typer.Exit(ExitCode.RUN_FAILED)
 
 
-def _work(folders: Sequence[Path], device: str, cohort_size: int | None) -> None:
-    """Trains; torch is imported only where that happens."""
-    from ablate.train import work
-
-    work(folders, device, cohort_size)
-
-
-def _executor(
-    name: ExecutorName, devices: list[str], store: Store, context: ForkServerContext
-) -> Executor:
-    if name is ExecutorName.INLINE:
-        return InlineExecutor(devices[0])
-    return LocalExecutor(devices, store.logs_path, context)
-
-
-def _devices(names: Sequence[str], planned: Plan) -> list[str]:
-    """The named devices, or all GPUs, or else the CPU."""
-    if not names and not _has_gpu_driver():
-        # SAM-nano trains on one thread: as many workers as cores, within reason.
-        small = BACKBONES[planned.context.weights.backbone].is_small
-        return ["cpu"] * (min(len(os.sched_getaffinity(0)), _SMALL_WORKERS) if small else 1)
-    if names and all(name == "cpu" for name in names):
-        return list(names)
-    # Only now: importing torch takes seconds.
-    from ablate.train import available_devices, check_device
-
-    for name in names:
-        check_device(name)
-    return list(names) or available_devices()
-
-
-def _has_gpu_driver() -> bool:
-    return shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
-
-
-def _say_what(request: Request, planned: Plan, devices: Sequence[str]) -> None:
+def _print_header(planned: SweepPlan) -> None:
     """The first lines: what runs, on what, and what it is not."""
-    context = planned.context
-    if request.demo_by_default:
+    if planned.request.is_demo_by_default:
         out.print(
-            "[bold]demo[/]: neither data nor checkpoint is configured, so this trains SAM-nano on "
-            "generated scenes.\n"
-            "For the paper's own experiment: --data BIJIE --checkpoint sam_vit_l_0b3195.pth"
-        )
-    if context.watermark:
-        out.print(f"[yellow]{context.watermark}[/]")
-    out.print(
-        f"[bold]{planned.sweep.title}[/] · protocol {context.protocol.name} · "
-        f"{context.data.label}: {context.data.train} to train, {context.data.validation} to "
-        f"validate · {context.weights.label} · {_counted(devices)}"
-    )
-
-
-def _counted(devices: Sequence[str]) -> str:
-    """``cuda:0, cuda:1`` or ``2 × cpu``."""
-    counts = {device: devices.count(device) for device in devices}
-    return ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
-
-
-def _note_sources(request: Request, planned: Plan, store: Store) -> None:
-    """Notes where data and weights lie."""
-    context = planned.context
-    if request.data is not None:
-        store.remember_source(context.data.digest, request.data)
-    if request.checkpoint is not None:
-        store.remember_source(context.weights.sha256, request.checkpoint)
-    for resnet, path in resnet_files(request.backbone_weights).items():
-        store.remember_source(context.resnets[resnet].sha256, path)
-
-
-@contextmanager
-def _mirror(store: Store, record_id: str, uri: str | None) -> Iterator[None]:
-    """While this is open, a process of its own mirrors the runs into MLflow."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    log = store.logs_path / f"mlflow-{time.time_ns()}.log"
-    process = context.Process(
-        target=tracking.follow,
-        args=(store.root, [record_id], uri, stop, log),
-        name="ablate-mirror",
-        daemon=True,
-    )
-    process.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        process.join(_MIRROR_PATIENCE_S)
-        if process.is_alive():
-            process.terminate()
-            err.print("MLflow is behind; `ablate sync` completes it")
-        elif log.exists() and log.stat().st_size:
-            err.print(f"MLflow had trouble, see {log}; `ablate sync` completes it", soft_wrap=True)
-
-
-def _conclude(planned: Plan, spent_s: float, store: Path, *, quiet: bool) -> None:
-    """Says how it ended and what to do next; leaves with 1 where some run has failed."""
-    states = [run.folder.state() for run in planned.runs]
-    done = states.count(State.DONE)
-    for run, state in zip(planned.runs, states, strict=True):
-        failure = run.folder.failure()
-        if state in (State.FAILED, State.DIVERGED) and failure:
-            name = f"{run.spec.name} seed {run.spec.seed}"
-            err.print(f"[bold red]{state.value}:[/] {name}: ", end="")
-            err.print(
-                f"{failure.message} ({run.folder.path / 'failure.json'})",
-                markup=False,
-                soft_wrap=True,
+            Text.assemble(
+                ("demo", "bold"),
+                ": neither data nor checkpoint is configured, so this trains SAM-nano on "
+                "generated scenes.\n"
+                "For the paper's own experiment: --data BIJIE --checkpoint sam_vit_l_0b3195.pth",
             )
-    if not quiet:
-        if planned.pending:
-            out.print(f"{done} of {len(states)} runs done, after {duration(spent_s)}")
-        elif done == len(states):
-            out.print(f"nothing to train: all {done} runs are done")
-        else:
-            out.print(f"nothing to train: {done} of {len(states)} runs are done")
-        if elsewhere := states.count(State.RUNNING):
-            out.print(f"{elsewhere} being trained by another process")
-        where = "" if store == options.DEFAULT_STORE else f" --store {store}"
-        out.print(
-            f"next: [bold]ablate report --grid {planned.sweep.name}{where}[/] · "
-            f"[bold]ablate ui{where}[/]",
+        )
+    if watermark := planned.plan.context.watermark:
+        out.print(watermark, style="yellow")
+    out.print(Text.assemble((planned.plan.sweep.title, "bold"), " · ", setup_line(planned)))
+
+
+def _print_failures(outcome: Outcome) -> None:
+    for run in outcome.failed:
+        why = run.failure.message if run.failure else "without a cause"
+        err.print(
+            Text.assemble(
+                (f"{run.state.value}:", "bold red"),
+                f" {run.name} seed {run.seed}: {why} ({run.folder.path / 'failure.json'})",
+            ),
             soft_wrap=True,
         )
-    if any(state in (State.FAILED, State.DIVERGED) for state in states):
-        raise typer.Exit(1)
+
+
+def _print_conclusion(outcome: Outcome) -> None:
+    done, runs = outcome.count(State.DONE), len(outcome.runs)
+    if outcome.pending:
+        out.print(f"{done} of {runs} runs done, after {duration(outcome.spent_s)}")
+    elif done == runs:
+        out.print(f"nothing to train: all {done} runs are done")
+    else:
+        out.print(f"nothing to train: {done} of {runs} runs are done")
+    if elsewhere := outcome.count(State.RUNNING):
+        out.print(f"{elsewhere} being trained by another process")
+
+
+def _print_next_steps(grid: str, store: Path) -> None:
+    """Commands that can be pasted into a shell."""
+    where = "" if store == options.DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
+    commands = (f"ablate report --grid {shlex.quote(grid)}{where}", f"ablate ui{where}")
+    report, ui = (Text(command, style="bold") for command in commands)
+    out.print(Text.assemble("next: ", report, " · ", ui), soft_wrap=True)

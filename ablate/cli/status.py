@@ -8,10 +8,11 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
-from ablate.errors import BadInput
-from ablate.runs import RunFolder, State, Store, SweepRecord
+from ablate.runs import State, SweepRecord
+from ablate.spec import ENGINE_VERSION
+from ablate.study.status import sweep_status
 
-# More rows than anybody reads; they are gathered by variant and state instead.
+# More rows than are read; they are counted by variant and state instead.
 _MOST_ROWS = 500
 
 
@@ -29,37 +30,40 @@ def status(
 
     Of more than 500 runs the table only counts; JSON has them all.
     """
-    opened = Store(store)
-    records = opened.sweep_records(grid)
-    if not records:
-        what = f"sweep {grid}" if grid else "no sweep"
-        raise BadInput(
-            f"{what} was never started in {store}" if grid else f"{what} was started in {store}",
-            "start one with `ablate run --grid table4`, or give --store",
-        )
-    tables = [(record, [_row(opened.run(key)) for key in record.runs]) for record in records]
+    sweeps = sweep_status(store, grid)
     if format is TableFormat.JSON:
-        print_json([_summary(record) | {"runs": rows} for record, rows in tables])
+        print_json([_summary(sweep.record) | {"runs": sweep.runs} for sweep in sweeps])
         return
-    for record, rows in tables:
-        context = record.context
-        title = (
-            f"{record.sweep} · protocol {context.protocol.name} · {context.data.label} · "
-            f"{context.weights.label}"
-        )
-        print_rows(_gathered(rows), format, title=title)
-        states = [row["state"] for row in rows]
+    for sweep in sweeps:
+        print_rows(_gathered(sweep.runs), format, title=_title(sweep.record))
+        states = [row["state"] for row in sweep.runs]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))
 
 
+def _title(record: SweepRecord) -> str:
+    context = record.context
+    parts = [
+        record.sweep.name,
+        f"protocol {context.protocol.label}",
+        context.data.label,
+        context.weights.label,
+    ]
+    if context.engine != ENGINE_VERSION:
+        parts.append(f"by engine {context.engine} (this is engine {ENGINE_VERSION})")
+    return " · ".join(parts)
+
+
 def _summary(record: SweepRecord) -> dict[str, Any]:
+    context = record.context
     return {
-        "sweep": record.sweep,
+        "sweep": record.sweep.name,
         "id": record.id,
-        "protocol": record.context.protocol.name,
-        "data": record.context.data.label,
-        "weights": record.context.weights.label,
+        "protocol": context.protocol.name,
+        "overrides": context.protocol.overrides,
+        "data": context.data.label,
+        "weights": context.weights.label,
+        "engine": context.engine,
         "updated": record.updated,
     }
 
@@ -73,20 +77,3 @@ def _gathered(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         {"variant": variant, "state": state, "runs": count}
         for (variant, state), count in counts.items()
     ]
-
-
-def _row(folder: RunFolder) -> dict[str, Any]:
-    spec, state = folder.spec(), folder.state()
-    result, failure = folder.result(), folder.failure()
-    events = folder.events() if result is None else []
-    miou = result.metrics["miou"] if result else events[-1].metrics["miou"] if events else None
-    return {
-        "variant": spec.name,
-        "seed": spec.seed,
-        "key": folder.key,
-        "state": state.value,
-        "epoch": result.epochs if result else len(events),
-        "epochs": spec.epochs,
-        "miou": miou,
-        "note": failure.message if failure else None,
-    }

@@ -1,33 +1,23 @@
 """``ablate variants``: what is declared, drawn, checked and counted."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
-from ablate.cli.drawing import drawing
+from ablate.cli.console import TableFormat, cell, out, print_json, print_rows
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
-from ablate.spec import (
-    BACKBONES,
-    Backbone,
-    BackboneName,
-    CnnVariant,
-    Layer,
-    SamVariant,
-    Variant,
-    ZeroShotVariant,
-    count_parameters,
-    encoder_layers,
-    head_layers,
-    layers,
-    parameters_of,
-    sam_layers,
-    shared_layers,
-)
+from ablate.spec import BackboneName
 
-app = typer.Typer(help="The registry: list, draw, check and count variants.", no_args_is_help=True)
+app = typer.Typer(help="The catalogue: list, draw, check and count variants.", no_args_is_help=True)
+
+# Columns that set a variant apart from others, but for these details.
+_ONLY_IN_JSON = ("system", "label", "kernel_size", "up_init")
+# So that a table fits into 80 characters.
+_HEADINGS = {"encoder_weights": "encoder"}
 
 BackboneOption = Annotated[
     BackboneName,
@@ -41,17 +31,38 @@ BackboneOption = Annotated[
 
 @app.command("list")
 def list_(format: options.Format = TableFormat.TABLE) -> None:
-    """List every variant."""
+    """List every variant, a table for each system and kind of adapter."""
     catalogue = Catalogue()
-    rows = []
-    for name in catalogue.variant_files:
-        variant = catalogue.variant(name)
-        row = {"name": name, "system": variant.system} | _structure(variant)
-        if format is TableFormat.JSON:
-            # Eighty columns cannot hold these without cutting the names off.
-            row |= {"label": variant.label or name} | _kind(variant)
-        rows.append(row)
-    print_rows(rows, format)
+    variants = {name: catalogue.variant(name) for name in catalogue.variant_files}
+    columns = dict.fromkeys(key for each in variants.values() for key in each.columns())
+    rows = [
+        {"name": name, "system": variant.system, "label": variant.label or name}
+        | {key: variant.columns().get(key) for key in columns}
+        for name, variant in variants.items()
+    ]
+    if format is TableFormat.JSON:
+        print_rows(rows, format)
+        return
+    groups: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["system"], row["adapter"]), []).append(row)
+    for group in groups.values():
+        _print_group(group)
+
+
+def _print_group(rows: list[dict[str, Any]]) -> None:
+    """Prints variants; the title says what they share, the columns what sets them apart."""
+    values = {key: {row[key] for row in rows} for key in rows[0] if key not in _ONLY_IN_JSON}
+    apart = [key for key, distinct in values.items() if key == "name" or len(distinct) > 1]
+    shared = [
+        f"{key.replace('_', ' ')} {cell(rows[0][key])}"
+        for key in values
+        if key not in apart and rows[0][key] is not None
+    ]
+    title = f"{rows[0]['system']}: {', '.join(shared)}" if shared else rows[0]["system"]
+    out.print(Text(title, "bold"))
+    table = [{_HEADINGS.get(key, key): row[key] for key in apart} for row in rows]
+    print_rows(table, TableFormat.TABLE)
 
 
 @app.command()
@@ -60,21 +71,27 @@ def show(
     backbone: BackboneOption = "vit_l",
     format: options.Format = TableFormat.TABLE,
 ) -> None:
-    """Draw a variant: its parts and layers with shapes and parameters, and what is trained."""
+    """Draw a variant: its parts with shapes and parameters, and what is trained."""
     catalogue = Catalogue()
     variant = catalogue.variant(name)
-    sam: BackboneName = variant.backbone or backbone
+    sam = variant.backbone or backbone
+
+    from ablate.cli.drawing import drawing
+    from ablate.models import count, parts_of
+
+    model, counted = parts_of(variant, sam), count(variant, sam)
     if format is TableFormat.TABLE:
-        out.print(drawing(name, variant, sam))
+        out.print(drawing(name, variant, model, counted))
         return
     print_json(
         {
             "name": name,
             "file": str(catalogue.variant_files[name]),
             "variant": variant.model_dump(mode="json"),
+            "description": variant.describe(),
             "backbone": None if variant.system == "cnn" else sam,
-            **vars(count_parameters(variant, sam)),
-            **_parts(variant, BACKBONES[sam]),
+            **counted.model_dump(),
+            "parts": asdict(model)["parts"],
         }
     )
 
@@ -109,44 +126,3 @@ def params(
         counted = count(variant, variant.backbone or backbone)
         rows.append({"variant": name, **counted.model_dump()})
     print_rows(rows, format)
-
-
-def _structure(variant: Variant) -> dict[str, Any]:
-    """What sets adapters apart in Table IV."""
-    columns = variant.columns()
-    return {name: columns.get(name) for name in ("midlays", "residual", "placement", "width")}
-
-
-def _kind(variant: Variant) -> dict[str, Any]:
-    """What tells the members of a system apart; None where another system is spoken of."""
-    return {
-        "adapter": variant.adapter.kind if isinstance(variant, SamVariant) else None,
-        "sites": variant.columns().get("sites"),
-        "architecture": variant.architecture if isinstance(variant, CnnVariant) else None,
-        "prompts": variant.prompts.kind if isinstance(variant, ZeroShotVariant) else None,
-    }
-
-
-def _parts(variant: Variant, backbone: Backbone) -> dict[str, Any]:
-    """The layers that a drawing shows, as data."""
-    match variant:
-        case SamVariant():
-            own = layers(variant.adapter, backbone)
-            shared = shared_layers(variant.adapter, backbone)
-            return {
-                "parameters_per_site": parameters_of(own),
-                "parameters_shared": parameters_of(shared),
-                "layers": _data(own),
-                "shared_layers": _data(shared),
-            }
-        case CnnVariant():
-            return {
-                "encoder_layers": _data(encoder_layers(variant)),
-                "head_layers": _data(head_layers(variant)),
-            }
-        case ZeroShotVariant():
-            return {"layers": _data(sam_layers(backbone))}
-
-
-def _data(stack: list[Layer]) -> list[dict[str, Any]]:
-    return [vars(layer) for layer in stack]

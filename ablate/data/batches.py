@@ -1,6 +1,6 @@
 """Batches for training and validation. Imports torch.
 
-What is read is uint8; a device gets that, and makes numbers of it itself.
+What is read is uint8; the device receives that and converts it itself.
 """
 
 import math
@@ -16,18 +16,18 @@ from ablate.data.prefetch import prefetched
 from ablate.data.prepared import Prepared
 from ablate.spec import Protocol
 
-# What the random numbers of an epoch are for.
+# The purposes of an epoch's random numbers.
 _ORDER, _JITTER, _VALIDATION_JITTER = 0, 1, 2
 _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees, on its device; B may be smaller in the last batch.
+    """The input of one step, on its device; B may be smaller in the last batch.
 
     Attributes:
         images: Shape Bx3xSxS, float32, normalised by the protocol's mean and std.
-        masks: Shape Bx1xSxS, float32, 1 for landslide, else 0.
+        masks: Shape Bx1xSxS, float32, 1 for positive, else 0.
         indices: Positions in the prepared data set, B of them.
     """
 
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Pixels:
-    """What a batch is made of, as it is kept, in the CPU's memory.
+    """A batch as it is stored, in the CPU's memory.
 
     Attributes:
         images: Shape BxSxSx3, uint8.
@@ -52,18 +52,18 @@ class Pixels:
 
 
 class ToDevice:
-    """Makes a batch of pixels, on a device: conversion, jitter, normalisation.
+    """Turns pixels into a batch on a device: conversion, jitter, normalisation.
 
     Args:
         protocol: Mean and std.
-        jitters: For each image of the data set; None: no jitter.
+        jitters: The jitter of each image of the data set; None: no jitter.
         device: Where to compute.
     """
 
     def __init__(
         self, protocol: Protocol, jitters: Sequence[jitter.Steps] | None, device: torch.device
     ) -> None:
-        """Brings mean and std to the device, once: each transfer makes it wait."""
+        """Copies mean and std to the device, once: each transfer makes it wait."""
         self._jitters = jitters
         self._device = device
         self._mean, self._std = (
@@ -72,8 +72,8 @@ class ToDevice:
         )
 
     def __call__(self, pixels: Pixels) -> Batch:
-        """The batch; on a CUDA device, it is ready for whatever is started after this."""
-        # Out of page-locked memory copies are queued like everything else, and nobody waits.
+        """The batch; on a CUDA device, it is ready for all that is started after this."""
+        # From page-locked memory the copy is asynchronous.
         queued = self._device.type == "cuda"
         images = pixels.images.to(self._device, non_blocking=queued).permute(0, 3, 1, 2)
         images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
@@ -92,15 +92,14 @@ class TrainingBatches:
     same batches, and a resumed run goes on with those that it would have seen.
 
     Attributes:
-        images: How many images an epoch has.
-        steps_per_epoch: How many batches.
+        steps_per_epoch: How many batches an epoch has.
 
     Args:
         prepared: The data set.
-        indices: Which of its images train.
+        indices: The training images.
         protocol: Batch size, jitter, mean and std.
         seed: The run's seed.
-        device: Where the batches are wanted.
+        device: Where the batches are used.
     """
 
     def __init__(
@@ -117,22 +116,21 @@ class TrainingBatches:
         self._protocol = protocol
         self._seed = seed
         self._device = device
-        self.images = len(indices)
-        self.steps_per_epoch = math.ceil(self.images / protocol.batch_size)
+        self.steps_per_epoch = math.ceil(len(indices) / protocol.batch_size)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, the last one perhaps smaller.
 
         Args:
             epoch: Decides order and jitter.
-            start_step: How many batches to leave out at the beginning.
+            start_step: How many batches to omit at the beginning.
         """
         random = _random(self._seed, epoch, _ORDER)
         order = random.permutation(self._indices).tolist()
         jitters = _jitters(self._prepared, self._protocol, self._seed, epoch, _JITTER)
         chosen = _chunks(order, self._protocol.batch_size)[start_step:]
-        finish = ToDevice(self._protocol, jitters, self._device)
-        return _batches(self._prepared, chosen, finish, self._device)
+        to_device = ToDevice(self._protocol, jitters, self._device)
+        return _batches(self._prepared, chosen, to_device, self._device)
 
 
 def validation_batches(
@@ -147,11 +145,11 @@ def validation_batches(
 
     Args:
         prepared: The data set.
-        indices: Which of its images validate.
+        indices: The validation images.
         protocol: Batch size, mean and std; whether validation images are jittered.
         seed: The run's seed; with the epoch it decides that jitter.
         epoch: The epoch that is validated.
-        device: Where the batches are wanted.
+        device: Where the batches are used.
     """
     jittered = protocol.color_jitter is not None and protocol.color_jitter.images == "all"
     purpose = _VALIDATION_JITTER
@@ -165,14 +163,14 @@ def read(prepared: Prepared, chosen: list[int], *, pinned: bool = False) -> Pixe
 
     Args:
         prepared: The data set.
-        chosen: Which images, B of them.
-        pinned: Into page-locked memory, out of which a CUDA device copies by itself.
+        chosen: Indices of the images, B of them.
+        pinned: Into page-locked memory, from which copies to a CUDA device are asynchronous.
     """
     images, masks = (
         torch.empty((len(chosen), *kept.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
         for kept in (prepared.images, prepared.masks)
     )
-    # Straight into their place, without the copy that indexing with a list would make.
+    # Row by row into the tensor, without the copy that indexing with a list would make.
     for kept, into in ((prepared.images, images.numpy()), (prepared.masks, masks.numpy())):
         for index, row in zip(chosen, into, strict=True):
             row[...] = kept[index]
@@ -182,7 +180,7 @@ def read(prepared: Prepared, chosen: list[int], *, pinned: bool = False) -> Pixe
 def _random(seed: int, *purpose: int) -> np.random.RandomState:
     """A generator for one purpose.
 
-    Of NumPy's generators, the legacy one alone promises the same stream in every version.
+    Only NumPy's legacy generator promises the same stream in every version.
     """
     seeds = np.random.SeedSequence(seed, spawn_key=purpose)
     return np.random.RandomState(np.random.MT19937(seeds))
@@ -204,13 +202,13 @@ def _chunks(indices: Sequence[int], size: int) -> list[list[int]]:
 
 
 def _batches(
-    prepared: Prepared, chosen: Sequence[list[int]], finish: ToDevice, device: torch.device
+    prepared: Prepared, chosen: Sequence[list[int]], to_device: ToDevice, device: torch.device
 ) -> Iterator[Batch]:
     """Batches on the device; while it computes, the next one's pixels are read.
 
-    On a CPU a second thread would only take a core from those that compute.
+    On a CPU a second thread would take a core from the computation.
     """
     reading = (read(prepared, indices, pinned=device.type == "cuda") for indices in chosen)
     with closing(reading if device.type == "cpu" else prefetched(reading)) as ready:
         for pixels in ready:
-            yield finish(pixels)
+            yield to_device(pixels)

@@ -26,7 +26,7 @@ def open_folders(data: FoldersData, root: Path, digests: Path | None) -> Images:
 
 
 def find_folders(root: Path) -> FoldersData:
-    """Finds the one pair of folders whose names say that they hold images and masks.
+    """Finds the one pair of folders that are named as folders of images and of masks.
 
     Raises:
         DataError: If there is no such pair, or more than one.
@@ -39,7 +39,7 @@ def find_folders(root: Path) -> FoldersData:
         raise DataError(f"{root} has more than one pair: {', '.join(images + masks)}", repair)
     if not images or not masks:
         raise DataError(
-            f"{root} is no data set that ablate knows: it has neither landslide/image with "
+            f"{root} is not a data set that ablate knows: it has neither landslide/image with "
             f"landslide/mask, nor TrainData/img with TrainData/mask, nor "
             f"{'|'.join(_IMAGE_FOLDERS)} with {'|'.join(_MASK_FOLDERS)}, "
             f"but {some([path.name for path in listing(root)]) or 'nothing'}",

@@ -4,12 +4,12 @@ A scene is painted as a landscape is: terrain from band-limited noise with a val
 with its seasons, fields, rock, quarries, a river, roads and houses; then landslides, each
 released on a steep slope and traced downslope. Every layer gives a colour *and* a height, so that
 one sun lights hills, tree crowns, head scarps and quarry benches alike. Fields, rock, quarries and
-roads share the scene's soil colours with the landslides: shape, texture and place tell them
-apart, brightness and colour do not.
+roads share the scene's soil colours with the landslides: they differ in shape, texture and
+place, not in brightness and colour.
 
 All lengths are in frame widths and all noise is cut off at the same number of cycles per frame:
 ``(seed, index)`` decides the landscape, ``size_px`` only how finely it is sampled. The constants
-that say how things look were tuned by eye on contact sheets.
+of the looks were tuned by eye on contact sheets.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,17 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Field = NDArray[np.float64]
+from ablate.data.terrain import (
+    Field,
+    Land,
+    blend,
+    mix,
+    noise,
+    raise_land,
+    slopes,
+    smoothstep,
+    wavy_line,
+)
 
 _FOREST = np.array([[0.15, 0.25, 0.14], [0.13, 0.22, 0.17], [0.27, 0.26, 0.14], [0.24, 0.25, 0.19]])
 _GRASS = np.array([[0.30, 0.40, 0.20], [0.27, 0.37, 0.26], [0.42, 0.41, 0.23], [0.36, 0.38, 0.27]])
@@ -32,48 +42,6 @@ _HAZE = np.array([0.66, 0.71, 0.76])[:, None, None]
 _PATH_POINTS = 24
 _CANDIDATE_PATHS = 48
 _PARCELS = 2048
-
-
-@dataclass(frozen=True)
-class _Land:
-    """The ground and what has been painted on it so far; lengths in frame widths.
-
-    Attributes:
-        y: Rows of the pixels' centres, Hx1.
-        x: Columns of the pixels' centres, 1xW.
-        ground: Height of the bare ground, HxW.
-        valley: Distance to the valley's line, HxW.
-        grain: Fine texture shared by every kind of ground, HxW, of unit variance.
-        surface: Height of the ground and of what stands on it, HxW, painted in place.
-        albedo: Colour without light, 3xHxW, in [0, 1], painted in place.
-    """
-
-    y: Field
-    x: Field
-    ground: Field
-    valley: Field
-    grain: Field
-    surface: Field
-    albedo: Field
-
-    def paint(self, cover: Field, colour: Field) -> None:
-        """Lays a colour (3x1x1 or 3xHxW) over the land where cover (HxW, in [0, 1]) says."""
-        layer = colour - self.albedo
-        layer *= cover
-        np.add(self.albedo, layer, out=self.albedo)
-
-    def level(self, cover: Field, height: Field) -> None:
-        """Brings the surface to a height (HxW) where cover (HxW, in [0, 1]) says."""
-        np.add(self.surface, cover * (height - self.surface), out=self.surface)
-
-    def smoothed(self, width: float) -> Field:
-        """The bare ground without anything narrower than the width."""
-        return np.asarray(ndimage.gaussian_filter(self.ground, width * len(self.ground)))
-
-    def rotated(self, centre: Field, angle: float) -> tuple[Field, Field]:
-        """Coordinates of the pixels, two times HxW, about a centre (row, column)."""
-        y, x = self.y - centre[0], self.x - centre[1]
-        return np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
 
 
 @dataclass(frozen=True)
@@ -103,9 +71,9 @@ def scene(seed: int, index: int, size_px: int) -> tuple[NDArray[np.uint8], NDArr
         The image (HxWx3, RGB) and the mask (HxW, True on landslides).
     """
     rng = np.random.default_rng([seed, index])
-    land = _raise_land(rng, size_px)
+    land = raise_land(rng, size_px)
     scars = _release_scars(rng, land)
-    soil = _blend(rng, _SOIL)
+    soil = blend(rng, _SOIL)
     meadow = _grow_vegetation(rng, land)
     _plough_fields(rng, land, soil)
     _expose_rock(rng, land, soil)
@@ -118,71 +86,7 @@ def scene(seed: int, index: int, size_px: int) -> tuple[NDArray[np.uint8], NDArr
     return _photograph(rng, image), np.any([scar.inside > 0 for scar in scars], axis=0)
 
 
-def _noise(rng: Generator, size_px: int, lowest: float, highest: float, decay: float) -> Field:
-    """A random field, HxW, of zero mean and about unit variance, the same at every size.
-
-    It holds the waves with ``lowest`` to ``highest`` cycles per frame; their amplitudes fall
-    with the frequency to the power ``decay``.
-    """
-    most = int(highest)
-    radius = np.hypot(*np.ogrid[-most : most + 1, 0 : most + 1])
-    amplitude = np.where((radius >= lowest) & (radius <= highest), 1.0, 0.0)
-    amplitude /= np.maximum(radius, 1.0) ** decay
-    parts = rng.standard_normal((2, *radius.shape))
-    waves = amplitude * (parts[0] + 1j * parts[1])
-    kept = min(most, (size_px - 1) // 2)
-    spectrum = np.zeros((size_px, size_px // 2 + 1), dtype=np.complex128)
-    rows = np.arange(-kept, kept + 1)
-    spectrum[rows, : kept + 1] = waves[rows + most, : kept + 1]
-    spectrum *= size_px**2 / (2.0 * np.sqrt((amplitude[:, 1:] ** 2).sum()))
-    return np.asarray(np.fft.irfft2(spectrum, s=(size_px, size_px)))
-
-
-def _smoothstep(value: Field, low: float, high: float) -> Field:
-    """Rises smoothly from 0 at ``low`` to 1 at ``high``."""
-    ramp = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return ramp * ramp * (3.0 - 2.0 * ramp)
-
-
-def _slopes(height: Field) -> tuple[Field, Field]:
-    """Rise per frame width along rows and along columns."""
-    rise = np.gradient(height, 1.0 / len(height))
-    return rise[0], rise[1]
-
-
-def _mix(palette: Field, shares: Field) -> Field:
-    """The colours of a palette (Nx3) mixed in the given shares, 3x1x1."""
-    return np.asarray((shares @ palette)[:, None, None])
-
-
-def _blend(rng: Generator, palette: Field) -> Field:
-    """A colour between those of a palette (Nx3), mostly near one of them, 3x1x1."""
-    return _mix(palette, rng.dirichlet(np.full(len(palette), 0.5))) * rng.uniform(0.88, 1.12)
-
-
-def _wavy_line(rng: Generator, y: Field, x: Field, wiggle: float) -> Field:
-    """Distance, HxW, to a line that crosses the frame in bends."""
-    angle = rng.uniform(0.0, 2.0 * np.pi)
-    line = np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5) - rng.uniform(-0.3, 0.3)
-    line = line + wiggle * _noise(rng, len(line), 1, 5, 1.2)
-    return np.asarray(np.abs(line) / np.maximum(np.hypot(*_slopes(line)), 0.3))
-
-
-def _raise_land(rng: Generator, size_px: int) -> _Land:
-    """Hills with spurs and gullies on a tilted plane, cut by one valley."""
-    centres = (np.arange(size_px) + 0.5) / size_px
-    y, x = centres[:, None], centres[None, :]
-    valley = _wavy_line(rng, y, x, 0.06)
-    hills = rng.uniform(0.025, 0.05) * _noise(rng, size_px, 1, 32, 2.4)
-    gullies = rng.uniform(0.004, 0.014) * np.abs(_noise(rng, size_px, 3, 16, 1.4))
-    tilt = rng.uniform(-0.25, 0.25, 2)
-    flanks = rng.uniform(0.2, 0.5) * np.sqrt(valley**2 + 0.05**2)
-    ground = hills + gullies + flanks + tilt[0] * y + tilt[1] * x
-    grain = _noise(rng, size_px, 6, 60, 0.5)
-    return _Land(y, x, ground, valley, grain, ground.copy(), np.zeros((3, size_px, size_px)))
-
-
-def _release_scars(rng: Generator, land: _Land) -> list[_Scar]:
+def _release_scars(rng: Generator, land: Land) -> list[_Scar]:
     """One to four landslides where the ground falls most, apart from each other."""
     count = rng.choice([1, 2, 3, 4], p=[0.4, 0.35, 0.18, 0.07])
     start = rng.uniform(0.12, 0.88, (_CANDIDATE_PATHS, 2))
@@ -213,7 +117,7 @@ def _trace_downslope(ground: Field, start: Field, length: Field) -> Field:
 
     It starts at the given points (Nx2; row, column) and goes on for the given lengths (N).
     """
-    fall = -np.stack(_slopes(ground), axis=-1)
+    fall = -np.stack(slopes(ground), axis=-1)
     points = [start]
     heading = np.zeros_like(start)
     for _ in range(_PATH_POINTS - 1):
@@ -224,7 +128,7 @@ def _trace_downslope(ground: Field, start: Field, length: Field) -> Field:
     return np.stack(points, axis=1)
 
 
-def _spread(rng: Generator, land: _Land, path: Field, length: float) -> _Scar:
+def _spread(rng: Generator, land: Land, path: Field, length: float) -> _Scar:
     """Gives a path (Px2) its width: a rounded head, a neck and a spreading tongue."""
     along = np.linspace(0.0, 1.0, _PATH_POINTS)
     broad = rng.uniform(0.065, 0.09) + rng.uniform(-0.04, 0.12) * length
@@ -240,29 +144,29 @@ def _spread(rng: Generator, land: _Land, path: Field, length: float) -> _Scar:
     step_y, step_x = (step.T / np.hypot(*step.T))[:, nearest]
     away_y, away_x = land.y - path[nearest, 0], land.x - path[nearest, 1]
     return _Scar(
-        inside=inside + 0.1 * broad * _noise(rng, len(inside), 4, 12, 1.0),
+        inside=inside + 0.1 * broad * noise(rng, len(inside), 4, 12, 1.0),
         along=along[nearest] + (away_y * step_y + away_x * step_x) / length,
         across=away_x * step_y - away_y * step_x,
     )
 
 
-def _grow_vegetation(rng: Generator, land: _Land) -> Field:
+def _grow_vegetation(rng: Generator, land: Land) -> Field:
     """Forest with crowns and meadows between; returns the meadow's colour, 3xHxW."""
     size_px = len(land.ground)
     season = rng.dirichlet(np.full(len(_FOREST), 0.5)) * rng.uniform(0.85, 1.15)
-    mottle = land.grain + _noise(rng, size_px, 1, 12, 1.0)
-    crowns = _noise(rng, size_px, rng.uniform(9, 18), rng.uniform(26, 56), 0.0)
+    mottle = land.grain + noise(rng, size_px, 1, 12, 1.0)
+    crowns = noise(rng, size_px, rng.uniform(9, 18), rng.uniform(26, 56), 0.0)
     edge = rng.uniform(-1.6, 0.9)
-    where = _noise(rng, size_px, 1, 24, 1.3) - 1.5 * (land.valley < 0.05)
-    forest = _smoothstep(where, edge - 0.15, edge + 0.15)
-    meadow = np.asarray(_mix(_GRASS, season) * (1.0 + 0.07 * mottle))
+    where = noise(rng, size_px, 1, 24, 1.3) - 1.5 * (land.valley < 0.05)
+    forest = smoothstep(where, edge - 0.15, edge + 0.15)
+    meadow = np.asarray(mix(_GRASS, season) * (1.0 + 0.07 * mottle))
     land.paint(np.ones_like(forest), meadow)
-    land.paint(forest, _mix(_FOREST, season) * (1.0 + 0.05 * mottle + 0.2 * crowns))
+    land.paint(forest, mix(_FOREST, season) * (1.0 + 0.05 * mottle + 0.2 * crowns))
     land.level(forest, land.ground + rng.uniform(0.003, 0.006) * (crowns + 1.0))
     return meadow
 
 
-def _plough_fields(rng: Generator, land: _Land, soil: Field) -> None:
+def _plough_fields(rng: Generator, land: Land, soil: Field) -> None:
     """Parcels in rows on part of the land: crops, stubble and bare earth."""
     if rng.random() < 0.3:
         return
@@ -271,69 +175,69 @@ def _plough_fields(rng: Generator, land: _Land, soil: Field) -> None:
     row = np.floor(contours * rng.uniform(6, 14)).astype(int)
     column = np.floor(u * rng.uniform(3, 8) + 0.37 * row).astype(int)
     parcel = (row * 41 + column) % _PARCELS
-    crops = [_blend(rng, _GRASS), _blend(rng, _GRASS) * 1.15, _blend(rng, _SOIL), soil]
+    crops = [blend(rng, _GRASS), blend(rng, _GRASS) * 1.15, blend(rng, _SOIL), soil]
     sown = rng.choice(len(crops), _PARCELS, p=[0.42, 0.3, 0.14, 0.14])
     tones = np.hstack(crops)[:, sown, 0] * rng.uniform(0.75, 1.2, _PARCELS)
-    where = _noise(rng, len(parcel), 1, 6, 1.0) - rng.uniform(-0.3, 1.0)
+    where = noise(rng, len(parcel), 1, 6, 1.0) - rng.uniform(-0.3, 1.0)
     farmed = np.bincount(parcel.ravel(), where.ravel(), _PARCELS) > 0.0
     cover = farmed[parcel].astype(np.float64)
     land.paint(cover, tones[:, parcel] * (1.0 + 0.06 * land.grain))
     land.level(cover, land.ground)
 
 
-def _expose_rock(rng: Generator, land: _Land, soil: Field) -> None:
+def _expose_rock(rng: Generator, land: Land, soil: Field) -> None:
     """Bare ground in ragged speckles, mostly on crests."""
     crest = land.ground - land.smoothed(0.08)
-    where = _noise(rng, len(crest), 2, 8, 0.5) + crest / crest.std()
-    speckle = _noise(rng, len(crest), 6, 40, 1.0)
+    where = noise(rng, len(crest), 2, 8, 0.5) + crest / crest.std()
+    speckle = noise(rng, len(crest), 6, 40, 1.0)
     edge = rng.uniform(1.9, 3.3)
-    cover = 0.9 * _smoothstep(where + 0.7 * speckle, edge, edge + 0.6)
+    cover = 0.9 * smoothstep(where + 0.7 * speckle, edge, edge + 0.6)
     land.paint(cover, soil * rng.uniform(0.8, 1.2) * (1.0 + 0.12 * speckle))
 
 
-def _dig_quarries(rng: Generator, land: _Land, soil: Field) -> None:
+def _dig_quarries(rng: Generator, land: Land, soil: Field) -> None:
     """Pits with angular outlines and benches."""
     for _ in range(rng.choice([0, 1, 2], p=[0.5, 0.4, 0.1])):
         u, v = land.rotated(rng.uniform(0.1, 0.9, 2), rng.uniform(0.0, np.pi))
         outline = (np.abs(u / rng.uniform(0.7, 1.5)) ** 3 + np.abs(v) ** 3) ** (1 / 3)
         radius = rng.uniform(0.07, 0.14)
-        inside = radius - outline + 0.014 * _noise(rng, len(outline), 3, 12, 0.8)
-        cover = _smoothstep(inside, 0.0, 0.012)
+        inside = radius - outline + 0.014 * noise(rng, len(outline), 3, 12, 0.8)
+        cover = smoothstep(inside, 0.0, 0.012)
         benches = np.floor(np.clip(inside, 0.0, 0.6 * radius) * rng.uniform(35, 55))
         stone = (0.7 * soil + 0.3 * soil.mean()) * rng.uniform(0.95, 1.3)
         land.paint(cover, stone * (1.0 + 0.06 * land.grain))
         land.level(cover, land.smoothed(0.06) - 0.008 * benches)
 
 
-def _run_river(rng: Generator, land: _Land, soil: Field) -> None:
+def _run_river(rng: Generator, land: Land, soil: Field) -> None:
     """Water in the valley, mostly with gravel banks."""
     if rng.random() < 0.6:
         return
-    width = rng.uniform(0.012, 0.04) * (1.0 + 0.3 * _noise(rng, len(land.ground), 1, 6, 1.0))
-    bank = width + rng.uniform(0.0, 0.025) * (1.0 + _noise(rng, len(width), 2, 12, 0.8))
+    width = rng.uniform(0.012, 0.04) * (1.0 + 0.3 * noise(rng, len(land.ground), 1, 6, 1.0))
+    bank = width + rng.uniform(0.0, 0.025) * (1.0 + noise(rng, len(width), 2, 12, 0.8))
     gravel = soil * (1.05 + 0.08 * land.grain)
-    land.paint(_smoothstep(bank - land.valley, -0.004, 0.008), gravel)
-    wet = _smoothstep(width - land.valley, -0.004, 0.008)
-    land.paint(wet, _blend(rng, _WATER))
+    land.paint(smoothstep(bank - land.valley, -0.004, 0.008), gravel)
+    wet = smoothstep(width - land.valley, -0.004, 0.008)
+    land.paint(wet, blend(rng, _WATER))
     land.level(wet, land.smoothed(0.05))
 
 
-def _build_roads(rng: Generator, land: _Land, soil: Field) -> None:
+def _build_roads(rng: Generator, land: Land, soil: Field) -> None:
     """A road in bends with cut banks, sometimes with houses, and tracks."""
     for number in range(rng.choice([0, 1, 2, 3], p=[0.2, 0.4, 0.25, 0.15])):
-        distance = _wavy_line(rng, land.y, land.x, rng.uniform(0.02, 0.05))
+        distance = wavy_line(rng, land.y, land.x, rng.uniform(0.02, 0.05))
         paved = number == 0
         width = rng.uniform(0.007, 0.013) if paved else rng.uniform(0.004, 0.008)
         bank = width + rng.uniform(0.0, 0.015) * (1.0 + land.grain)
-        land.paint(0.7 * _smoothstep(bank - distance, -0.004, 0.006), soil)
-        strip = _smoothstep(width - distance, -0.005, 0.005)
-        land.paint(strip, _blend(rng, _ROAD) if paved else soil * 1.1)
+        land.paint(0.7 * smoothstep(bank - distance, -0.004, 0.006), soil)
+        strip = smoothstep(width - distance, -0.005, 0.005)
+        land.paint(strip, blend(rng, _ROAD) if paved else soil * 1.1)
         land.level(strip, land.ground)
         if paved and rng.random() < 0.5:
             _build_houses(rng, land, distance)
 
 
-def _build_houses(rng: Generator, land: _Land, road: Field) -> None:
+def _build_houses(rng: Generator, land: Land, road: Field) -> None:
     """A few roofs near a road, clear of it."""
     angle = rng.uniform(0.0, np.pi)
     sites = rng.uniform(0.05, 0.95, (16, 2))
@@ -343,27 +247,27 @@ def _build_houses(rng: Generator, land: _Land, road: Field) -> None:
     for house in np.flatnonzero((away > 0.025) & (away < 0.12)):
         u, v = land.rotated(sites[house], angle)
         outside = np.maximum(np.abs(u) - sides[house, 0], np.abs(v) - sides[house, 1])
-        cover = _smoothstep(-outside, -0.004, 0.004)
-        land.paint(cover, _mix(_ROOF, roofs[house]))
+        cover = smoothstep(-outside, -0.004, 0.004)
+        land.paint(cover, mix(_ROOF, roofs[house]))
         land.level(cover, land.ground + 0.012)
 
 
-def _slide(rng: Generator, land: _Land, scar: _Scar, soil: Field, meadow: Field) -> None:
+def _slide(rng: Generator, land: Land, scar: _Scar, soil: Field, meadow: Field) -> None:
     """Strips the cover off a scar, hollows its head, heaps up its foot and lets some regrow."""
-    cover = _smoothstep(scar.inside, -0.006, 0.008)
-    lanes = _noise(rng, 128, 4, 50, 1.0)
+    cover = smoothstep(scar.inside, -0.006, 0.008)
+    lanes = noise(rng, 128, 4, 50, 1.0)
     drawn_out = [scar.along * 16.0, scar.across * 160.0]
     streaks = ndimage.map_coordinates(lanes, drawn_out, order=1, mode="grid-wrap")
     contrast = rng.uniform(0.05, 0.13)
     fresh = soil * rng.uniform(0.85, 1.2)
-    deposit = 0.65 * soil + 0.3 * _blend(rng, _SOIL)
+    deposit = 0.65 * soil + 0.3 * blend(rng, _SOIL)
     carried = np.clip(scar.along + 0.25 * streaks, 0.0, 1.0)
     debris = fresh + carried * (deposit - fresh)
     land.paint(cover, debris * (1.0 + contrast * streaks + 0.07 * land.grain))
 
-    green = _noise(rng, len(cover), 3, 24, 0.8) + 0.5 * streaks + scar.along - 0.5
+    green = noise(rng, len(cover), 3, 24, 0.8) + 0.5 * streaks + scar.along - 0.5
     bare = rng.uniform(0.6, 2.6)
-    land.paint(0.75 * cover * _smoothstep(green, bare, bare + 0.6), meadow)
+    land.paint(0.75 * cover * smoothstep(green, bare, bare + 0.6), meadow)
 
     hollow = np.clip(1.0 - 1.7 * scar.along, -0.5, 1.0) * rng.uniform(0.014, 0.03)
     depth = np.clip(scar.inside / 0.03, 0.0, 1.0) * hollow
@@ -374,7 +278,7 @@ def _slide(rng: Generator, land: _Land, scar: _Scar, soil: Field, meadow: Field)
 def _sunlight(rng: Generator, surface: Field) -> Field:
     """Light on every pixel, HxW, from a sun somewhere in the sky."""
     azimuth, altitude = rng.uniform(0.0, 2.0 * np.pi), np.deg2rad(rng.uniform(40.0, 65.0))
-    rise_y, rise_x = _slopes(surface)
+    rise_y, rise_x = slopes(surface)
     away = np.cos(altitude) * (np.sin(azimuth) * rise_y + np.cos(azimuth) * rise_x)
     facing = (np.sin(altitude) - away) / np.sqrt(1.0 + rise_y**2 + rise_x**2)
     ambient = rng.uniform(0.4, 0.6)
@@ -385,12 +289,12 @@ def _veil(rng: Generator, image: Field) -> Field:
     """Haze over everything and, in some scenes, thin clouds with their shadows; 3xHxW."""
     size_px = image.shape[-1]
     if rng.random() < 0.3:
-        cloud = _noise(rng, size_px, 1, 20, 1.4)
+        cloud = noise(rng, size_px, 1, 20, 1.4)
         edge = rng.uniform(0.4, 1.6)
         away_px = (rng.uniform(-0.2, 0.2, 2) * size_px).astype(int)
         shadow = np.roll(cloud, away_px, axis=(0, 1))
-        image = image * (1.0 - 0.35 * _smoothstep(shadow, edge, edge + 1.2))
-        thin = rng.uniform(0.3, 0.75) * _smoothstep(cloud, edge, edge + 1.5)
+        image = image * (1.0 - 0.35 * smoothstep(shadow, edge, edge + 1.2))
+        thin = rng.uniform(0.3, 0.75) * smoothstep(cloud, edge, edge + 1.5)
         image = image + thin * (0.92 - image)
     return np.asarray(image + rng.uniform(0.0, 0.3) ** 1.5 * (_HAZE - image))
 

@@ -10,7 +10,7 @@ GENERATOR_VERSION: int = 1
 
 
 class GeneratedImages:
-    """Scenes that a seed decides; nothing is kept.
+    """Scenes that a seed decides; none is kept.
 
     Args:
         data: The recipe.
@@ -26,7 +26,7 @@ class GeneratedImages:
 
     def load(self, index: int) -> tuple[Image, Mask]:
         """Makes the image with shape HxWx3 (RGB) and the mask with shape HxW."""
-        # Only now: SciPy takes longer to import than a plan to make.
+        # Imported here: SciPy takes longer to import than a plan to make.
         from ablate.data.generated import scene
 
         return scene(self._data.seed, index, self._data.size_px)
@@ -37,5 +37,5 @@ class GeneratedImages:
 
 
 def open_generated(data: GeneratedData, root: Path | None, digests: Path | None) -> Images:
-    """Opens the scenes; ``root`` and ``digests`` mean nothing to them."""
+    """Opens the scenes; ``root`` and ``digests`` are not used."""
     return GeneratedImages(data)

@@ -1,4 +1,4 @@
-"""Reading one array of an HDF5 file after its declaration was judged."""
+"""Reading one array of an HDF5 file once its declaration has passed."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def _check_declaration(
 ) -> None:
     """Refuses by the header alone, before any value is read."""
     if not isinstance(array, h5py.Dataset):
-        raise DataError(f"{key!r} in {path} is no array", _REPLACE)
+        raise DataError(f"{key!r} in {path} is not an array", _REPLACE)
     if array.is_virtual or array.external:
         raise DataError(
             f"{key!r} in {path} takes its values from other files",

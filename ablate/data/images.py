@@ -10,7 +10,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Images(Protocol):
-    """An ordered set of images with their landslide masks.
+    """An ordered set of images with their masks.
 
     Attributes:
         label: How tables and watermarks call the data.
@@ -21,7 +21,7 @@ class Images(Protocol):
     names: tuple[str, ...]
 
     def load(self, index: int) -> tuple[Image, Mask]:
-        """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: landslide).
+        """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: positive).
 
         Raises:
             DataError: If either is broken, or of a kind that would be misread.

@@ -1,4 +1,4 @@
-"""Landslide4Sense, as its authors published it and as its mirrors lay it out."""
+"""Landslide4Sense, as its authors published it and in the layout of its mirrors."""
 
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class Landslide4SenseImages:
 
         Raises:
             DataError: If a file is broken, if it declares anything but the data set's arrays, or
-                if values are not finite or a mask's not 0 or 1.
+                if values are not finite or a mask's values not 0 or 1.
         """
         # Only now: plans are made of names and digests, and need no HDF5.
         from ablate.data.hdf5 import read_array
@@ -95,8 +95,8 @@ class Landslide4SenseImages:
                 f"{', '.join(map(str, self._data.channels))}",
                 "replace the file",
             )
-        # Cut, not rounded, as the released code does; there, values beyond the range start at
-        # black again, a slip that is not repeated here.
+        # Truncated, not rounded, as in the released code; there, values beyond the range wrap
+        # around to black, a slip that is not repeated here.
         rgb: Image = np.clip(shown * self._data.scale, 0, 255).astype(np.uint8)
         return rgb
 
@@ -145,9 +145,10 @@ def _find(root: Path, part: str) -> tuple[Path, Path] | None:
 
 
 def _is_part(root: Path) -> bool:
-    """Whether the files lie right below ``root``; the folders' names alone are anyone's."""
+    """Whether the files lie right below ``root``; the folders' names alone are too common."""
     return any(
-        (root / masks).is_dir() and any((root / images).glob("*.h5")) for images, masks in _FOLDERS
+        (root / masks).is_dir() and any((root / images).glob("[!.]*.h5"))
+        for images, masks in _FOLDERS
     )
 
 

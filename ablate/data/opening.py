@@ -12,7 +12,8 @@ from ablate.data.pairs import check_folder
 from ablate.errors import DataError
 from ablate.spec import BijieData, Data
 
-_OPENERS: dict[str, Callable[..., Images]] = {
+# By the data spec's ``kind``; called with the spec, its folder and the file of digests.
+OPENERS: dict[str, Callable[..., Images]] = {
     "bijie": open_bijie,
     "folders": open_folders,
     "generated": open_generated,
@@ -26,19 +27,19 @@ def open_images(data: Data, root: Path | None, digests: Path | None = None) -> I
     Args:
         data: Which one.
         root: Its folder; None for data that needs none.
-        digests: A JSON file that remembers digests of files, so that thousands of them are
-            hashed once only.
+        digests: A JSON file that keeps digests of files, so that each file is hashed once; None:
+            they are not kept.
 
     Raises:
         DataError: If the folder is missing or not laid out as ``data`` says.
     """
     if root is None and data.kind != "generated":
         raise DataError(f"the data set {data.kind} needs a folder", "give it with --data PATH")
-    return _OPENERS[data.kind](data, root, digests)
+    return OPENERS[data.kind](data, root, digests)
 
 
 def detect(root: Path) -> Data:
-    """Tells from a folder's layout what data set it is.
+    """Recognises a data set by its folder's layout.
 
     Raises:
         DataError: If it is missing or of no known layout.

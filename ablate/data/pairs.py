@@ -50,7 +50,7 @@ class PairedFiles:
         )
 
     def load(self, index: int) -> tuple[Image, Mask]:
-        """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: landslide).
+        """The image with shape HxWx3 (RGB) and the mask with shape HxW (True: positive).
 
         Raises:
             DataError: If either is broken or of a kind that would be misread, or if their

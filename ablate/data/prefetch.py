@@ -1,4 +1,4 @@
-"""Making the next thing ready while the last one is used."""
+"""Preparing the next item while the last one is used."""
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ def prefetched(items: Iterator[T]) -> Generator[T, None, None]:
     closed early or the consumer fails; closing waits for the item under way.
 
     Args:
-        items: Asked by that thread alone.
+        items: Read by that thread alone.
 
     Raises:
         Exception: What ``items`` raise, in place of the item.

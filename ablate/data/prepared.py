@@ -1,4 +1,4 @@
-"""All images of a data set at one size, decoded once and mapped into memory ever after."""
+"""All images of a data set at one size, decoded once and memory-mapped from then on."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ class Prepared:
 
     Attributes:
         images: Shape NxSxSx3, RGB.
-        masks: Shape NxSxS, 1 for landslide, else 0.
+        masks: Shape NxSxS, 1 for positive, else 0.
         names: One for each image.
     """
 
@@ -35,8 +35,8 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
     """Decodes and resizes a data set once into ``cache/DIGEST-SIZEpx/`` and opens it from there.
 
     Sides become ``size_px`` without keeping the aspect ratio, as in the paper: images by
-    antialiased bilinear resampling, masks by the nearest pixel. A kill leaves no half cache, and
-    of several processes that ask at once, one builds.
+    antialiased bilinear resampling, masks by the nearest pixel. A kill leaves no half-written
+    cache, and of several processes that start at once, one builds it.
 
     Args:
         images: The data set.
@@ -44,7 +44,7 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
         cache: A folder whose content may be deleted at any time.
 
     Raises:
-        DataError: If an image or mask is broken, or if no pixel at all is landslide.
+        DataError: If an image or mask is broken, or if no pixel at all is positive.
         StoreError: If the disk is too full, or if the cache was damaged.
     """
     folder = cache / f"{images.digest()}-{size_px}px"
@@ -57,7 +57,7 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
 
 
 def _build(images: Images, size_px: int, folder: Path) -> None:
-    """Fills a folder beside ``folder`` and renames it; the caller holds the lock."""
+    """Writes a folder beside ``folder`` and renames it; the caller holds the lock."""
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     count = len(images.names)
@@ -72,7 +72,7 @@ def _build(images: Images, size_px: int, folder: Path) -> None:
 
 def _write(images: Images, size_px: int, folder: Path) -> None:
     shape = (len(images.names), size_px, size_px)
-    landslide = False
+    has_positive = False
     # Written, not mapped: on a full disk a write raises, while a memory map kills the process.
     with (folder / "images.npy").open("wb") as pixels, (folder / "masks.npy").open("wb") as labels:
         for file, of in ((pixels, (*shape, 3)), (labels, shape)):
@@ -82,11 +82,11 @@ def _write(images: Images, size_px: int, folder: Path) -> None:
             image, mask = _resize(*images.load(index), size_px)
             pixels.write(image.tobytes())
             labels.write(mask.tobytes())
-            landslide = landslide or bool(mask.any())
-    if not landslide:
+            has_positive = has_positive or bool(mask.any())
+    if not has_positive:
         raise DataError(
-            f"no pixel of the {len(images.names)} masks of {images.label} is landslide",
-            f"check the masks: landslide is above 0 (at {size_px}×{size_px} pixels)",
+            f"no pixel of the {len(images.names)} masks of {images.label} is positive",
+            f"check the masks: positive is above 0 (at {size_px}×{size_px} pixels)",
         )
     (folder / "names.json").write_text(json.dumps(images.names), encoding="utf-8")
 

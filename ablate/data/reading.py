@@ -31,20 +31,20 @@ def read_image(path: Path) -> Image:
 
 
 def read_mask(path: Path) -> Mask:
-    """Reads a mask of 1 or 8 bits: above 0 is landslide.
+    """Reads a mask of 1 or 8 bits: above 0 is positive.
 
-    A palette of greys is read as the grey that one sees, any other palette as class numbers.
+    A palette of greys is read as the greys that it shows, any other palette as class numbers.
 
     Returns:
-        Shape HxW, True for landslide.
+        Shape HxW, True for positive.
 
     Raises:
-        DataError: If it is unreadable, or if it is not plain which pixels are above 0.
+        DataError: If it is unreadable, or if it is not clear which pixels are above 0.
     """
     image = _decode(path)
     if image.format == "JPEG":
         raise DataError(
-            f"mask {path} is a JPEG, whose compression leaves values above 0 around landslides",
+            f"mask {path} is a JPEG, whose compression leaves values above 0 around the regions",
             "make the mask anew as PNG",
         )
     if "A" in image.getbands() and image.getchannel("A").getextrema() != (255, 255):
@@ -55,12 +55,12 @@ def read_mask(path: Path) -> Mask:
         mask: Mask = (levels[..., 0] if is_grey else np.asarray(image)) > 0
         return mask
     raise DataError(
-        f"mask {path} is coloured (mode {image.mode})", "save it as 8-bit grey, landslide above 0"
+        f"mask {path} is coloured (mode {image.mode})", "save it as 8-bit grey, positive above 0"
     )
 
 
 def _decode(path: Path) -> ImageFile:
-    """Decodes the whole file after its header was judged.
+    """Decodes the whole file once its header has passed.
 
     Raises:
         DataError: If it is unreadable, too large, or of more than 8 bits a channel.
@@ -98,6 +98,6 @@ def _decode(path: Path) -> ImageFile:
 def _is_deep(image: ImageFile) -> bool:
     """Whether the file has more than 8 bits a channel.
 
-    Pillow cuts 16-bit RGB down to 8 without a word; only the decoder's arguments tell.
+    Pillow reduces 16-bit RGB to 8 bits silently; only the decoder's arguments show it.
     """
     return image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile)

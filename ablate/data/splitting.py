@@ -6,18 +6,19 @@ import numpy as np
 
 from ablate.data.images import Images
 from ablate.errors import DataError
-from ablate.spec import DataIdentity, Split
+from ablate.spec import DataIdentity, HoldoutSplit
 
 
-def split(count: int, split: Split) -> tuple[list[int], list[int]]:
-    """The holdout split: the first floor(share·count) shuffled indices validate, or one more.
+def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
+    """The holdout split: the first shuffled indices validate, all others train.
 
-    NumPy's legacy generator shuffles: its stream is promised never to change. The order follows
-    the paper's released code (JunchuanYu/TransLandSeg on GitHub).
+    ``floor``: floor(share·count) of them validate, ``floor-plus-one``: one more. NumPy's legacy
+    generator shuffles: its stream is promised never to change. The order follows the paper's
+    released code (JunchuanYu/TransLandSeg on GitHub).
 
     Args:
         count: Number of images.
-        split: Seed, share and rounding.
+        holdout: Seed, share and rounding.
 
     Returns:
         The training and the validation indices, both in shuffled order.
@@ -26,25 +27,26 @@ def split(count: int, split: Split) -> tuple[list[int], list[int]]:
         DataError: If either part would be empty.
     """
     shuffled = np.arange(count)
-    np.random.RandomState(split.seed).shuffle(shuffled)
-    validation = math.floor(split.validation_share * count) + (split.rounding == "floor-plus-one")
+    np.random.RandomState(holdout.seed).shuffle(shuffled)
+    validation = math.floor(holdout.validation_share * count)
+    validation += holdout.rounding == "floor-plus-one"
     if not 0 < validation < count:
         missing = "train" if validation else "validate"
         raise DataError(
-            f"of {count} images, validation_share {split.validation_share} leaves none to "
+            f"of {count} images, validation_share {holdout.validation_share} leaves none to "
             f"{missing} on",
             "add images or change split.validation_share",
         )
     return shuffled[validation:].tolist(), shuffled[:validation].tolist()
 
 
-def identify(images: Images, split_: Split) -> DataIdentity:
-    """The part of a run's identity that is its data.
+def identify(images: Images, holdout: HoldoutSplit) -> DataIdentity:
+    """The data's part in a run's identity.
 
     Raises:
         DataError: If a file cannot be read or a side of the split would be empty.
     """
-    train, validation = split(len(images.names), split_)
+    train, validation = split(len(images.names), holdout)
     return DataIdentity(
         label=images.label, digest=images.digest(), train=len(train), validation=len(validation)
     )

@@ -1,7 +1,20 @@
-"""Executors take cohorts to devices. The border is one method, ``Executor.run``."""
+"""Executors take cohorts to devices. The border is ``Executor.submit``, which returns a ``Job``."""
 
-from ablate.executors.base import Executor, Work
-from ablate.executors.inline import InlineExecutor
-from ablate.executors.local import LocalExecutor
+from ablate.executors.base import Executor, Job, JobState, import_object, write_failures
+from ablate.executors.fork_server import call_with_torch, warm_up
+from ablate.executors.isolation import isolated_children
+from ablate.executors.registry import EXECUTORS, executor_settings, run_cohorts
 
-__all__ = ["Executor", "InlineExecutor", "LocalExecutor", "Work"]
+__all__ = [
+    "EXECUTORS",
+    "Executor",
+    "Job",
+    "JobState",
+    "call_with_torch",
+    "executor_settings",
+    "import_object",
+    "isolated_children",
+    "run_cohorts",
+    "warm_up",
+    "write_failures",
+]

@@ -1,14 +1,58 @@
 """The border between planning and training: what every executor promises."""
 
+import importlib
+import time
+import traceback
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from ablate.plan import Cohort
+from ablate.runs import Failure, RunFolder, State
+from ablate.spec import Frozen
 
-# Trains the runs of these folders on that device; raises Interrupted where a stop was asked for.
-# It must be importable by name, since workers may live in other processes.
+# Trains the runs of these folders on that device; raises Interrupted where it was stopped.
 Work = Callable[[Sequence[Path], str], None]
+
+
+class JobState(StrEnum):
+    """How far a job is.
+
+    Attributes:
+        QUEUED: It waits for a device.
+        RUNNING: It is being worked on.
+        DONE: The work has returned; what came of each run is in its folder.
+        FAILED: The work has raised or its worker has died; the folders say which runs failed.
+        CANCELLED: It was stopped; the state of its runs is saved.
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether this state is final."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Job(Protocol):
+    """One cohort that was given to an executor."""
+
+    def state(self) -> JobState:
+        """How far it is, as of the executor's last ``wait``."""
+        ...
+
+    def cancel(self) -> None:
+        """Requests a stop and returns at once.
+
+        A job that is running saves the state of its runs and ends; called again, this ends it
+        without that. A job that has ended stays as it is.
+        """
+        ...
 
 
 class Executor(Protocol):
@@ -16,17 +60,60 @@ class Executor(Protocol):
 
     Every executor keeps these promises (``tests/executors/conformance.py``):
 
-    - each run is worked on by one worker, and all of them have ended when ``run`` returns;
+    - each cohort is one job, and each run is worked on by one worker at a time;
     - what came of a run is in its folder, nowhere else;
-    - a worker that dies without a word leaves a failure in the folder of the run that it was
-      working on, and the others go on;
-    - on SIGINT or SIGTERM workers are asked to stop, and ``run`` raises once they have.
+    - a job that fails leaves a failure in the folders of the runs that it could not train, and
+      the other jobs go on;
+    - all work has ended when ``close`` returns.
+
+    It is constructed as ``Class(settings, work=…, devices=…, logs=…)``: its settings, the work's
+    import path, a device for each worker, and a folder for what workers print.
+
+    Attributes:
+        settings_model: What ``[executor.NAME]`` in ``ablate.toml`` may hold.
     """
 
-    def run(self, cohorts: Sequence[Cohort], work: Work) -> None:
-        """Works on all cohorts.
+    settings_model: ClassVar[type[Frozen]]
 
-        Raises:
-            Interrupted: If a stop was asked for; the state is saved.
+    def submit(self, cohort: Cohort) -> Job:
+        """Takes a cohort; returns at once."""
+        ...
+
+    def wait(self, timeout_s: float) -> None:
+        """Blocks until a job may have changed its state, about ``timeout_s`` seconds at most.
+
+        An executor without workers of its own works on a job meanwhile.
         """
         ...
+
+    def close(self) -> None:
+        """Ends all workers; jobs that have not ended are cancelled."""
+        ...
+
+
+def import_object(path: str) -> Any:
+    """The object with the import path ``module:name``.
+
+    Raises:
+        ImportError: If there is no such module, or nothing of that name in it.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except AttributeError as error:
+        raise ImportError(f"{module} has no {name!r}") from error
+
+
+def write_failures(folders: Sequence[Path], error: Exception) -> None:
+    """Leaves an exception that ended a cohort's work in the folders of all its unfinished runs."""
+    for path in folders:
+        folder = RunFolder(path)
+        if folder.state() in (State.NEW, State.INTERRUPTED):
+            folder.write_failure(
+                Failure(
+                    kind="error",
+                    message=traceback.format_exception_only(error)[-1].strip().partition("\n")[0],
+                    detail="".join(traceback.format_exception(error)),
+                    time=time.time(),
+                )
+            )

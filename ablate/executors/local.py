@@ -1,28 +1,46 @@
 """Trains in worker processes on this machine, one for each device."""
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import FrameType
+from typing import ClassVar
+
+from pydantic import Field
 
 from ablate.errors import Interrupted
-from ablate.executors.base import Work
+from ablate.executors.base import Job, JobState, Work, import_object, write_failures
+from ablate.executors.fork_server import start_process
 from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State
+from ablate.spec import Frozen
 
-_INTERRUPTED = 75
 _LAST_LINES = 20
+# What multiprocessing says where the process's server has died.
+_UNKNOWN_EXIT_CODE = 255
+# How long a process may take to let go of its files.
+_PATIENCE_S = 5.0
+_POLL_S = 0.02
+
+
+class Settings(Frozen):
+    """Settings of the local executor.
+
+    Attributes:
+        threads_per_worker: How many threads a worker computes with on the processor; None: the
+            processors are shared by the workers that compute on them. SAM-nano uses one.
+    """
+
+    threads_per_worker: int | None = Field(default=None, ge=1)
 
 
 @dataclass
@@ -32,179 +50,208 @@ class _Worker:
     device: str
     process: BaseProcess
     pipe: Connection
-    cohort: Cohort
     log: Path
+    job: "_LocalJob | None" = None
+    is_leaving: bool = False
 
-    def give(self, cohort: Cohort) -> None:
-        """Sends it a cohort; that it has died meanwhile is told by its sentinel."""
-        self.cohort = cohort
+    def send(self, folders: Sequence[Path] | None) -> None:
+        """Sends it folders to work on, or None: it may end. A dead one is noticed by its pipe."""
+        self.is_leaving |= folders is None
         with suppress(ConnectionError):
-            self.pipe.send(cohort.folders)
+            self.pipe.send(folders)
 
-    def waits(self) -> bool:
-        """Whether it has ended its cohort and waits for the next; called when there is news."""
-        try:
-            return self.process.is_alive() and self.pipe.poll() and self.pipe.recv() is None
-        except (EOFError, ConnectionError):
-            return False
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal; the pipe is open, so that the process is there, whatever its server."""
+        # No other cohort: the signal may reach it when it has ended this one.
+        self.is_leaving = True
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid or 0, number)
+
+
+@dataclass
+class _LocalJob:
+    """A cohort, and who works on it.
+
+    Attributes:
+        folders: The runs that are left; those that were worked on by a worker that died are not.
+        stops: How often a stop was requested.
+        has_failed: Whether a worker has died of one of its runs.
+    """
+
+    folders: tuple[Path, ...]
+    progress: JobState = JobState.QUEUED
+    worker: _Worker | None = field(default=None, repr=False)
+    stops: int = 0
+    has_failed: bool = False
+
+    def state(self) -> JobState:
+        """How far it is."""
+        return self.progress
+
+    def cancel(self) -> None:
+        """Requests a stop; called again, ends the worker."""
+        if self.progress.has_ended:
+            return
+        self.stops += 1
+        if self.worker is None:
+            self.progress = JobState.CANCELLED
+        else:
+            self.worker.signal(signal.SIGTERM if self.stops == 1 else signal.SIGKILL)
+
+    def end(self, state: JobState) -> None:
+        """The worker has nothing more to do for it."""
+        self.worker = None
+        self.progress = JobState.FAILED if self.has_failed and state is JobState.DONE else state
 
 
 class LocalExecutor:
     """One worker process for each device; each takes the next cohort when it has ended one.
 
-    A process serves for many cohorts, since starting one can take seconds.
-
-    A second SIGINT or SIGTERM ends the workers at once; their runs continue from the last
-    epoch's checkpoint.
+    A process serves for many cohorts, since starting one can take seconds. A worker that dies
+    without a word fails the run that it was working on; the rest of its cohort goes on in another.
 
     Args:
+        settings: How workers compute.
+        work: The work's import path.
         devices: For example ``["cuda:0", "cuda:1"]``; the same name twice: two workers there.
         logs: Folder for what workers print.
-        context: Makes the processes; None: each from nothing.
     """
 
+    settings_model: ClassVar[type[Frozen]] = Settings
+
     def __init__(
-        self,
-        devices: Sequence[str],
-        logs: Path,
-        context: SpawnContext | ForkServerContext | None = None,
+        self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
     ) -> None:
         """Starts nothing."""
-        self._devices = list(devices)
+        self._work = work
         self._logs = logs
-        self._context = context or multiprocessing.get_context("spawn")
-        self._stops = 0
+        self._queue: deque[_LocalJob] = deque()
+        self._free_devices = deque(devices)
+        self._workers: list[_Worker] = []
+        self._threads = settings.threads_per_worker or _share_of_processors(devices)
 
-    def run(self, cohorts: Sequence[Cohort], work: Work) -> None:
-        """Works on all cohorts.
+    def submit(self, cohort: Cohort) -> Job:
+        """Puts a cohort into the queue."""
+        job = _LocalJob(cohort.folders)
+        self._queue.append(job)
+        return job
 
-        Raises:
-            Interrupted: If a stop was asked for; the state is saved.
-        """
-        waiting, idle = deque(cohorts), deque(self._devices)
-        workers: list[_Worker] = []
-        with self._signals(lambda: [worker.process for worker in workers]):
-            while workers or (waiting and not self._stops):
-                while waiting and idle and not self._stops:
-                    workers.append(self._start(waiting.popleft(), idle.popleft(), work))
-                for worker in _heard(workers):
-                    if worker.waits() and waiting and not self._stops:
-                        worker.give(waiting.popleft())
-                        continue
-                    workers.remove(worker)
-                    idle.append(worker.device)
-                    rest = self._end(worker)
-                    if rest is not None:
-                        waiting.appendleft(rest)
-        if self._stops:
-            raise Interrupted("every run's state is saved")
+    def wait(self, timeout_s: float) -> None:
+        """Hands out what is queued, and blocks until a worker has ended its cohort, or itself."""
+        self._hand_out()
+        self._listen(timeout_s)
 
-    def _start(self, cohort: Cohort, device: str, work: Work) -> _Worker:
+    def close(self) -> None:
+        """Cancels what has not ended, and waits until all workers have ended."""
+        for job in self._queue:
+            job.cancel()
+        self._queue.clear()
+        for worker in self._workers:
+            if worker.job is None:
+                worker.send(None)
+            elif not worker.job.stops:
+                worker.job.cancel()
+        while self._workers:
+            self._listen(None)
+
+    def _hand_out(self) -> None:
+        """Gives each idle worker a job, and starts workers on free devices for the others."""
+        self._queue = deque(job for job in self._queue if not job.progress.has_ended)
+        for worker in self._workers:
+            if worker.job is None and not worker.is_leaving:
+                self._give(worker, self._queue.popleft() if self._queue else None)
+        while self._queue and self._free_devices:
+            self._give(self._start(self._free_devices.popleft()), self._queue.popleft())
+
+    def _give(self, worker: _Worker, job: _LocalJob | None) -> None:
+        """Gives a worker a job; without one it ends, and lets go of its memory."""
+        if job is not None:
+            job.worker, job.progress = worker, JobState.RUNNING
+        worker.job = job
+        worker.send(job.folders if job else None)
+
+    def _start(self, device: str) -> _Worker:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"worker-{device.replace(':', '-')}-{time.time_ns()}.log"
-        pipe, its_end = self._context.Pipe()
-        process = self._context.Process(
-            target=_child,
-            args=(work, its_end, device, self._threads(), log),
-            name=f"ablate-{device}",
+        process, pipe = start_process(
+            _serve, self._work, device, self._threads, log, name=f"ablate-{device}"
         )
-        process.start()
-        its_end.close()
-        worker = _Worker(device, process, pipe, cohort, log)
-        worker.give(cohort)
-        if self._stops:
-            # The signal came while the process was being made, and did not reach it.
-            process.terminate()
+        worker = _Worker(device, process, pipe, log)
+        self._workers.append(worker)
         return worker
 
-    def _threads(self) -> int:
-        """Threads for one worker: the processors, shared by the workers that compute on them."""
-        on_processor = sum(device.partition(":")[0] == "cpu" for device in self._devices)
-        return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
-
-    def _end(self, worker: _Worker) -> Cohort | None:
-        """Lets a worker that waits end, and looks how it ended.
-
-        Returns:
-            The rest of its cohort, where it died of one run.
-        """
-        worker.pipe.close()
-        worker.process.join()
-        code = worker.process.exitcode
-        if code in (0, _INTERRUPTED) or self._stops:
-            return None
-        for position, path in enumerate(worker.cohort.folders):
-            folder = RunFolder(path)
-            if folder.state() in (State.NEW, State.INTERRUPTED):
-                folder.write_failure(
-                    Failure(
-                        kind="died",
-                        message=f"the worker on {worker.device} {_how(code)}",
-                        detail=_tail(worker.log),
-                        time=time.time(),
-                    )
-                )
-                rest = worker.cohort.folders[position + 1 :]
-                return Cohort(rest) if rest else None
-        return None
-
-    @contextmanager
-    def _signals(self, processes: Callable[[], list[BaseProcess]]) -> Iterator[None]:
-        """While this is open, SIGINT and SIGTERM are passed on to the workers."""
-
-        def pass_on(signum: int, frame: FrameType | None) -> None:
-            self._stops += 1
-            for process in processes():
-                if self._stops == 1:
-                    process.terminate()
-                else:
-                    process.kill()
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, pass_on) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-
-
-def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Waits for news, and says of whom: they have ended their cohort, or themselves."""
-    news = set(wait([end for each in workers for end in (each.process.sentinel, each.pipe)]))
-    return [each for each in workers if news & {each.process.sentinel, each.pipe}]
-
-
-def _child(work: Work, pipe: Connection, device: str, threads: int, log: Path) -> None:
-    """The worker process: works on what comes through the pipe until that is closed."""
-    # Ctrl-C reaches the whole terminal group; the parent passes it on, once.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    try:
-        while True:
+    def _listen(self, timeout_s: float | None) -> None:
+        """Waits until a worker has ended its cohort, or itself."""
+        ready = wait([worker.pipe for worker in self._workers], timeout_s)
+        for worker in [each for each in self._workers if each.pipe in ready]:
             try:
-                folders = pipe.recv()
-            except EOFError:
-                return
-            work(folders, device)
-            pipe.send(None)
-    except Interrupted:
-        sys.exit(_INTERRUPTED)
+                state: JobState = worker.pipe.recv()
+            except (EOFError, ConnectionError):
+                self._remove(worker)
+                continue
+            if worker.job is not None:
+                worker.job.end(state)
+            worker.job = None
+            # After a stop it takes no other cohort.
+            if worker.is_leaving or state is JobState.CANCELLED:
+                worker.send(None)
+
+    def _remove(self, worker: _Worker) -> None:
+        """A worker's process has ended; where it was working, its run is blamed."""
+        worker.pipe.close()
+        _join(worker.process)
+        self._workers.remove(worker)
+        self._free_devices.append(worker.device)
+        job = worker.job
+        if job is None:
+            return
+        if job.stops:
+            job.end(JobState.CANCELLED)
+            return
+        job.has_failed = True
+        job.folders = _after_the_blamed(worker, job.folders)
+        if job.folders:
+            job.worker, job.progress = None, JobState.QUEUED
+            self._queue.appendleft(job)
+        else:
+            job.end(JobState.FAILED)
 
 
-def _follow_parent() -> None:
-    """Asks this process to stop once its parent is gone: nobody would look after it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+def _join(process: BaseProcess) -> None:
+    """Waits until a process has ended whose pipe has ended, and holds no claim any more."""
+    process.join()
+    deadline = time.monotonic() + _PATIENCE_S
+    with suppress(ProcessLookupError):
+        while process.exitcode == _UNKNOWN_EXIT_CODE and time.monotonic() < deadline:
+            os.kill(process.pid or 0, 0)
+            time.sleep(_POLL_S)
+
+
+def _share_of_processors(devices: Sequence[str]) -> int:
+    """Threads for one worker: the processors, shared by the workers that compute on them."""
+    on_processor = sum(device.partition(":")[0] == "cpu" for device in devices)
+    return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
+
+
+def _after_the_blamed(worker: _Worker, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Fails the first unfinished run of a worker that died.
+
+    Returns:
+        The runs after it.
+    """
+    for position, path in enumerate(folders):
+        folder = RunFolder(path)
+        if folder.state() in (State.NEW, State.INTERRUPTED):
+            folder.write_failure(
+                Failure(
+                    kind="died",
+                    message=f"the worker on {worker.device} {_how(worker.process.exitcode)}",
+                    detail=_tail(worker.log),
+                    time=time.time(),
+                )
+            )
+            return folders[position + 1 :]
+    return ()
 
 
 def _how(code: int | None) -> str:
@@ -213,9 +260,49 @@ def _how(code: int | None) -> str:
         name = signal.Signals(-code).name
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return f"was ended by {name}{hint}"
-    return f"ended with exit code {code}"
+    return "died" if code == _UNKNOWN_EXIT_CODE else f"ended with exit code {code}"
 
 
 def _tail(log: Path) -> str:
     """The last lines that a worker printed."""
+    if not log.exists():
+        return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+
+
+# The worker's side -----------------------------------------------------------------------------
+
+
+def _serve(pipe: Connection, work: str, device: str, threads: int, log: Path) -> None:
+    """The worker process: works on what comes through the pipe until that says None."""
+    # Ctrl-C reaches the whole terminal group; the driver passes it on, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    with suppress(EOFError, ConnectionError):
+        while (folders := pipe.recv()) is not None:
+            pipe.send(_attempt(work, folders, device))
+
+
+def _attempt(work: str, folders: Sequence[Path], device: str) -> JobState:
+    """Works on one cohort, and says how that ended."""
+    try:
+        function: Work = import_object(work)
+        function(folders, device)
+    except Interrupted:
+        return JobState.CANCELLED
+    except Exception as error:
+        write_failures(folders, error)
+        return JobState.FAILED
+    return JobState.DONE
+
+
+def _follow_parent() -> None:
+    """Requests a stop of this process once the driver is gone: its work is not waited for."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Confusion:
-    """Pixels counted by truth and prediction; landslide is the positive class.
+    """Pixels counted by ground truth and prediction.
 
     Attributes:
-        tp: Landslide, predicted as landslide.
-        fp: Background, predicted as landslide.
-        fn: Landslide, predicted as background.
+        tp: Positive, predicted as positive.
+        fp: Background, predicted as positive.
+        fn: Positive, predicted as background.
         tn: Background, predicted as background.
     """
 
@@ -21,7 +21,7 @@ class Confusion:
 
     @classmethod
     def none(cls) -> "Confusion":
-        """No pixels at all: where a sum begins."""
+        """No pixels at all: the start of a sum."""
         return cls(0, 0, 0, 0)
 
     def __add__(self, other: "Confusion") -> "Confusion":
@@ -35,12 +35,13 @@ def scores(confusion: Confusion) -> dict[str, float]:
     """All metrics as fractions (0..1), by the names in ``ablate.spec.METRIC_NAMES``.
 
     ``precision`` and ``recall`` are means over the two classes and ``f1`` is the harmonic mean
-    of these two: the convention behind every row of the paper's tables. The ``landslide_``
-    metrics are of the landslide class alone: what Eqs. 16-18 print. ``miou`` is the mean of both
-    classes' IoU.
+    of these two: the convention behind every row of the paper's tables. The ``positive_``
+    metrics are of the positive class alone, as in the paper's Eqs. 16-18. ``miou`` is the mean of
+    both classes' IoU.
 
     A quotient 0/0 is 0, as with scikit-learn's ``zero_division=0``: also the precision of a
-    class that is never predicted, and the IoU of one that is in neither truth nor prediction.
+    class that is never predicted, and the IoU of one that is neither predicted nor in the ground
+    truth.
     """
     tp, fp, fn, tn = confusion.tp, confusion.fp, confusion.fn, confusion.tn
     positive_precision, positive_recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)

@@ -247,7 +247,7 @@ class ExactAttention(nn.Module):
         return out.reshape(*qkv.shape[:3], -1)
 
 
-def install(encoder: ImageEncoderViT) -> None:
+def replace_attention(encoder: ImageEncoderViT) -> None:
     """Replaces the attention of an encoder's blocks where that pays.
 
     Blocks that attend over few tokens keep SAM's own attention, bit for bit. The others' windows

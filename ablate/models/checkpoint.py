@@ -1,4 +1,4 @@
-"""Files of weights, opened with distrust."""
+"""Files of weights, loaded safely (no pickled code)."""
 
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ def read_tensors(checkpoint: Path, official: str) -> dict[str, Tensor]:
 
     Args:
         checkpoint: The file.
-        official: The name of the file that is wanted, for the repair.
+        official: The name of the expected file, for the repair.
 
     Returns:
         The tensors by name, on the CPU; files in torch's zip format are mapped, not read, until

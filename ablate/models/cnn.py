@@ -1,7 +1,7 @@
-"""The paper's rivals (Table III): convolutional networks on ResNets, all of them trained.
+"""The paper's CNN baselines (Table III): networks on ResNets, all of whose weights are trained.
 
 Where the paper says nothing, the networks are those of their own papers whose parameters add up
-to what Table III prints.
+to the counts of Table III.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ from torchvision.ops import Conv2dNormActivation
 
 from ablate.models.interface import SegmentationModel
 from ablate.models.resnets import Features, ResNetEncoder
-from ablate.runs import Parameters
 from ablate.spec import ARCHITECTURES, ArchitectureName, CnnVariant
 
 _STAGE3_CHANNELS = 1024
@@ -215,7 +214,7 @@ class UNetHead(nn.Module):
 
 
 class AuxiliaryHead(nn.Sequential):
-    """A second opinion from stage 3 that only training asks for, as in CCNet's own code.
+    """A second segmentation from stage 3 that only training uses, as in CCNet's own code.
 
     Maps the features' stage 3 to logits of its size. The bias before the normalisation does
     nothing; CCNet's code has it, and Table III's count needs it.
@@ -269,7 +268,7 @@ class Cnn(SegmentationModel):
             images: Normalised images, Bx3xSxS.
 
         Returns:
-            Logits, Bx1xSxS: above 0 is landslide.
+            Logits of the positive class, Bx1xSxS.
         """
         return _resized(self.head(self.encoder(images)), images)
 
@@ -308,7 +307,7 @@ class Cnn(SegmentationModel):
 
 
 def build_cnn(variant: CnnVariant, weights: Mapping[str, Tensor] | None, seed: int) -> Cnn:
-    """Builds a rival on the CPU.
+    """Builds a CNN baseline on the CPU.
 
     Args:
         variant: Which network.
@@ -329,15 +328,3 @@ def build_cnn(variant: CnnVariant, weights: Mapping[str, Tensor] | None, seed: i
     if weights is not None:
         model.encoder.copy_weights(weights)
     return model
-
-
-def count_cnn(variant: CnnVariant, classes: int = 1) -> Parameters:
-    """Counts a rival's parameters, without weights or memory.
-
-    Args:
-        variant: Which network.
-        classes: Maps of logits; 2 counts a map for the background, too, which ablate's networks
-            do without.
-    """
-    with torch.device("meta"):
-        return Cnn(variant, classes).count_parameters()

@@ -12,7 +12,7 @@ from ablate.models.attention import ExactAttention
 from ablate.models.cnn import Cnn
 from ablate.models.interface import SegmentationModel
 
-# Graphs of one function of torch's; 8 unless told. Ten variants of SAM ask for some hundred:
+# Graphs of one function; torch's default is 8. Ten variants of SAM need about a hundred:
 # window or global, input with or without gradient, two sizes of batches, training or validation.
 _GRAPHS = 4096
 _REPAIR = "install one, or leave the protocol's `compile` at false"
@@ -22,10 +22,10 @@ def compile_blocks(model: SegmentationModel) -> None:
     """Compiles each block of a model's encoder by ``torch.compile``, in place.
 
     Of SAM these are the transformer blocks, adapters in and before them included, and the MidLays
-    of the released adapter's prompts; of a rival the residual blocks of its ResNet. Blocks that
-    differ in values alone share one graph, across variants too. Shapes are static: batches of
-    another size (the last of an epoch may be smaller) get a graph of their own. Modules, parameters
-    and their names stay what they were, and results are equal but for rounding.
+    of the released adapter's prompts; of a CNN baseline the residual blocks of its ResNet. Blocks
+    that differ in values alone share one graph, across variants too. Shapes are static: batches of
+    another size (the last of an epoch may be smaller) get a graph of their own. Modules,
+    parameters and their names do not change, and results are equal but for rounding.
 
     ``ExactAttention`` is left as it is: its loop over parts of the scores would be unrolled into
     hundreds of steps.
@@ -41,14 +41,14 @@ def compile_blocks(model: SegmentationModel) -> None:
         BadInput: If the device's compiler is missing.
     """
     _check_compiler(next(model.parameters()).device)
-    # Without these torch would go on without compiling as soon as it had made a few graphs.
+    # Without these, torch would stop compiling silently after a few graphs.
     torch._dynamo.config.recompile_limit = _GRAPHS
     torch._dynamo.config.accumulated_recompile_limit = _GRAPHS
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     uncompiled: Any = torch.compiler.disable
     for module in model.modules():
         if isinstance(module, ExactAttention):
-            # On the instance: models that are not compiled never come by here.
+            # On the instance: models that are not compiled keep the class's own.
             module.__dict__["forward"] = uncompiled(module.forward)
     for block in _blocks(model):
         block.compile(dynamic=False)
@@ -69,7 +69,7 @@ def _blocks(model: SegmentationModel) -> Iterator[nn.Module]:
 
 def _check_compiler(device: torch.device) -> None:
     """Fails now, in one line, instead of in the first step."""
-    # Imported here: it takes seconds, and hardly anybody compiles.
+    # Imported here: it takes seconds, and few protocols compile.
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
     from torch.utils._triton import has_triton

@@ -1,322 +1,166 @@
-"""Several variants of a small SAM in one set of operations.
+"""Several models on one batch: stacked where that saves time, else one after the other.
 
-A small SAM is hundreds of operations on a few numbers each, and starting them takes as long as
-computing them. Its layers are the same in every variant, only the values of some differ: so K
-variants go through each layer together, as one batched multiplication. What differs in structure,
-the adapters, takes turns between the blocks.
-
-What a variant gets does not depend on the others: each layer does for every variant what it does
-for one, slice by slice, in operations whose rounding knows nothing of how many slices there are.
-On one thread of a CPU, which training gives SAM-nano, ``tests/models/test_ensemble.py`` holds
-that, bit for bit; on more, how a product is cut depends on how many there are.
-
-Maps are K·BxHxWxM: those of the first variant's B images, then those of the second's.
+Only small SAMs are worth stacking (``ablate.models.stack``), and only SAM's own modules with
+adapters that the stack knows can be stacked. The modules themselves decide: a model with any other
+module goes through its own ``forward``, with the same result but for rounding, and slower.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import chain
+from typing import Any, TypeGuard
 
 import torch
-from segment_anything.modeling.common import LayerNorm2d
-from segment_anything.modeling.image_encoder import Attention
-from segment_anything.modeling.transformer import Attention as TokenAttention
+from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling.image_encoder import Block
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
-from ablate.models.adapters import InsideAtl, OutsideAtl, attend
+from ablate.models.adapters import InsideAtl, OutsideAtl
 from ablate.models.atl_released import PromptedEncoder
+from ablate.models.interface import SegmentationModel
+from ablate.models.sam import sam_without_weights
 from ablate.models.segmenter import Segmenter
-from ablate.models.small_attention import SmallAttention, positions
+from ablate.models.stack import Stack, without_atl, without_prompts
+from ablate.spec import BACKBONES, BackboneName
 
-# Layers ---------------------------------------------------------------------------------------
-
-
-class _Layers(nn.Module):
-    """K layers of one kind. A tuple registers nothing: the variants own them."""
-
-    def __init__(self, layers: Sequence[Any]) -> None:
-        super().__init__()
-        self.layers = tuple(layers)
-        self.shared = _shared(layers)
-
-    def _values(self, name: str) -> Tensor:
-        """One parameter of all of them, Kx…; gradients find their way to each layer."""
-        values = [getattr(layer, name) for layer in self.layers]
-        if self.shared:
-            return torch.as_tensor(values[0]).expand(len(values), *values[0].shape)
-        return torch.stack(values)
+_ENCODERS = (ImageEncoderViT, PromptedEncoder)
+_BLOCKS = (Block, OutsideAtl, InsideAtl)
 
 
-def _shared(layers: Sequence[nn.Module]) -> bool:
-    """Whether all are one frozen layer of the trunk."""
-    places = [
-        tuple(value.data_ptr() for value in layer.parameters(recurse=False)) for layer in layers
-    ]
-    trained = any(value.requires_grad for value in layers[0].parameters(recurse=False))
-    return not trained and len(set(places)) == 1
+def forward_together(models: Sequence[SegmentationModel], images: Tensor) -> list[Tensor]:
+    """Segments one batch with several models.
 
-
-class _Linears(_Layers):
-    """K linear layers."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps K·Bx…xI to K·Bx…xO."""
-        return _multiplied(x, self._values("weight").transpose(1, 2), self._values("bias"))
-
-
-class _Convolutions(_Layers):
-    """The convolution of K frozen necks, which is one."""
-
-    def __init__(self, layers: Sequence[nn.Conv2d]) -> None:
-        super().__init__(layers)
-        if not self.shared:
-            raise AssertionError("only a frozen convolution can be stacked")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps K·BxHxWxI to K·BxHxWxO, without a copy: such maps are "channels last"."""
-        out: Tensor = self.layers[0](x.permute(0, 3, 1, 2))
-        return out.permute(0, 2, 3, 1)
-
-
-class _LayerNorms(_Layers):
-    """K norms over the last dimension (``LayerNorm``, or ``LayerNorm2d`` on channels put last)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps K·Bx…xC to the same shape."""
-        first = self.layers[0]
-        if self.shared:
-            return F.layer_norm(x, x.shape[-1:], first.weight, first.bias, first.eps)
-        normal = F.layer_norm(x, x.shape[-1:], eps=first.eps)
-        by_variant = normal.reshape(len(self.layers), -1, x.shape[-1])
-        bias, weight = self._values("bias")[:, None], self._values("weight")[:, None]
-        return torch.addcmul(bias, by_variant, weight).reshape(x.shape)
-
-
-class _Upscalings(_Layers):
-    """K transposed convolutions whose stride is their kernel's size: each pixel becomes n x n."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps K·BxHxWxI to K·BxnHxnWxO."""
-        n = self.layers[0].stride[0]
-        images, height, width, _ = x.shape
-        # Kernels are IxOxnxn.
-        weights = self._values("weight").permute(0, 1, 3, 4, 2).flatten(2)
-        biases = self._values("bias").repeat(1, n**2)
-        tiles = _multiplied(x, weights, biases).view(images, height, width, n, n, -1)
-        return tiles.transpose(2, 3).reshape(images, height * n, width * n, -1)
-
-
-class _Attentions(_Layers):
-    """The attention of K frozen blocks, on windows or on whole maps."""
-
-    def __init__(self, layers: Sequence[Attention]) -> None:
-        super().__init__(layers)
-        if not self.shared:
-            raise AssertionError("only a frozen trunk can be stacked")
-        self.qkv = _stacked([layer.qkv for layer in layers])
-        self.proj = _stacked([layer.proj for layer in layers])
-        # By height and width.
-        self._tables: dict[tuple[int, int], Tensor] = {}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Maps K·BxHxWxM to the same shape."""
-        first: Attention = self.layers[0]
-        table = self._table(*x.shape[1:3])
-        qkv = self.qkv(x).flatten(1, 2)
-        attended: Any = SmallAttention.apply(
-            qkv, table, first.scale, first.num_heads, len(self.layers)
-        )
-        out: Tensor = self.proj(attended.view(x.shape))
-        return out
-
-    def _table(self, height: int, width: int) -> Tensor:
-        if (height, width) not in self._tables:
-            # Whoever asks first, training can use it.
-            with torch.inference_mode(False), torch.no_grad():
-                self._tables[height, width] = positions(self.layers[0], height, width)
-        return self._tables[height, width]
-
-
-class _TokenAttentions(_Layers):
-    """The decoder's attention of K variants, between a few tokens and many, or among few.
-
-    SAM's own brings every head's channels together: copies, products and softmaxes of a few
-    numbers each. Here the side with fewer tokens is repeated for each head, with the other heads'
-    channels set to zero, so that the many tokens stay as they are. The products grow by the
-    number of heads and take less time all the same.
-    """
-
-    def __init__(self, layers: Sequence[TokenAttention]) -> None:
-        super().__init__(layers)
-        names = ("q_proj", "k_proj", "v_proj", "out_proj")
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (
-            _stacked([getattr(layer, name) for layer in layers]) for name in names
-        )
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Maps K·BxQxC, K·BxNxC and K·BxNxC to K·BxQxC."""
-        q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
-        heads, channels = self.layers[0].num_heads, q.shape[-1]
-        # Which channels are whose, AxC, where A is the number of heads.
-        own = torch.eye(heads, dtype=q.dtype, device=q.device)
-        own = own.repeat_interleave(channels // heads, 1)
-        scale = (channels // heads) ** -0.5
-
-        def by_head(few: Tensor, own: Tensor) -> Tensor:
-            """Maps BxTxC to Bx(A·T)xC."""
-            return (few[:, None] * own[:, None]).flatten(1, 2)
-
-        if q.shape[1] <= k.shape[1]:
-            weights = (by_head(q, scale * own) @ k.transpose(1, 2)).softmax(-1)
-            by_query = (weights @ v).view(len(q), heads, -1, channels)
-            found = (by_query * own[:, None]).sum(1)
-        else:
-            scores = by_head(k, scale * own) @ q.transpose(1, 2)
-            # Over the few, which are not the last dimension: there a softmax is slow.
-            weights = scores.view(len(q), heads, -1, q.shape[1]).softmax(2).flatten(1, 2)
-            found = weights.transpose(1, 2) @ by_head(v, own)
-        out: Tensor = self.out_proj(found)
-        return out
-
-
-def _multiplied(x: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
-    """Multiplies K·Bx…xI by KxIxO and adds KxO."""
-    by_variant = x.reshape(len(weights), -1, x.shape[-1])
-    out = torch.baddbmm(biases[:, None], by_variant, weights)
-    return out.view(*x.shape[:-1], -1)
-
-
-_STACKED: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
-    nn.Linear: _Linears,
-    nn.LayerNorm: _LayerNorms,
-    LayerNorm2d: _LayerNorms,
-    nn.Conv2d: _Convolutions,
-    nn.ConvTranspose2d: _Upscalings,
-    Attention: _Attentions,
-    TokenAttention: _TokenAttentions,
-}
-
-
-def _stacked(modules: Sequence[nn.Module]) -> Any:
-    """The modules of K variants as one: its own code, around layers that do K variants' work."""
-    first = modules[0]
-    if stack := _STACKED.get(type(first)):
-        return stack(modules)
-    if next(first.parameters(recurse=False), None) is not None:
-        # Else all variants would silently get the first one's values.
-        raise AssertionError(f"nobody knows how to stack {type(first).__name__}")
-    together = first.__new__(type(first))
-    together.__dict__ = {**first.__dict__, "_modules": {}}
-    for name, _ in first.named_children():
-        together.add_module(name, _stacked([module.get_submodule(name) for module in modules]))
-    return together
-
-
-# Encoders and decoders ------------------------------------------------------------------------
-
-
-class _Encoders:
-    """K encoders over one frozen trunk, each with its adapters."""
-
-    def __init__(self, encoders: Sequence[nn.Module]) -> None:
-        self._encoders = tuple(encoders)
-        own: list[Any] = [
-            each.encoder if isinstance(each, PromptedEncoder) else each for each in encoders
-        ]
-        self._trunk: Any = own[0]
-        # By block, each a list by variant: as they are, and the frozen ones inside together.
-        self._sites = list(zip(*(each.blocks for each in own), strict=True))
-        self._blocks = [_stacked([_frozen(block) for block in site]) for site in self._sites]
-        self._neck = _stacked([each.neck for each in own])
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Maps Bx3xSxS to all variants' embeddings, K·BxhxwxC."""
-        patches = self._trunk.patch_embed(images)
-        features = [
-            each.prompts.feature(patches, images) if isinstance(each, PromptedEncoder) else None
-            for each in self._encoders
-        ]
-        x = torch.cat([patches + self._trunk.pos_embed] * len(self._encoders))
-        for index, (site, block) in enumerate(zip(self._sites, self._blocks, strict=True)):
-            maps = list(x.chunk(len(site)))
-            for k, encoder in enumerate(self._encoders):
-                if isinstance(encoder, PromptedEncoder):
-                    maps[k] = maps[k] + encoder.prompts(features[k], index)
-                if isinstance(site[k], OutsideAtl):
-                    maps[k] = site[k].atl(maps[k])
-            x = torch.cat(maps)
-            attended = list(attend(block, x).chunk(len(site)))
-            for k, each in enumerate(site):
-                if isinstance(each, InsideAtl):
-                    attended[k] = each.atl(attended[k])
-            x = x + torch.cat(attended)
-            x = x + block.mlp(block.norm2(x))
-        embeddings: Tensor = self._neck(x)
-        return embeddings
-
-
-def _frozen(block: nn.Module) -> nn.Module:
-    """SAM's own block in one that may have an adapter."""
-    return block.block if isinstance(block, OutsideAtl | InsideAtl) else block
-
-
-class Stack:
-    """SAM with adapters, K variants of it that share everything but adapter and decoder.
+    What a model computes does not depend on the others: one that can be stacked goes through a
+    stack even when it is alone. The newest stacks are kept, so that the next call with the same
+    models builds nothing; their modules must not be replaced in between.
 
     Args:
-        segmenters: The variants, on one device, of one backbone, one image size and one set of
-            prompt weights, with SAM's own attention. Their parameters stay theirs: what is
-            computed here leaves its gradients there.
+        models: On one device.
+        images: Normalised images, Bx3xSxS.
+
+    Returns:
+        Each model's logits, Bx1xSxS, in the order of the models.
     """
+    logits: dict[SegmentationModel, Tensor] = {}
+    for stacked, stack in _newest_stacks(tuple(filter(_is_small, models))):
+        logits.update(zip(stacked, stack(images), strict=True))
+    return [logits[model] if model in logits else model(images) for model in models]
 
-    def __init__(self, segmenters: Sequence[Segmenter]) -> None:
-        """Copies no values."""
-        self._segmenters = tuple(segmenters)
-        self._encoders = _Encoders([each.image_encoder for each in segmenters])
-        self._decoders: list[Any] = [each.mask_decoder for each in segmenters]
-        self._transformer = _stacked([each.transformer for each in self._decoders])
-        self._upscaling = _stacked([each.output_upscaling for each in self._decoders])
-        # Those of every variant's masks, as if each were a variant.
-        self._hypernetworks = _stacked(
-            [mlp for decoder in self._decoders for mlp in decoder.output_hypernetworks_mlps]
-        )
 
-    def __call__(self, images: Tensor) -> list[Tensor]:
-        """Segments one batch with every variant.
+def can_stack(model: SegmentationModel) -> bool:
+    """Whether a model can be stacked with others like it; then it draws no random numbers.
 
-        Args:
-            images: Normalised images, Bx3xSxS.
+    It is small, its image encoder is SAM's own, frozen, at most at its native size and with no
+    adapter that the stack does not know, and its mask decoder is SAM's own.
+    """
+    if not _is_small(model) or type(model) is not Segmenter:
+        return False
+    encoder: Any = without_prompts(model.image_encoder)
+    if type(model.image_encoder) not in _ENCODERS or any(
+        type(block) not in _BLOCKS for block in encoder.blocks
+    ):
+        return False
+    backbone = _small_backbone(encoder)
+    in_adapters = set(chain.from_iterable(adapter.modules() for adapter in model.adapters))
+    return (
+        backbone is not None
+        and encoder.img_size <= BACKBONES[backbone].image_size_px
+        and not any(value.requires_grad for value in [encoder.pos_embed, *_frozen_values(encoder)])
+        and all(_is_plain(module) for module in model.modules() if module not in in_adapters)
+        and _structures(encoder, model.mask_decoder) == _sams_structures(backbone)
+    )
 
-        Returns:
-            Each variant's logits, Bx1xSxS, in their order.
-        """
-        if len(self._segmenters) == len(images) == 1:
-            # A single map lies in memory as no others do, and some products round otherwise.
-            return Stack(self._segmenters * 2)(images)[:1]
-        embeddings = self._encoders(images)
-        # 1xCx1x1 each.
-        no_mask = torch.cat([each.no_mask for each in self._segmenters]).flatten(1)
-        embeddings = embeddings + no_mask.repeat_interleave(len(images), 0)[:, None, None]
-        logits = self._segmenters[0].resized(self._decode(embeddings), images.shape[-2:])
-        return list(logits.chunk(len(self._segmenters)))
 
-    def _decode(self, embeddings: Tensor) -> Tensor:
-        """Mask 0 (K·Bx1xnhxnw) of K·BxhxwxC embeddings; cf. ``MaskDecoder.predict_masks``."""
-        tokens = self._tokens(len(embeddings))
-        image_pe = self._segmenters[0].image_pe
-        found, keys = self._transformer(embeddings.permute(0, 3, 1, 2), image_pe, tokens)
-        side = embeddings.shape[1:3]
-        upscaled = self._upscaling(keys.unflatten(1, side))
-        # The other masks are cut off, as in SAM: their hypernetworks learn nothing, but decay.
-        of_masks = found[:, 1:].unflatten(0, (len(self._decoders), -1)).transpose(1, 2)
-        weights = self._hypernetworks(of_masks.flatten(0, 2)).view(*of_masks.shape[:3], -1)
-        of_mask_0 = weights[:, 0].flatten(0, 1)
-        mask: Tensor = (upscaled * of_mask_0[:, None, None]).sum(-1)
-        return mask.unsqueeze(1)
+@lru_cache(maxsize=1)
+def _newest_stacks(models: tuple[Segmenter, ...]) -> list[tuple[list[Segmenter], Stack]]:
+    """Stacks of all models that can be stacked, one for each frozen image encoder."""
+    groups: list[list[Segmenter]] = []
+    for model in filter(can_stack, models):
+        group = next((each for each in groups if _share_an_encoder(each[0], model)), None)
+        if group is None:
+            groups.append([model])
+        else:
+            group.append(model)
+    return [(group, Stack(group)) for group in groups]
 
-    def _tokens(self, images: int) -> Tensor:
-        """Every variant's own tokens for each of its images, K·BxTxC."""
-        tokens = torch.stack(
-            [torch.cat((each.iou_token.weight, each.mask_tokens.weight)) for each in self._decoders]
-        )
-        return tokens.repeat_interleave(images // len(tokens), 0)
+
+def _share_an_encoder(one: Segmenter, other: Segmenter) -> bool:
+    """Whether two models have one frozen image encoder and equal positional encodings.
+
+    Position embeddings that were resized are copies: they are compared by their values.
+    """
+    encoders: list[Any] = [without_prompts(model.image_encoder) for model in (one, other)]
+    first, second = ([value.data_ptr() for value in _frozen_values(each)] for each in encoders)
+    return (
+        first == second
+        and torch.equal(encoders[0].pos_embed, encoders[1].pos_embed)
+        and torch.equal(one.image_pe, other.image_pe)
+    )
+
+
+def _is_small(model: SegmentationModel) -> TypeGuard[Segmenter]:
+    """Whether it is built on a small SAM: a quick look."""
+    if not isinstance(model, Segmenter):
+        return False
+    return _small_backbone(without_prompts(model.image_encoder)) is not None
+
+
+def _small_backbone(encoder: nn.Module) -> BackboneName | None:
+    """The small SAM that has this geometry."""
+    if not isinstance(encoder, ImageEncoderViT):
+        return None
+    depth, width = len(encoder.blocks), encoder.pos_embed.shape[-1]
+    for name, backbone in BACKBONES.items():
+        if backbone.is_small and (backbone.depth, backbone.width) == (depth, width):
+            return name
+    return None
+
+
+# Structure ------------------------------------------------------------------------------------
+
+
+def _frozen_parts(encoder: Any) -> list[nn.Module]:
+    """What the stack shares of an encoder."""
+    return [encoder.patch_embed, *(without_atl(block) for block in encoder.blocks), encoder.neck]
+
+
+def _frozen_values(encoder: Any) -> list[nn.Parameter]:
+    return [value for part in _frozen_parts(encoder) for value in part.parameters()]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether calling a module runs its class's own ``forward`` and nothing else."""
+    return not (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or module._compiled_call_impl
+        or "forward" in module.__dict__
+    )
+
+
+def _structures(encoder: Any, decoder: nn.Module) -> list[list[tuple[Any, ...]]]:
+    """By part: name, class, plain attributes and shapes of parameters of every module in it."""
+    return [
+        [
+            (
+                name,
+                type(module),
+                {key: value for key, value in vars(module).items() if _is_attribute(key)},
+                {key: value.shape for key, value in module.named_parameters(recurse=False)},
+            )
+            for name, module in part.named_modules()
+        ]
+        for part in (*_frozen_parts(encoder), decoder)
+    ]
+
+
+def _is_attribute(name: str) -> bool:
+    return not name.startswith("_") and name != "training"
+
+
+@cache
+def _sams_structures(backbone: BackboneName) -> list[list[tuple[Any, ...]]]:
+    sam = sam_without_weights(backbone)
+    return _structures(sam.image_encoder, sam.mask_decoder)

@@ -1,4 +1,4 @@
-"""What the training loop asks of a model, whatever the model is."""
+"""The interface between the training loop and every model."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from ablate.runs import Parameters
 
 
 class SegmentationModel(nn.Module):
-    """A model that maps images (Bx3xSxS, normalised) to logits (Bx1xSxS, above 0: landslide).
+    """A model that maps images (Bx3xSxS, normalised) to logits of the positive class (Bx1xSxS).
 
     What is trained is what ``requires_grad``; everything else is frozen.
     """
 
     def weighted_logits(self, images: Tensor) -> list[tuple[float, Tensor]]:
-        """What a training step's loss is taken of: logits (Bx1xSxS) and what each counts for.
+        """The terms of a training step's loss: the weight of each and its logits (Bx1xSxS).
 
         Args:
             images: Normalised images, Bx3xSxS.

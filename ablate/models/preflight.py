@@ -1,4 +1,4 @@
-"""No ablation is vacuous: variants are built small and tried before anything is trained."""
+"""No ablation is vacuous: every variant is built small and tested before anything is trained."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,7 @@ from ablate.spec import BACKBONES, BackboneName, CnnVariant, SamVariant, Variant
 
 _BACKBONE: BackboneName = "vit_nano"
 _IMAGES = 2
-# The least that leaves a rival's last feature map more than one pixel.
+# The smallest size at which a CNN baseline's last feature map has more than one pixel.
 _CNN_SIZE_PX = 64
 # Moves trained parameters off their start, where a zero up-projection hides everything below.
 _SCATTER = 0.1
@@ -22,14 +22,14 @@ _SCATTER = 0.1
 def vacuous(rows: Mapping[str, Variant]) -> list[str]:
     """What is wrong with the variants of a sweep, one line each; empty if all is well.
 
-    Each variant that is trained is built small (SAM-nano in float64; a rival at 64 px) and one
-    gradient is taken; what could hide something at its start is moved off it first. Then
+    Each variant that is trained is built small (SAM-nano in float64; a CNN baseline at 64 px) and
+    one gradient is taken; parameters whose initial value could hide others are changed first. Then
 
     - the parts that it trains must be trainable and everything else frozen,
     - every trained parameter must get a gradient (but for those that no single mask can reach,
       ``Segmenter.parameters_without_gradient``),
-    - no two variants may compute the same from the same random numbers: what tells them apart in
-      the registry would change nothing in the model.
+    - no two variants may compute the same from the same random numbers: the fields in which they
+      differ would change nothing in the model.
 
     Args:
         rows: The variants of the sweep by name.
@@ -44,7 +44,7 @@ def vacuous(rows: Mapping[str, Variant]) -> list[str]:
         elif isinstance(variant, CnnVariant):
             model, wrongly_frozen = _cnn(variant)
         else:
-            # It trains nothing, and what it is asked is in its identity.
+            # It trains nothing, and its prompts are part of its identity.
             continue
         problems += [f"{name}: {problem}" for problem in wrongly_frozen]
         outcome = _one_gradient(model) + repr(variant.identity(_BACKBONE).get("trained")).encode()
@@ -70,7 +70,7 @@ def _sam(variant: SamVariant, weights: Mapping[str, Tensor]) -> tuple[Segmenter,
 
 
 def _cnn(variant: CnnVariant) -> tuple[Cnn, list[str]]:
-    """A rival, its zeros scattered, and what is frozen in it: nothing may be."""
+    """A CNN baseline, its zeros scattered, and what is frozen in it: nothing may be."""
     model = build_cnn(variant, None, seed=0)
     frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
     # Only what starts at zero hides something; noise on all weights would drown a deep network.
@@ -79,7 +79,7 @@ def _cnn(variant: CnnVariant) -> tuple[Cnn, list[str]]:
 
 
 def _one_gradient(model: SegmentationModel) -> bytes:
-    """Takes the gradient of one step; what it is taken of, as bytes that tell models apart."""
+    """Takes the gradient of one step; returns weights and logits as bytes, to compare models."""
     is_cnn = isinstance(model, Cnn)
     side = _CNN_SIZE_PX if is_cnn else BACKBONES[_BACKBONE].image_size_px
     generator = torch.Generator().manual_seed(0)

@@ -56,6 +56,7 @@ class ResNetEncoder(nn.Module):
         super().__init__()
         self.resnet = architecture.resnet
         self.deep_stem = architecture.deep_stem
+        self.output_stride = architecture.output_stride
         network: Any = get_model(
             architecture.resnet,
             weights=None,

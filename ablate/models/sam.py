@@ -18,11 +18,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.errors import WeightsError
 from ablate.models.adapters import insert
-from ablate.models.attention import install
+from ablate.models.attention import replace_attention
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
 from ablate.models.nano import nano_weights
 from ablate.models.segmenter import Segmenter
-from ablate.runs import Parameters
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, SamVariant
 
 # All that decoding without prompts takes from the prompt encoder.
@@ -32,11 +31,13 @@ _PROMPT_WEIGHTS = (
 )
 
 
-def bare(backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta") -> Sam:
+def sam_without_weights(
+    backbone: BackboneName, image_size_px: int | None = None, *, device: str = "meta"
+) -> Sam:
     """SAM without values, its state dict in the official layout.
 
-    What the official models share (segment_anything/build_sam.py) stands here as numbers; what
-    differs comes from ``BACKBONES``.
+    What the official models share (segment_anything/build_sam.py) is written here as numbers;
+    what differs comes from ``BACKBONES``.
 
     Args:
         backbone: Which geometry.
@@ -86,7 +87,7 @@ def bare(backbone: BackboneName, image_size_px: int | None = None, *, device: st
 
 @cache
 def _shapes(backbone: BackboneName) -> Shapes:
-    return shapes_of(bare(backbone).state_dict())
+    return shapes_of(sam_without_weights(backbone).state_dict())
 
 
 # Weights ----------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def with_random_prompts(weights: Mapping[str, Tensor], seed: int) -> dict[str, T
 def with_random_encoder(
     weights: Mapping[str, Tensor], backbone: BackboneName, seed: int
 ) -> dict[str, Tensor]:
-    """The weights with a random image encoder: nothing is known of pictures, all else stays.
+    """The weights with a random image encoder; all other tensors stay as they are.
 
     Its values are those that segment_anything's own constructors draw.
 
@@ -173,7 +174,9 @@ def with_random_encoder(
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        drawn = bare(backbone, device="cpu").image_encoder.state_dict(prefix="image_encoder.")
+        drawn = sam_without_weights(backbone, device="cpu").image_encoder.state_dict(
+            prefix="image_encoder."
+        )
     return {**weights, **{name: drawn[name].to(weights[name].device) for name in drawn}}
 
 
@@ -182,8 +185,8 @@ def with_half_precision_encoder(
 ) -> dict[str, Tensor]:
     """The weights with those of the encoder's products in bfloat16: half the memory to hold.
 
-    What is computed under autocast stays the same, bit for bit: it would make the same copies of
-    these weights, anew in every pass, since it remembers copies of trained weights alone.
+    What is computed under autocast stays the same, bit for bit: autocast would make the same copies
+    of these weights again in every pass, since it caches copies of trained weights only.
 
     Args:
         weights: The result of ``load_weights``; all other tensors are shared.
@@ -191,7 +194,7 @@ def with_half_precision_encoder(
     """
     products = {
         f"image_encoder.{owner}.{name}"
-        for owner, module in bare(backbone).image_encoder.named_modules()
+        for owner, module in sam_without_weights(backbone).image_encoder.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d)
         for name, _ in module.named_parameters(recurse=False)
     }
@@ -203,7 +206,7 @@ def with_half_precision_encoder(
 # Building ---------------------------------------------------------------------------------
 
 
-def whole(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, Tensor]) -> Sam:
+def load_sam(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, Tensor]) -> Sam:
     """SAM with its values, the prompt encoder included, all of it frozen.
 
     Args:
@@ -213,7 +216,7 @@ def whole(backbone: BackboneName, *, image_size_px: int, weights: Mapping[str, T
         weights: The result of ``load_weights``, on any one device; the parameters share its
             memory.
     """
-    sam = bare(backbone, image_size_px)
+    sam = sam_without_weights(backbone, image_size_px)
     sam.load_state_dict(weights, strict=True, assign=True)
     sam.requires_grad_(False)
     if image_size_px != sam.image_encoder.img_size:
@@ -235,10 +238,10 @@ def build(
     Args:
         variant: What is inserted and what is trained.
         backbone: The SAM that ``weights`` are of.
-        image_size_px: Side of the images, as in ``whole``.
+        image_size_px: Side of the images, as in ``load_sam``.
         weights: The result of ``load_weights``, on any one device. Frozen parameters share its
-            memory, so that many variants on one device hold one trunk; the mask decoder's
-            parameters are copies.
+            memory, so that many variants on one device hold one image encoder; the mask
+            decoder's parameters are copies.
         seed: Decides the adapters' initial values; the global generator is left alone.
         sams_attention: Keep SAM's own attention, which holds all its scores. To compare with: the
             encoder is then SAM's bit for bit, else it differs by rounding.
@@ -246,26 +249,21 @@ def build(
     Returns:
         The model on the device of ``weights``.
     """
-    sam = whole(backbone, image_size_px=image_size_px, weights=weights)
+    sam = load_sam(backbone, image_size_px=image_size_px, weights=weights)
     sam.mask_decoder = copy.deepcopy(sam.mask_decoder)
     if not sams_attention:
-        install(sam.image_encoder)
-    return _assemble(sam, variant, seed)
+        replace_attention(sam.image_encoder)
+    return assemble(sam, variant, seed)
 
 
-def count(variant: SamVariant, backbone: BackboneName) -> Parameters:
-    """Counts a variant's parameters at the native image size, without weights or memory.
+def assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
+    """Inserts adapters into a frozen SAM and unfreezes: by module, never by a parameter's name.
 
     Args:
+        sam: Without gradients; its modules become the model's, its image encoder is changed.
         variant: What is inserted and what is trained.
-        backbone: The SAM that it is inserted into.
+        seed: Decides the adapters' initial values.
     """
-    frozen = bare(backbone).requires_grad_(False)
-    return _assemble(frozen, variant, seed=0).count_parameters()
-
-
-def _assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
-    """Inserts into a frozen SAM and unfreezes: by module, never by a parameter's name."""
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
     adapted = insert(variant.adapter, encoder, seed)

@@ -71,7 +71,7 @@ class Segmenter(SegmentationModel):
             images: Normalised images, Bx3xSxS, of the size that the model was built for.
 
         Returns:
-            Logits, Bx1xSxS: above 0 is landslide.
+            Logits of the positive class, Bx1xSxS.
         """
         embeddings = self.image_encoder(images)
         # One prompt set of batch 1 broadcasts over the B images: MaskDecoder.predict_masks

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def positions(attention: Attention, height: int, width: int) -> Tensor:
-    """What the channels of each query give to each key for where it lies, NxCxN, N = H·W.
+    """What each channel of a query contributes to the score of a key by its place, NxCxN, N = H·W.
 
     Args:
         attention: Its tables of relative positions.

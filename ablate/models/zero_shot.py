@@ -1,7 +1,7 @@
-"""SAM as it is, not trained on landslides (the paper's Fig. 10).
+"""Unadapted SAM (zero-shot), not trained for the task (the paper's Fig. 10).
 
-It is no rival on equal terms: the truth chooses the points that SAM is asked with, or chooses
-among the masks that SAM offers.
+It does not compete on equal terms: its point prompts come from the ground truth, or the ground
+truth classifies the masks that SAM generates.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from ablate.models.sam import bare, whole
+from ablate.models.sam import load_sam
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, Everything, InteriorPoints, ZeroShotVariant
 
@@ -26,14 +26,14 @@ _POINTS_PER_BATCH = 64
 
 
 class ZeroShot:
-    """A whole SAM, frozen, and the way it is asked.
+    """A frozen SAM with its prompt encoder, and how it is prompted.
 
-    SAM's own code normalises the images (by ImageNet's mean and standard deviation, like every
-    other model's) and answers, in float32. Nothing is kept from one image to the next.
+    SAM's own code normalises the images (by ImageNet's mean and standard deviation, as for every
+    other model) and predicts in float32. Nothing is kept from one image to the next.
 
     Args:
-        sam: SAM with its prompt encoder, as ``ablate.models.sam.whole`` gives it.
-        prompts: What SAM is asked.
+        sam: SAM with its prompt encoder, as ``ablate.models.sam.load_sam`` gives it.
+        prompts: How SAM is prompted.
     """
 
     def __init__(self, sam: Sam, prompts: InteriorPoints | Everything) -> None:
@@ -41,30 +41,30 @@ class ZeroShot:
         self.sam = sam
         self.prompts = prompts
 
-    def predict(self, image: Image, truth: Mask) -> Mask:
+    def predict(self, image: Image, ground_truth: Mask) -> Mask:
         """Segments one image.
 
         Args:
             image: RGB, SxSx3, 0..255, where S is the size that SAM was built for.
-            truth: True where a landslide is, SxS.
+            ground_truth: True where the class is positive, SxS.
 
         Returns:
             True where SAM's chosen masks are, SxS.
 
         Raises:
-            ValueError: If the image or the truth is of another size, which SAM's own code would
-                resize in silence.
+            ValueError: If image or ground truth have another size; SAM's own code would resize
+                silently.
         """
         side = self.sam.image_encoder.img_size
-        if image.shape != (side, side, 3) or truth.shape != (side, side):
+        if image.shape != (side, side, 3) or ground_truth.shape != (side, side):
             raise ValueError(
                 f"this SAM is for {side}x{side}x3 and {side}x{side}, "
-                f"not for an image {image.shape} and a truth {truth.shape}"
+                f"not for an image {image.shape} and a ground truth {ground_truth.shape}"
             )
         with torch.inference_mode():
             if isinstance(self.prompts, InteriorPoints):
-                return _from_points(self.sam, image, interior_points(truth))
-            return landslides_among(_every_mask(self.sam, self.prompts, image), truth)
+                return _from_points(self.sam, image, interior_points(ground_truth))
+            return positive_masks(_every_mask(self.sam, self.prompts, image), ground_truth)
 
     def count_parameters(self) -> Parameters:
         """Counts all of SAM, the prompt encoder included; none of it is trained."""
@@ -83,7 +83,7 @@ def build_zero_shot(
     """Builds a variant: strict load, freeze everything.
 
     Args:
-        variant: What SAM is asked.
+        variant: How SAM is prompted.
         backbone: The SAM that ``weights`` are of.
         image_size_px: Side of the images; where it is not the native one, the position
             embedding is resized.
@@ -91,37 +91,27 @@ def build_zero_shot(
             lies on ``device``.
         device: Where SAM computes.
     """
-    sam = whole(backbone, image_size_px=image_size_px, weights=weights)
+    sam = load_sam(backbone, image_size_px=image_size_px, weights=weights)
     return ZeroShot(sam.to(device).eval(), variant.prompts)
-
-
-def count_zero_shot(variant: ZeroShotVariant, backbone: BackboneName) -> Parameters:
-    """Counts a variant's parameters without weights or memory.
-
-    Args:
-        variant: What SAM is asked.
-        backbone: Which SAM.
-    """
-    return ZeroShot(bare(backbone), variant.prompts).count_parameters()
 
 
 # Interior points --------------------------------------------------------------------------
 
 
-def interior_points(truth: Mask) -> NDArray[np.int64]:
-    """One point inside each landslide: its pixel that is farthest from its border.
+def interior_points(ground_truth: Mask) -> NDArray[np.int64]:
+    """One point inside each positive region: the pixel with the largest distance to its border.
 
-    A landslide is a component of pixels that touch by side or by corner. The image's border is a
+    A region is a component of pixels that touch by side or by corner. The image's border is a
     border too; among equally deep pixels the first in row-major order is taken.
 
     Args:
-        truth: True where a landslide is, HxW.
+        ground_truth: True where the class is positive, HxW.
 
     Returns:
         Column and row (x, y) of each point, Nx2.
     """
-    components, number = ndimage.label(truth, structure=np.ones((3, 3)))
-    depth = ndimage.distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
+    components, number = ndimage.label(ground_truth, structure=np.ones((3, 3)))
+    depth = ndimage.distance_transform_edt(np.pad(ground_truth, 1))[1:-1, 1:-1]
     points = np.empty((number, 2), dtype=np.int64)
     for index, box in enumerate(ndimage.find_objects(components)):
         inside = np.where(components[box] == index + 1, depth[box], 0)
@@ -131,12 +121,12 @@ def interior_points(truth: Mask) -> NDArray[np.int64]:
 
 
 def _from_points(sam: Sam, image: Image, points: NDArray[np.int64]) -> Mask:
-    """The union of SAM's masks for the points (Nx2), each asked on its own.
+    """The union of SAM's masks for the points (Nx2), each point a prompt of its own.
 
-    One point may mean a thing or a part of it, so SAM is asked for three masks, and the one that
-    it rates best is taken: the usage that ``SamPredictor.predict`` recommends for a single click.
+    One point may mean an object or a part of it, so SAM predicts three masks, and the one with the
+    highest predicted quality is taken, as ``SamPredictor.predict`` recommends for a single click.
     """
-    found = torch.zeros(image.shape[:2], dtype=torch.bool, device=sam.device)
+    union = torch.zeros(image.shape[:2], dtype=torch.bool, device=sam.device)
     if len(points):
         predictor = SamPredictor(sam)
         predictor.set_image(image)
@@ -145,41 +135,41 @@ def _from_points(sam: Sam, image: Image, points: NDArray[np.int64]) -> Mask:
             positive = torch.ones(batch.shape[:2], dtype=torch.int, device=sam.device)
             masks, quality, _ = predictor.predict_torch(batch, positive, multimask_output=True)
             which = torch.arange(len(masks), device=sam.device)
-            found |= masks[which, quality.argmax(dim=1)].any(dim=0)
-    union: Mask = found.cpu().numpy()
-    return union
+            union |= masks[which, quality.argmax(dim=1)].any(dim=0)
+    mask: Mask = union.cpu().numpy()
+    return mask
 
 
 # Everything -------------------------------------------------------------------------------
 
 
 def _every_mask(sam: Sam, prompts: Everything, image: Image) -> list[Mask]:
-    """What SAM's automatic mask generator finds, without knowing the truth."""
+    """The masks of SAM's automatic mask generator, which does not see the ground truth."""
     generator = SamAutomaticMaskGenerator(
         sam,
         points_per_side=prompts.points_per_side,
         points_per_batch=_POINTS_PER_BATCH,
         pred_iou_thresh=prompts.min_quality,
         stability_score_thresh=prompts.min_stability,
-        # Neither asks for OpenCV or pycocotools.
+        # Neither needs OpenCV or pycocotools.
         min_mask_region_area=0,
         output_mode="binary_mask",
     )
     return [record["segmentation"] for record in generator.generate(image)]
 
 
-def landslides_among(masks: Iterable[Mask], truth: Mask) -> Mask:
-    """The union of the masks that are landslide in more than half of their pixels.
+def positive_masks(masks: Iterable[Mask], ground_truth: Mask) -> Mask:
+    """The union of the masks that are positive in more than half of their pixels.
 
     Args:
         masks: Masks of SAM, each HxW; they may overlap.
-        truth: True where a landslide is, HxW.
+        ground_truth: True where the class is positive, HxW.
 
     Returns:
-        The union, HxW: what a perfect classifier of the masks would call landslide.
+        The union, HxW: what a perfect classifier of the masks would predict.
     """
-    union = np.zeros_like(truth, dtype=np.bool_)
+    union = np.zeros_like(ground_truth, dtype=np.bool_)
     for mask in masks:
-        if 2 * np.count_nonzero(truth & mask) > np.count_nonzero(mask):
+        if 2 * np.count_nonzero(ground_truth & mask) > np.count_nonzero(mask):
             union |= mask
     return union

@@ -24,8 +24,8 @@ def identify_weights(
 ) -> WeightsIdentity:
     """The identity of the weights for a backbone. Nothing of the file is interpreted.
 
-    A file under an official name must be the official file. Under another name it is taken for
-    somebody's own weights, and labelled so.
+    A file under an official name must be the official file. Under another name it counts as the
+    user's own weights, and is labelled so.
 
     Args:
         backbone: The protocol's image encoder.
@@ -40,8 +40,8 @@ def identify_weights(
     if geometry.checkpoint is None:
         if checkpoint is not None:
             raise WeightsError(
-                f"backbone {backbone} takes no checkpoint, but {checkpoint} is given",
-                "leave it away, or choose a protocol for a larger backbone (--protocol paper)",
+                f"backbone {backbone} does not take a checkpoint, but {checkpoint} is given",
+                "omit it, or choose a protocol for a larger backbone (--protocol paper)",
             )
         return NANO_WEIGHTS
     if checkpoint is None:
@@ -124,7 +124,7 @@ def identify_resnets(
     for resnet, path in files.items():
         if resnet not in needed:
             raise WeightsError(
-                f"no row of this sweep is built on {resnet}, but {path} is given", "leave it away"
+                f"no row of this sweep is built on {resnet}, but {path} is given", "omit it"
             )
     known = FileDigests(digests)
     identities = {

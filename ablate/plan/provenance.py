@@ -6,7 +6,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import ablate
 from ablate.runs import Provenance
 
 _PACKAGES = ("torch", "torchvision", "segment-anything", "numpy", "pillow", "scipy")
@@ -16,7 +15,7 @@ def provenance() -> Provenance:
     """The provenance of a run that is planned now."""
     return Provenance(
         created=time.time(),
-        ablate=ablate.__version__,
+        ablate=version("ablate"),
         commit=_commit(),
         python=platform.python_version(),
         packages={name: version(name) for name in _PACKAGES},
@@ -25,7 +24,7 @@ def provenance() -> Provenance:
 
 def _commit() -> str | None:
     """The commit of the checkout that ablate is imported from; None for an installed wheel."""
-    root = Path(ablate.__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:

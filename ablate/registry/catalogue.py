@@ -1,24 +1,42 @@
 """The catalogue: variants, sweeps and protocols by name, read from YAML and validated."""
 
-import itertools
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
 from pydantic import RootModel
 
 from ablate.errors import SpecError
-from ablate.registry.places import search_path
+from ablate.registry.places import NAME, misnamed, named_files, search_path
 from ablate.registry.problems import nearest, validated
-from ablate.registry.source import Document, Loc, Place, parse_value, read, shown
+from ablate.registry.rows import (
+    combination_name,
+    combinations,
+    duplicate_line,
+    factors_place,
+    nested,
+    row_problems,
+)
+from ablate.registry.source import Document, Place, shortened, shown, shown_value
+from ablate.registry.yaml_reader import limited, parse_value, read
 from ablate.spec import BackboneName, Protocol, Sweep, Variant, canonical_json
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # What a variant does not take over from the one that it extends.
-_OWN = ("label", "extends")
+_NOT_INHERITED = ("label", "extends")
+# The longest chain of `extends`. A longer one cannot be followed by a reader.
+MAX_EXTENDS = 20
+# Keys that files do not have, and why.
+_RESERVED = {
+    "name": "'name' is the file's own name; remove the key",
+    "overrides": "'overrides' is what --set gives; remove the key",
+}
+# What --set cannot give: the first two as above, and the last because an altered recipe is not the
+# one that the published values are based on.
+_NOT_SET = ("name", "overrides", "published_split")
+# Of names that exist, where an unknown one is like none of them.
+_MAX_LIST_CHARACTERS = 1_000
+_Found = TypeVar("_Found")
 
 
 class _AnyVariant(RootModel[Variant]):
@@ -26,37 +44,63 @@ class _AnyVariant(RootModel[Variant]):
 
 
 class Catalogue:
-    """All that can be run, by name.
+    """Everything that can be run, by name, as the files are when they are first read.
 
     Args:
         variants: Folders of variants; the first that has a name wins.
         sweeps: Folders of sweeps, with a folder ``protocols`` in each.
+        published: Folders of published tables, of which only the names are checked here.
     """
 
     def __init__(
-        self, variants: Sequence[Path] | None = None, sweeps: Sequence[Path] | None = None
+        self,
+        variants: Sequence[Path] | None = None,
+        sweeps: Sequence[Path] | None = None,
+        published: Sequence[Path] | None = None,
     ) -> None:
         """Reads nothing yet."""
         self._variant_folders = search_path("variants") if variants is None else variants
         self._sweep_folders = search_path("sweeps") if sweeps is None else sweeps
         self._protocol_folders = [folder / "protocols" for folder in self._sweep_folders]
+        self._published = search_path("reports/published") if published is None else published
+        self._documents: dict[Path, Document] = {}
+        self._variants: dict[str, Variant | SpecError] = {}
+        self._sweeps: dict[str, tuple[Sweep, Document]] = {}
 
     # Names --------------------------------------------------------------------------------
 
     @cached_property
     def variant_files(self) -> dict[str, Path]:
         """Every variant's file, by name, in natural order."""
-        return _files(self._variant_folders)
+        return named_files(self._variant_folders)
 
     @cached_property
     def sweep_files(self) -> dict[str, Path]:
         """Every sweep's file, by name, in natural order."""
-        return _files(self._sweep_folders)
+        return named_files(self._sweep_folders)
 
     @cached_property
     def protocol_files(self) -> dict[str, Path]:
         """Every protocol's file, by name, in natural order."""
-        return _files(self._protocol_folders)
+        return named_files(self._protocol_folders)
+
+    def hidden(self) -> dict[str, Path]:
+        """Files that are never read, because a file of an earlier folder has the same name.
+
+        Returns:
+            By ``variant NAME``, ``sweep NAME`` or ``protocol NAME``, the file that is hidden.
+        """
+        hidden: dict[str, Path] = {}
+        for what, folders, files in (
+            ("variant", self._variant_folders, self.variant_files),
+            ("sweep", self._sweep_folders, self.sweep_files),
+            ("protocol", self._protocol_folders, self.protocol_files),
+        ):
+            for folder in folders:
+                for name, path in named_files([folder]).items():
+                    if path.resolve() != files[name].resolve():
+                        hidden.setdefault(f"{what} {name}", path)
+        return hidden
 
     # Specs --------------------------------------------------------------------------------
 
@@ -66,7 +110,15 @@ class Catalogue:
         Raises:
             SpecError: If there is no such variant, or it breaks rules.
         """
-        return validated(_AnyVariant, self._variant_document(name)).root
+        if name not in self._variants:
+            try:
+                self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
+            except SpecError as error:
+                self._variants[name] = error
+        found = self._variants[name]
+        if isinstance(found, SpecError):
+            raise SpecError(found.problems)
+        return found
 
     def protocol(self, name: str, overrides: Sequence[str] = ()) -> Protocol:
         """A protocol, with ``KEY=VALUE`` overrides laid over it.
@@ -79,79 +131,76 @@ class Catalogue:
             document = _override(override).over(document)
         document.value["name"] = name
         if overrides:
-            # An altered recipe is not the one that the published values stand on.
             document.value |= {"overrides": list(overrides), "published_split": None}
         return validated(Protocol, document)
 
     def sweep(self, name: str) -> Sweep:
-        """A sweep; its rows are looked at by ``rows``.
+        """A sweep; ``rows`` checks it against its rows.
 
         Raises:
             SpecError: If there is no such sweep, or it breaks rules.
         """
-        return self._sweep_and_document(name)[0]
+        if name not in self._sweeps:
+            document = self._document("sweep", name, self.sweep_files, ())
+            document.value["name"] = name
+            self._sweeps[name] = validated(Sweep, document), document
+        return self._sweeps[name][0]
 
-    def rows(self, name: str, backbone: BackboneName) -> dict[str, Variant]:
+    def rows(self, sweep: Sweep | str, backbone: BackboneName) -> dict[str, Variant]:
         """The variants of a sweep, in the order of its table.
 
         A combination of factors that some variant of the catalogue declares takes its name.
 
         Args:
-            name: The sweep's name.
+            sweep: The sweep, or its name.
             backbone: What variants without a backbone of their own are built on.
 
         Raises:
-            SpecError: If a row breaks rules, two rows train the same thing, or the sweep
-                speaks of a row that it does not have.
+            SpecError: If a row breaks rules, two rows are the same or have the same label, or the
+                sweep names a row, a protocol or a published table that does not exist.
         """
-        sweep, document = self._sweep_and_document(name)
-        problems: list[str] = []
+        if isinstance(sweep, str):
+            sweep = self.sweep(sweep)
+        document = self._document_of(sweep)
+        problems = self._name_problems(sweep, document)
         rows: dict[str, Variant] = {}
-        for index, variant in enumerate(sweep.variants):
-            if variant not in self.variant_files:
-                place = document.place(("variants", index))
-                problems.append(f"{place}: {self._unknown('variant', variant, self.variant_files)}")
-                continue
-            try:
-                rows[variant] = self.variant(variant)
-            except SpecError as error:
-                problems += error.problems
-        if sweep.base is not None and not problems:
+        for index, name in enumerate(sweep.variants):
+            place = document.place(("variants", index))
+            if name not in self.variant_files:
+                problems.append(f"{place}: {_unknown('variant', name, self.variant_files)}")
+            elif variant := _attempt(problems, self.variant, name):
+                rows[name] = variant
+        if sweep.base is not None and len(rows) == len(sweep.variants):
             problems += self._add_factor_rows(sweep, document, backbone, rows)
+        # A row that is missing for its own problem would only be reported again.
+        if not problems:
+            problems += row_problems(sweep, document, rows, backbone)
         if problems:
-            raise SpecError(list(dict.fromkeys(problems)))
-        problems = [*_twins(rows, document, backbone), *_strangers(sweep, document, rows)]
-        if problems:
-            raise SpecError(problems)
+            raise SpecError(limited(problems))
         return rows
 
     def check(self) -> list[str]:
         """Every problem of every file; empty if all is well."""
-        problems: list[str] = []
+        problems = misnamed([*self._variant_folders, *self._sweep_folders, *self._protocol_folders])
         variants: dict[str, Variant] = {}
         for name in self.variant_files:
-            try:
-                variants[name] = self.variant(name)
-            except SpecError as error:
-                problems += error.problems
-        for name in self.protocol_files:
-            try:
-                self.protocol(name)
-            except SpecError as error:
-                problems += error.problems
+            if variant := _attempt(problems, self.variant, name):
+                variants[name] = variant
         seen: dict[str, str] = {}
         for name, variant in variants.items():
             # None stays None: whether it equals a named backbone is the protocol's choice.
             identity = canonical_json([variant.backbone, variant.identity("vit_l")])
-            if identity in seen:
-                problems.append(_twin_line(shown(self.variant_files[name]), seen[identity], name))
-            seen.setdefault(identity, name)
+            first = seen.setdefault(identity, name)
+            if first != name:
+                problems.append(duplicate_line(shown(self.variant_files[name]), first, name))
+        protocols: dict[str, Protocol] = {}
+        for name in self.protocol_files:
+            if protocol := _attempt(problems, self.protocol, name):
+                protocols[name] = protocol
         for name in self.sweep_files:
-            try:
-                protocol = self.protocol(self.sweep(name).protocol)
-                self.rows(name, protocol.backbone)
-            except SpecError as error:
-                problems += error.problems
+            if sweep := _attempt(problems, self.sweep, name):
+                known = protocols.get(sweep.protocol)
+                _attempt(problems, self.rows, sweep, known.backbone if known else "vit_l")
         return list(dict.fromkeys(problems))
 
     # How they are read --------------------------------------------------------------------
@@ -159,187 +208,130 @@ class Catalogue:
     def _variant_document(self, name: str) -> Document:
         return self._document("variant", name, self.variant_files, ())
 
-    def _sweep_and_document(self, name: str) -> tuple[Sweep, Document]:
-        document = self._document("sweep", name, self.sweep_files, ())
-        document.value["name"] = name
-        return validated(Sweep, document), document
+    def _document_of(self, sweep: Sweep) -> Document:
+        """What the sweep was read from; nothing but its name, if it was made in Python."""
+        read_before = self._sweeps.get(sweep.name)
+        if read_before and read_before[0] == sweep:
+            return read_before[1]
+        content = sweep.model_dump(mode="json", exclude_defaults=True)
+        return Document(content, {(): Place(f"sweep {sweep.name}", 0)})
 
     def _document(
-        self, what: str, name: str, files: dict[str, Path], children: tuple[str, ...]
+        self, what: str, name: str, files: Mapping[str, Path], children: tuple[str, ...]
     ) -> Document:
-        """The file of that name, laid over the one that it extends."""
+        """The file of that name, laid over the one that it extends; the caller may alter it."""
         if name not in files:
-            raise SpecError([self._unknown(what, name, files)])
-        document = read(files[name])
-        if "name" in document.value:
-            place = document.place(("name",))
-            raise SpecError([f"{place}: 'name' is the file's own name; remove the key"])
-        if "overrides" in document.value:
-            place = document.place(("overrides",))
-            raise SpecError([f"{place}: 'overrides' is what --set gives; remove the key"])
+            raise SpecError([_unknown(what, name, files)])
+        path = files[name]
+        if path not in self._documents:
+            self._documents[path] = read(path)
+        document = self._documents[path].copy()
+        for key, problem in _RESERVED.items():
+            if key in document.value:
+                raise SpecError([f"{document.place((key,))}: {problem}"])
         parent = document.value.get("extends")
-        if parent is None:
+        if "extends" not in document.value:
             return document
         place = document.place(("extends",))
         chain = (*children, name)
-        if not isinstance(parent, str) or not _NAME.fullmatch(parent):
-            raise SpecError([f"{place}: extends is {parent!r}; give a {what}'s name, not a path"])
+        if not isinstance(parent, str) or not NAME.fullmatch(parent):
+            repair = f"give a {what}'s name, not a path"
+            raise SpecError([f"{place}: extends is {shown_value(parent)}; {repair}"])
+        if len(chain) > MAX_EXTENDS:
+            raise SpecError([f"{place}: a chain of more than {MAX_EXTENDS} `extends`; shorten it"])
         if parent in chain:
-            circle = " → ".join((*chain[chain.index(parent) :], parent))
-            raise SpecError([f"{place}: extends goes in a circle: {circle}; break it"])
+            cycle = " → ".join((*chain[chain.index(parent) :], parent))
+            raise SpecError([f"{place}: `extends` forms a cycle: {cycle}; remove one of them"])
         if parent not in files:
-            raise SpecError([f"{place}: {self._unknown(what, parent, files)}"])
+            raise SpecError([f"{place}: {_unknown(what, parent, files)}"])
         below = self._document(what, parent, files, chain)
-        for key in _OWN:
+        for key in _NOT_INHERITED:
             below.value.pop(key, None)
         merged = document.over(below)
         del merged.value["extends"]
         return merged
 
-    @staticmethod
-    def _unknown(what: str, name: str, files: dict[str, Path]) -> str:
-        repair = nearest(name, files) or f"; there are {', '.join(files) or 'none'}"
-        return f"no {what} is called {name!r}{repair}"
+    def _name_problems(self, sweep: Sweep, document: Document) -> list[str]:
+        """The protocol and the published table that a sweep names and that do not exist."""
+        problems: list[str] = []
+        if sweep.protocol not in self.protocol_files:
+            unknown = _unknown("protocol", sweep.protocol, self.protocol_files)
+            problems.append(f"{document.place(('protocol',))}: {unknown}")
+        if sweep.published is not None:
+            tables = named_files(self._published)
+            place = document.place(("published",))
+            if sweep.published not in tables:
+                unknown = _unknown("published table", sweep.published, tables)
+                problems.append(f"{place}: {unknown}")
+            else:
+                table = _attempt(problems, read, tables[sweep.published])
+                if table is not None and table.value.get("kind") != "scores":
+                    problem = f"published table {sweep.published!r} does not hold scores"
+                    problems.append(f"{place}: {problem}; name a table of scores")
+        return problems
 
     def _add_factor_rows(
         self, sweep: Sweep, document: Document, backbone: BackboneName, rows: dict[str, Variant]
     ) -> list[str]:
         """Adds the combinations of the sweep's factors to ``rows``; returns the problems."""
         if sweep.base not in self.variant_files:
-            unknown = self._unknown("variant", str(sweep.base), self.variant_files)
+            unknown = _unknown("variant", str(sweep.base), self.variant_files)
             return [f"{document.place(('base',))}: {unknown}"]
-        known = self._known(backbone)
+        known = self._names_by_identity(backbone)
         base = self._variant_document(sweep.base)
         base.value.pop("label", None)
         problems: list[str] = []
-        for assignment in _assignments(sweep):
-            row = Document(dict(base.value), dict(base.places))
-            for factor, value in assignment.items():
+        names: dict[str, str] = {}
+        for combination in combinations(sweep, document):
+            row = base.copy()
+            for factor, value in combination.items():
                 place = document.place(("factors" if factor in sweep.factors else "zip", factor))
-                row = _nested(factor, value, place).over(row)
-            row.places[()] = document.place(("factors",) if sweep.factors else ("zip",))
-            try:
-                variant = validated(_AnyVariant, row).root
-            except SpecError as error:
-                problems += error.problems
+                row = nested(factor, value, place).over(row)
+            row.places[()] = factors_place(document)
+            variant = _attempt(problems, lambda row=row: validated(_AnyVariant, row).root)
+            if variant is None:
                 continue
-            name = known.get(canonical_json(variant.identity(backbone)))
-            if name is None:
-                rows[_factor_name(assignment)] = variant
-            elif name not in rows:
-                rows[name] = self.variant(name)
+            words = combination_name(combination)
+            name = known.get(canonical_json(variant.identity(backbone)), words)
+            if name in names:
+                problems.append(duplicate_line(factors_place(document), names[name], words))
+                continue
+            names[name] = words
+            if name not in rows:
+                rows[name] = self.variant(name) if name in self.variant_files else variant
         return problems
 
-    def _known(self, backbone: BackboneName) -> dict[str, str]:
-        """Names of the catalogue's variants by identity; broken files are reported elsewhere."""
-        known: dict[str, str] = {}
+    def _names_by_identity(self, backbone: BackboneName) -> dict[str, str]:
+        """Names of the catalogue's variants; files that break rules are reported elsewhere."""
+        names: dict[str, str] = {}
         for name in self.variant_files:
-            try:
-                identity = self.variant(name).identity(backbone)
-            except SpecError:
-                continue
-            known.setdefault(canonical_json(identity), name)
-        return known
+            if variant := _attempt([], self.variant, name):
+                names.setdefault(canonical_json(variant.identity(backbone)), name)
+        return names
 
 
-def _files(folders: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for path in folder.glob("*.yaml"):
-            if not _NAME.fullmatch(path.stem):
-                rule = "a name holds only letters, digits, '.', '_' and '-'; rename it"
-                raise SpecError([f"{shown(path)}: {rule}"])
-            found.setdefault(path.stem, path)
-    return {name: found[name] for name in sorted(found, key=_natural)}
+def _attempt(problems: list[str], find: Callable[..., _Found], *args: Any) -> _Found | None:
+    """What ``find`` returns; None if it raises, its problems then added to ``problems``."""
+    try:
+        return find(*args)
+    except SpecError as error:
+        problems += error.problems
+        return None
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts x-2 before x-10, and x before both."""
-    return [
-        (int(part), "") if part.isdigit() else (-1, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
+def _unknown(what: str, name: str, files: Mapping[str, Path]) -> str:
+    known = shortened(", ".join(files) or "none", _MAX_LIST_CHARACTERS)
+    repair = nearest(name, files) or f"; there are {known}"
+    return f"no {what} is called {shortened(name)!r}{repair}"
 
 
 def _override(text: str) -> Document:
     """``KEY=VALUE`` of the command line as a document."""
     key, equals, value = text.partition("=")
+    place = Place(f"--set {shortened(text)}", 0)
     if not equals or not key:
-        raise SpecError([f"--set {text}: give KEY=VALUE, such as --set epochs=3"])
-    try:
-        return _nested(key.strip(), parse_value(value), Place(f"--set {text}", 0))
-    except yaml.YAMLError as error:
-        raise SpecError([f"--set {text}: the value is not YAML; quote it"]) from error
-
-
-def _nested(dotted: str, value: Any, place: Place) -> Document:
-    """``a.b`` = value as a document {a: {b: value}}, all of it standing at ``place``."""
-    parts = dotted.split(".")
-    for part in reversed(parts):
-        value = {part: value}
-    places: dict[Loc, Place] = {tuple(parts[:end]): place for end in range(len(parts) + 1)}
-    return Document(value, places)
-
-
-def _assignments(sweep: Sweep) -> list[dict[str, Any]]:
-    """Every combination of the factors that is not excluded, the last factor fastest."""
-    steps = [
-        dict(zip(sweep.zip, values, strict=True))
-        for values in zip(*sweep.zip.values(), strict=True)
-    ]
-    product = [
-        dict(zip(sweep.factors, values, strict=True))
-        for values in itertools.product(*sweep.factors.values())
-    ]
-    combined = [cell | step for cell in product for step in steps or [{}]]
-    return [
-        cell
-        for cell in combined
-        if not any(
-            all(cell[factor] == value for factor, value in excluded.items())
-            for excluded in sweep.exclude
-        )
-    ]
-
-
-def _factor_name(assignment: dict[str, Any]) -> str:
-    """``midlays=m.m,residual=true``: the last part of each factor's path and its value."""
-    words = {
-        factor: ".".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        for factor, value in assignment.items()
-    }
-    return ",".join(f"{factor.rpartition('.')[2]}={word}" for factor, word in words.items()).lower()
-
-
-def _twins(rows: dict[str, Variant], document: Document, backbone: BackboneName) -> list[str]:
-    problems = []
-    seen: dict[str, str] = {}
-    for name, variant in rows.items():
-        identity = canonical_json(variant.identity(backbone))
-        if identity in seen:
-            problems.append(_twin_line(str(document.place(("variants",))), seen[identity], name))
-        seen.setdefault(identity, name)
-    return problems
-
-
-def _twin_line(place: str, first: str, second: str) -> str:
-    return (
-        f"{place}: {first} and {second} train exactly the same thing; "
-        "change a field of one, or remove it"
-    )
-
-
-def _strangers(sweep: Sweep, document: Document, rows: dict[str, Variant]) -> list[str]:
-    """Names that the sweep speaks of and that are none of its rows."""
-    named: list[tuple[Loc, str]] = []
-    if sweep.baseline is not None:
-        named.append((("baseline",), sweep.baseline))
-    for index, comparison in enumerate(sweep.comparisons):
-        named.append((("comparisons", index, "better"), comparison.better))
-        named += [(("comparisons", index, "worse"), worse) for worse in comparison.worse]
-    return [
-        f"{document.place(loc)}: {name!r} is no row of this sweep{nearest(name, rows)}"
-        for loc, name in named
-        if name not in rows
-    ]
+        raise SpecError([f"{place}: give KEY=VALUE, such as --set epochs=3"])
+    if key.strip().partition(".")[0] in _NOT_SET:
+        problem = f"{key.strip()} cannot be set"
+        raise SpecError([f"{place}: {problem}; write a protocol of your own that extends this one"])
+    return nested(key.strip(), parse_value(value, place), place)

@@ -11,12 +11,26 @@ from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ablate.errors import SpecError
-from ablate.registry.source import Document, Loc
+from ablate.registry.source import Document, Loc, shortened, shown_value
+from ablate.registry.yaml_reader import limited
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# The fields whose values tell the members of a union apart.
+# The fields whose values distinguish the models of a union.
 _DISCRIMINATORS = ("kind", "system")
+
+# The message of a spec's own rule may repeat text of the file.
+_MAX_RULE_CHARACTERS = 300
+
+# Rules that pydantic words for programmers, by the type of its error.
+_RULES = {
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
 
 
 def validated(model: type[Model], document: Document) -> Model:
@@ -27,32 +41,23 @@ def validated(model: type[Model], document: Document) -> Model:
     """
     try:
         # Through JSON: in pydantic's strict mode only JSON's lists may become tuples.
-        return model.model_validate_json(_json(document))
+        return model.model_validate_json(json.dumps(document.value, allow_nan=False))
     except ValidationError as error:
         models = _models_in(model)
         problems = [_line(models, document, detail) for detail in error.errors(include_url=False)]
-        raise SpecError(list(dict.fromkeys(problems))) from error
+        raise SpecError(limited(problems)) from error
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """``; did you mean 'x'?`` where something valid looks alike, else nothing."""
-    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:100], list(valid), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _json(document: Document) -> str:
-    try:
-        return json.dumps(document.value, allow_nan=False)
-    except ValueError as error:
-        raise SpecError(
-            [f"{document.place(())}: .inf and .nan are not allowed; give a finite number"]
-        ) from error
 
 
 def _line(candidates: list[type[BaseModel]], document: Document, detail: ErrorDetails) -> str:
     models, loc = _follow(candidates, document.value, detail["loc"])
     place = document.place(loc)
-    name = ".".join(str(part) for part in loc)
+    name = shortened(".".join(str(part) for part in loc))
     if detail["type"] == "extra_forbidden":
         allowed = sorted({field for owner in models for field in owner.model_fields} - {"name"})
         key = str(loc[-1])
@@ -68,14 +73,26 @@ def _line(candidates: list[type[BaseModel]], document: Document, detail: ErrorDe
             tag = str(context["discriminator"]).strip("'")
             value, name = value[tag], _dotted(name, tag)
             place = document.place((*loc, tag))
-        return f"{place}: {name} is {value!r}{nearest(str(value), valid) or _one_of(valid)}"
+        repair = nearest(str(value), valid) or _one_of(valid)
+        return f"{place}: {name} is {shown_value(value)}{repair}"
     if detail["type"] == "union_tag_not_found":
         tag = str(context["discriminator"]).strip("'")
         return f"{place}: {_dotted(name, tag)!r} is missing; add it"
     if detail["type"] == "value_error":
-        return f"{place}: {name + ': ' if name else ''}{context['error']}"
-    rule = detail["msg"].removeprefix("Input should be ").removeprefix("a ")
-    return f"{place}: {name} is {value!r}; it must be {rule}"
+        rule = shortened(str(context["error"]), _MAX_RULE_CHARACTERS)
+        return f"{place}: {name + ': ' if name else ''}{rule}"
+    return f"{place}: {name or 'the document'} is {shown_value(value)}; it must {_rule(detail)}"
+
+
+def _rule(detail: ErrorDetails) -> str:
+    """``be …`` or ``have …``: what the value has to do."""
+    if detail["type"] in _RULES:
+        return f"be {_RULES[detail['type']]}"
+    message = detail["msg"].removeprefix("Input should be ")
+    if message != detail["msg"]:
+        return f"be {message}"
+    # "Tuple should have at least 1 item after validation, not 0".
+    return message.partition(" should ")[2].partition(" after validation")[0] or message
 
 
 def _dotted(name: str, field: str) -> str:

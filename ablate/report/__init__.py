@@ -1,26 +1,45 @@
 """Tables from runs: needs neither torch nor MLflow.
 
-The path: ``build`` reads the store and the published values into a ``Report``, ``render`` turns
-it into Markdown, CSV or JSON, ``write`` puts it into a file.
+The path: ``results`` reads the store, ``summary`` sets the runs beside the published values (a
+``Report``), ``tables`` turns that into tables with every word and number that is printed, and
+``writers`` print them.
 """
 
-from ablate.report.build import build
 from ablate.report.consistency import RowCheck, check_table, common_share
+from ablate.report.figures import write_figure
 from ablate.report.model import Report
-from ablate.report.published import PublishedTable, load_published, score_tables
-from ablate.report.render import SUFFIXES, Format, render, write
+from ablate.report.parameters import parameters_key, required_parameters
+from ablate.report.published import (
+    PublishedTable,
+    load_published,
+    load_scores,
+    score_tables,
+)
+from ablate.report.summary import build_report
+from ablate.report.table import Column, Table, TableCell
+from ablate.report.tables import tables_of
+from ablate.report.writers import SUFFIXES, WRITERS, render, suffix_of, write_report
 
 __all__ = [
     "SUFFIXES",
-    "Format",
+    "WRITERS",
+    "Column",
     "PublishedTable",
     "Report",
     "RowCheck",
-    "build",
+    "Table",
+    "TableCell",
+    "build_report",
     "check_table",
     "common_share",
     "load_published",
+    "load_scores",
+    "parameters_key",
     "render",
+    "required_parameters",
     "score_tables",
-    "write",
+    "suffix_of",
+    "tables_of",
+    "write_figure",
+    "write_report",
 ]

@@ -1,19 +1,19 @@
-"""The paper's sentences about its rows, and whether the runs bear them out."""
+"""The paper's sentences about its rows, and whether the runs support them."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from ablate.report.model import Claim, Pair
-from ablate.report.rows import Groups, difference
+from ablate.report.rows import TableRuns, difference
 from ablate.spec import Comparison
 
 
-def claim_of(comparison: Comparison, groups: Groups, has_published: bool) -> Claim:
+def claim_of(comparison: Comparison, table: TableRuns, has_published: bool) -> Claim:
     """One sentence with its differences of MIoU and the verdicts on it."""
-    better = groups[comparison.better]
+    better = table[comparison.better]
     pairs = [
         Pair(better=better.label, worse=worse.label, difference=difference(better, worse))
-        for worse in (groups[name] for name in comparison.worse)
+        for worse in (table[name] for name in comparison.worse)
     ]
     return Claim(
         claim=comparison.claim,
@@ -24,19 +24,19 @@ def claim_of(comparison: Comparison, groups: Groups, has_published: bool) -> Cla
 
 
 def _reproduced(pairs: Sequence[Pair]) -> str:
-    """Refuted by one interval below 0, borne out only by all intervals above 0."""
+    """Refuted by one interval below 0, supported only by all intervals above 0."""
     differences = [pair.difference for pair in pairs]
     if any(each.high is not None and each.high < 0 for each in differences):
         return "does not hold"
-    if holes := [each.hole for each in differences if each.hole]:
-        return f"cannot tell: {holes[0]}"
+    if reasons := [each.missing_reason for each in differences if each.missing_reason]:
+        return f"cannot tell: {reasons[0]}"
     if all(each.low is not None and each.low > 0 for each in differences):
         return "holds"
     return f"cannot tell at n={min(each.n for each in differences)}"
 
 
 def _published(pairs: Sequence[Pair]) -> Literal["holds", "does not hold", "not reported"]:
-    """Takes the printed numbers as they stand: the paper gives neither n nor spread."""
+    """Takes the printed numbers as they are: the paper gives neither n nor spread."""
     printed = [pair.difference.published for pair in pairs]
     if any(each is not None and each <= 0 for each in printed):
         return "does not hold"

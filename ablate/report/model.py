@@ -5,24 +5,22 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
-from ablate.report.published import Source
+from ablate.report.published import Convention, Source, StructureColumn
 from ablate.runs import Parameters
-from ablate.spec import BackboneName, Context, Frozen
+from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName
 
-Hole = Literal["not run", "running", "interrupted", "failed", "diverged"]
-
-# The columns of the paper's tables, under its convention, by metric.
-PAPER_COLUMNS = {
-    "precision": "P",
-    "recall": "REC",
-    "f1": "F1",
-    "overall_accuracy": "OA",
-    "miou": "MIoU",
-    "positive_iou": "Landslide-IoU",
-}
-# The same words for the landslide class alone (the paper's Eqs. 16-18 as printed).
-LANDSLIDE_COLUMNS = {"positive_precision": "P", "positive_recall": "REC", "positive_f1": "F1"}
-COLUMNS = PAPER_COLUMNS | LANDSLIDE_COLUMNS
+# Why a run has no number. ``changed since it was run``: its variant is not that of the other seeds
+# of its row; ``unreadable``: its files cannot be read or contradict its folder.
+MissingReason = Literal[
+    "not run",
+    "running",
+    "interrupted",
+    "failed",
+    "diverged",
+    "changed since it was run",
+    "unreadable",
+]
+NotReported = Literal["not reported"]
 
 
 class SeedState(Frozen):
@@ -30,16 +28,16 @@ class SeedState(Frozen):
 
     Attributes:
         seed: The run's seed.
-        key: The run's key.
+        key: The run's key; None if it was never planned.
         state: ``done``, or why there is no number.
-        cause: What failed; None if nothing did.
-        predicts_no_positives: Whether it predicts no landslide at all, so that the precision of that class
-            is 0/0, taken as 0; None without a result.
+        cause: What failed or cannot be read, in one line; None if nothing did.
+        predicts_no_positives: Whether it predicts the positive class nowhere, so that the
+            precision of that class is 0/0, taken as 0; None without a result.
     """
 
     seed: int
-    key: str
-    state: Literal["done"] | Hole
+    key: str | None
+    state: Literal["done"] | MissingReason
     cause: str | None
     predicts_no_positives: bool | None
 
@@ -88,11 +86,12 @@ class Difference(Frozen):
     """MIoU of one row minus that of another.
 
     Attributes:
-        n: Number of seeds that both rows have results of.
+        n: Number of seeds that both rows have results of; what is only evaluated has the same
+            result for every seed.
         mean: Over those seeds; None if there are none.
         low: Lower end of the 95 % interval of the mean; None below two seeds.
         high: Upper end of it.
-        hole: Why there is no mean.
+        missing_reason: Why there is no mean; None if there is one.
         published: The difference of the printed values; None where one is not reported.
     """
 
@@ -100,7 +99,7 @@ class Difference(Frozen):
     mean: float | None
     low: float | None
     high: float | None
-    hole: str | None
+    missing_reason: str | None
     published: float | None
 
 
@@ -110,28 +109,30 @@ class Row(Frozen):
     Attributes:
         name: The variant's name.
         label: What tables print.
-        system: What kind of model it is.
-        midlay: The MidLays in the paper's notation; None without an ATL.
-        residual: Whether the ATL has the residual connection; None without an ATL.
-        outside: Whether the ATL stands outside the blocks; None without an ATL.
+        system: What kind of model it is; None for a row that was never planned and of which no
+            more than the name is known.
+        is_trained: Whether it is trained; what is only evaluated has one result for all seeds.
+        structure: What sets it apart from other rows, by column of ``variant.columns()``.
+        is_changed: Whether the variant is declared otherwise today: the numbers are those of the
+            variant as it was run.
         seeds: The row's runs.
-        hole: Why the row has no reproduced value; None if it has.
-        published_hole: Why the row has no published value; None if it has, or if the report
-            has no published values at all.
+        missing_reason: Why the row has no reproduced value; None if it has.
+        published_missing_reason: Why the row has no published value; None if it has, or if the
+            report has no published values at all.
         scores: By metric.
         delta: MIoU minus the baseline's; None for the baseline and where there is none.
     """
 
     name: str
     label: str
-    system: Literal["sam", "cnn", "sam-zero-shot"]
-    midlay: str | None
-    residual: bool | None
-    outside: bool | None
+    system: Literal["sam", "cnn", "sam-zero-shot"] | None
+    is_trained: bool
+    structure: dict[str, Cell]
+    is_changed: bool
     seeds: tuple[SeedState, ...]
-    hole: Hole | None
-    published_hole: Literal["not reported"] | None
-    scores: dict[str, Score]
+    missing_reason: MissingReason | None
+    published_missing_reason: NotReported | None
+    scores: dict[MetricName, Score]
     delta: Difference | None
 
 
@@ -150,13 +151,13 @@ class Claim(Frozen):
         claim: The sentence.
         pairs: What it compares.
         reproduced: ``holds``, ``does not hold``, or ``cannot tell`` with the reason.
-        published: The verdict on the printed numbers as they stand; None without them.
+        published: The verdict on the printed numbers as they are; None without them.
     """
 
     claim: str
     pairs: tuple[Pair, ...]
     reproduced: str
-    published: Literal["holds", "does not hold", "not reported"] | None
+    published: Literal["holds", "does not hold"] | NotReported | None
 
 
 class Count(Frozen):
@@ -164,23 +165,23 @@ class Count(Frozen):
 
     Attributes:
         printed: In millions, as the paper prints it.
-        counted: What the model has.
-        rounds: Whether counted rounds to printed.
+        counted: What the model has; None if it was not counted.
+        rounded: The same in millions, with as many decimals as the printed one.
     """
 
     printed: str
-    counted: int
-    rounds: bool
+    counted: int | None
+    rounded: str | None
 
 
-class ReadingParameters(Frozen):
-    """What one reading of a printed row of parameters counts.
+class Interpretation(Frozen):
+    """What one interpretation of a printed row of parameters counts.
 
     Attributes:
         system: The name of the printed row.
         label: The paper's name of the model.
         variant: The variant that was counted.
-        reading: The variant's label.
+        variant_label: The variant's label.
         backbone: The SAM that it was counted on; None for a model without SAM.
         total: All parameters.
         trainable: Those that are trained.
@@ -190,7 +191,7 @@ class ReadingParameters(Frozen):
     system: str
     label: str
     variant: str
-    reading: str
+    variant_label: str
     backbone: BackboneName | None
     total: Count
     trainable: Count
@@ -198,14 +199,14 @@ class ReadingParameters(Frozen):
 
 
 class CountedParameters(Frozen):
-    """The published table of parameters, each row beside every reading of it."""
+    """The published table of parameters, each row beside every interpretation of it."""
 
     source: Source
-    readings: tuple[ReadingParameters, ...]
+    interpretations: tuple[Interpretation, ...]
 
 
 class RankAgreement(Frozen):
-    """How far the rows stand in the published order.
+    """How far the rows are in the published order.
 
     Attributes:
         metric: What orders them.
@@ -227,8 +228,8 @@ class ShareRange(Frozen):
     high: float
 
 
-class LandslideShare(Frozen):
-    """Landslide pixels among all validation pixels; percent.
+class PositiveShare(Frozen):
+    """Pixels of the positive class among all validation pixels; percent.
 
     Attributes:
         validated: By seed and row the same, since all runs share the data; None without a result.
@@ -245,7 +246,7 @@ class PublishedValues(Frozen):
 
     source: Source
     data: str
-    convention: str
+    convention: Convention
     rounding: str
 
 
@@ -277,17 +278,15 @@ class RunProvenance(Frozen):
 
 
 class ReportProvenance(Frozen):
-    """What the table was made from. All that two equal sweeps may differ in stands here.
+    """What the table was made from: all that two equal sweeps may differ in.
 
     Attributes:
-        context: Protocol, data and weights of every run.
-        engine_version: The engine's version of meaning.
+        context: Protocol, data and weights of every run, and the engine that computed them.
         runs: The runs with a result, in the order of the table.
         notes: What a reader should know before comparing rows.
     """
 
     context: Context
-    engine_version: int
     runs: tuple[RunProvenance, ...]
     notes: tuple[str, ...]
 
@@ -296,29 +295,40 @@ class Report(Frozen):
     """A sweep's table and all that belongs to it.
 
     Attributes:
+        schema_version: The form of this value.
         sweep: The sweep's name.
         title: The table's heading.
         watermark: What everything made from these runs carries; None if comparable.
         unit: Of all scores.
         baseline: The row that every delta is taken to.
         published: Where the published values come from; None if there are none.
+        structure: The columns that show what a row is, by column of ``variant.columns()``.
+        metrics: The headings of the columns of scores, by metric, in order.
         rows: In the table's order.
         rank: Agreement with the published order; None without published values.
-        positive_share: Landslide pixels of this data set and of the published one.
+        positive_share: Share of positive pixels in this data set and in the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         provenance: Where the numbers come from.
     """
 
+    schema_version: Literal[2] = 2
     sweep: str
     title: str
     watermark: str | None
     unit: Literal["percent"]
     baseline: str | None
     published: PublishedValues | None
+    structure: dict[str, StructureColumn]
+    metrics: dict[MetricName, str]
     rows: tuple[Row, ...]
     rank: RankAgreement | None
-    positive_share: LandslideShare
+    positive_share: PositiveShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     provenance: ReportProvenance
+
+    @property
+    def positive_class(self) -> str:
+        """The name of the class that is segmented."""
+        return self.provenance.context.protocol.task.positive_class

@@ -4,22 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ablate.report.model import ReportProvenance, RunProvenance
-from ablate.report.results import Finished, Reading
-from ablate.runs import SweepRecord
-from ablate.spec import ENGINE_VERSION, RunSpec
+from ablate.report.results import Finished
+from ablate.report.rows import RowRuns
+from ablate.runs import RecordedRun
+from ablate.spec import ENGINE_VERSION, Context
 
 
-def provenance_of(record: SweepRecord, readings: Sequence[Reading]) -> ReportProvenance:
+def provenance_of(context: Context, rows: Sequence[RowRuns]) -> ReportProvenance:
     """The provenance of all results, in the order of the table."""
     runs = tuple(
-        _run(reading.run, reading.finished) for reading in readings if reading.finished is not None
+        _run(run.run, row.label, run.finished) for row in rows for run in row.runs if run.finished
     )
-    return ReportProvenance(
-        context=record.context,
-        engine_version=ENGINE_VERSION,
-        runs=runs,
-        notes=_notes(runs, record.context.protocol.precision),
-    )
+    return ReportProvenance(context=context, runs=runs, notes=_notes(runs, context))
 
 
 def commit_text(run: RunProvenance) -> str:
@@ -27,12 +23,12 @@ def commit_text(run: RunProvenance) -> str:
     return run.commit or f"none known (ablate {run.ablate})"
 
 
-def _run(run: RunSpec, finished: Finished) -> RunProvenance:
+def _run(run: RecordedRun, label: str, finished: Finished) -> RunProvenance:
     result, provenance = finished.result, finished.provenance
     machine = result.machine
     return RunProvenance(
         name=run.name,
-        label=run.label,
+        label=label,
         seed=run.seed,
         key=result.key,
         epoch=result.epoch,
@@ -53,8 +49,10 @@ def _run(run: RunSpec, finished: Finished) -> RunProvenance:
     )
 
 
-def _notes(runs: Sequence[RunProvenance], precision: str) -> tuple[str, ...]:
+def _notes(runs: Sequence[RunProvenance], context: Context) -> tuple[str, ...]:
+    precision = context.protocol.precision
     notes = [
+        *_other_engine(context.engine),
         *_mixed("commits", [commit_text(run) for run in runs]),
         *_mixed("devices", [run.device_name for run in runs]),
         *_mixed("precisions", [run.precision for run in runs]),
@@ -63,8 +61,17 @@ def _notes(runs: Sequence[RunProvenance], precision: str) -> tuple[str, ...]:
     if any((run.commit or "").endswith("+changes") for run in runs):
         notes.append("Some runs were made from code with uncommitted changes.")
     if others := {run.precision for run in runs} - {precision}:
-        notes.append(f"The protocol asks for {precision}; some runs used {others.pop()}.")
+        notes.append(f"The protocol requires {precision}; some runs used {others.pop()}.")
     return tuple(notes)
+
+
+def _other_engine(engine: int) -> list[str]:
+    if engine == ENGINE_VERSION:
+        return []
+    return [
+        f"Computed by engine {engine}; the present one is {ENGINE_VERSION}: ablate run would train "
+        "these rows anew."
+    ]
 
 
 def _mixed(what: str, values: Sequence[str]) -> list[str]:

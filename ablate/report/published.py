@@ -3,11 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from ablate.errors import SpecError
-from ablate.registry import nearest, read, search_path, validated
-from ablate.spec import BackboneName, Frozen
+from ablate.registry import named_files, nearest, read, search_path, validated
+from ablate.spec import BackboneName, Frozen, MetricName
+
+# What a table means by precision, recall and F1: means over the two classes, or the scores of the
+# positive class alone.
+Convention = Literal["class-means", "positive-class"]
+# The metrics whose meaning depends on it, by convention: precision, recall, F1.
+METRICS_OF: dict[Convention, tuple[MetricName, MetricName, MetricName]] = {
+    "class-means": ("precision", "recall", "f1"),
+    "positive-class": ("positive_precision", "positive_recall", "positive_f1"),
+}
 
 
 def _is_quoted(value: Any) -> Any:
@@ -34,26 +43,29 @@ class Source(Frozen):
     caption: str
 
 
+class StructureColumn(Frozen):
+    """A column of the table that shows a property of the variant.
+
+    Attributes:
+        heading: What the paper prints over it.
+        mark: The value that is shown as a mark (all others as its absence); None: the value itself
+            is shown.
+    """
+
+    heading: str
+    mark: str | None = None
+
+
 class ScoreRow(Frozen):
-    """One printed row of scores, in percent.
+    """One printed row of scores.
 
     Attributes:
         label: The paper's name of the model.
-        precision: P.
-        recall: REC.
-        f1: F1-score.
-        overall_accuracy: OA.
-        miou: MIoU.
-        positive_iou: Landslide-IoU.
+        values: What is printed, by metric; what the paper leaves out is not there.
     """
 
     label: str
-    precision: Printed
-    recall: Printed
-    f1: Printed
-    overall_accuracy: Printed
-    miou: Printed
-    positive_iou: Printed
+    values: dict[MetricName, Printed]
 
 
 class ScoreTable(Frozen):
@@ -64,9 +76,14 @@ class ScoreTable(Frozen):
         source: Where it was printed.
         data: The data set that was scored.
         unit: Of all scores.
-        convention: ``class-means``: P and REC are means over landslide and background, F1 is
-            their harmonic mean.
+        convention: What precision, recall and F1 mean. ``class-means``: precision and recall are
+            means over the positive class and the background, F1 is their harmonic mean;
+            ``positive-class``: they are those of the positive class alone.
         rounding: How the paper rounds, in words.
+        structure: The columns that show what a row is, by column of ``variant.columns()``.
+        implied: Columns of ``variant.columns()`` that the paper leaves out because another one
+            implies them; they are not shown as long as that is so in the rows at hand.
+        metrics: The heading of each column of scores, by metric, in the paper's order.
         parameters: The published table with the parameters of the same models; None: there is
             none.
         rows: By variant or system.
@@ -76,10 +93,30 @@ class ScoreTable(Frozen):
     source: Source
     data: str
     unit: Literal["percent"]
-    convention: Literal["class-means"]
+    convention: Convention
     rounding: str
+    structure: dict[str, StructureColumn] = Field(default_factory=dict)
+    implied: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[MetricName, str] = Field(min_length=1)
     parameters: str | None = None
     rows: dict[str, ScoreRow]
+
+    @model_validator(mode="after")
+    def _columns_follow_the_convention(self) -> "ScoreTable":
+        for convention, names in METRICS_OF.items():
+            if convention != self.convention and (wrong := [n for n in names if n in self.metrics]):
+                right = ", ".join(METRICS_OF[self.convention])
+                raise ValueError(
+                    f"convention {self.convention} does not go with metrics {', '.join(wrong)}; "
+                    f"name {right}"
+                )
+        for name, row in self.rows.items():
+            if unknown := [metric for metric in row.values if metric not in self.metrics]:
+                raise ValueError(
+                    f"row {name} has values of {', '.join(unknown)}, which metrics does not name; "
+                    "add a heading"
+                )
+        return self
 
 
 class ParameterRow(Frozen):
@@ -90,7 +127,7 @@ class ParameterRow(Frozen):
         backbone: The SAM that the paper builds on; None: not a SAM.
         total: All parameters.
         trainable: Those that are trained.
-        readings: Variants that the printed name may stand for, each with the reason why its
+        interpretations: Variants that the printed name may stand for, each with the reason why its
             parameters do or do not round to the printed ones.
     """
 
@@ -98,7 +135,7 @@ class ParameterRow(Frozen):
     backbone: BackboneName | None = None
     total: Printed
     trainable: Printed
-    readings: dict[str, str] = Field(min_length=1)
+    interpretations: dict[str, str] = Field(min_length=1)
 
 
 class ParameterTable(Frozen):
@@ -122,6 +159,11 @@ class ParameterTable(Frozen):
 PublishedTable = ScoreTable | ParameterTable
 
 
+def published_names() -> list[str]:
+    """The names of all published tables that can be found, in natural order."""
+    return list(_files())
+
+
 def load_published(name: str) -> PublishedTable:
     """Reads a published table: the working folder's ``reports/published`` first, then ablate's.
 
@@ -130,10 +172,8 @@ def load_published(name: str) -> PublishedTable:
     """
     files = _files()
     if name not in files:
-        known = ", ".join(sorted(files)) or "none"
-        raise SpecError(
-            [f"no published table {name!r}{nearest(name, files) or f'; there are: {known}'}"]
-        )
+        known = ", ".join(published_names()) or "none"
+        raise SpecError([f"no published table {name!r}{nearest(name, files)}; there are: {known}"])
     document = read(files[name])
     if document.value.get("kind") == "parameters":
         return validated(ParameterTable, document)
@@ -146,16 +186,8 @@ def score_tables() -> dict[str, ScoreTable]:
     Raises:
         SpecError: If a file breaks rules.
     """
-    tables = {name: load_published(name) for name in sorted(_files())}
+    tables = {name: load_published(name) for name in published_names()}
     return {name: table for name, table in tables.items() if isinstance(table, ScoreTable)}
-
-
-def _files() -> dict[str, Path]:
-    return {
-        path.stem: path
-        for folder in reversed(search_path("reports/published"))
-        for path in sorted(folder.glob("*.yaml"))
-    }
 
 
 def load_scores(name: str) -> ScoreTable:
@@ -180,3 +212,7 @@ def load_parameters(name: str) -> ParameterTable:
     if not isinstance(table, ParameterTable):
         raise SpecError([f"published table {name!r} holds scores; name a table of parameters"])
     return table
+
+
+def _files() -> dict[str, Path]:
+    return named_files(search_path("reports/published"))

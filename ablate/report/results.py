@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ablate.errors import StoreError
-from ablate.report.model import COLUMNS, Hole
-from ablate.runs import Provenance, Result, RunFolder, State, Store, SweepRecord
-from ablate.spec import RunSpec
+from ablate.report.model import MissingReason
+from ablate.runs import Provenance, RecordedRun, Result, State, Store, SweepRecord
+from ablate.spec import METRIC_NAMES
 
-_HOLES: dict[State, Hole] = {
+_REASONS: dict[State, MissingReason] = {
     State.NEW: "not run",
     State.RUNNING: "running",
     State.INTERRUPTED: "interrupted",
@@ -26,57 +26,60 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Reading:
+class RunRecord:
     """One run as its folder shows it.
 
     Attributes:
-        run: What was asked for.
-        finished: The result; None where there is a hole.
-        hole: Why there is no result; None if there is one.
-        cause: What failed; None if nothing did.
+        run: What was started.
+        finished: The result; None where there is none.
+        missing_reason: Why there is no result; None if there is one.
+        cause: What failed or cannot be read, in one line; None if nothing did.
     """
 
-    run: RunSpec
+    run: RecordedRun
     finished: Finished | None
-    hole: Hole | None
+    missing_reason: MissingReason | None
     cause: str | None
 
 
-def read_results(record: SweepRecord, runs: Sequence[RunSpec], store: Store) -> list[Reading]:
-    """Reads every run's folder, in the order of ``runs``.
+def read_results(record: SweepRecord, store: Store) -> list[RunRecord]:
+    """Reads the folders of the latest run of every row and seed, in the order of the table.
 
-    Raises:
-        StoreError: If a run or a result is of another protocol, data set, weights or engine than
-            the record: one table would mix numbers of different meaning.
+    What cannot be read leaves its own place empty; the rest of the table stays.
     """
-    identity = record.context.identity()
-    for run in runs:
-        # Mostly it is the record's own context: no need to work out its identity again.
-        if run.context != record.context and run.context.identity() != identity:
-            raise StoreError(
-                f"run {run.key} ({run.name}, seed {run.seed}) has another protocol, data set or "
-                f"weights than the sweep {record.id}",
-                "report each of them by itself",
-            )
-    return [_read(run, store.run(run.key)) for run in runs]
+    return [_read(run, store) for run in record.current_runs()]
 
 
-def _read(run: RunSpec, folder: RunFolder) -> Reading:
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+def missing_metrics(result: Result) -> Sequence[str]:
+    """The metrics that a result should have and has not."""
+    return sorted(set(METRIC_NAMES) - result.metrics.keys())
+
+
+def _read(run: RecordedRun, store: Store) -> RunRecord:
+    try:
+        return _read_folder(run, store)
+    except (StoreError, OSError) as error:
+        return RunRecord(run, None, "unreadable", one_line(str(error)))
+
+
+def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
+    folder = store.run(run.key)
     state = folder.state()
     result = folder.result()
     if result is None:
         failure = folder.failure() if state in (State.FAILED, State.DIVERGED) else None
-        return Reading(run, None, _HOLES[state], failure.message if failure else None)
-    # Refuses a spec of another key, and the key covers protocol, data, weights and engine.
+        cause = one_line(failure.message) if failure else None
+        return RunRecord(run, None, _REASONS.get(state, "not run"), cause)
+    # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
     provenance = folder.spec_file().provenance
-    if result.key != folder.key:
-        raise StoreError(
-            f"the result in {folder.path} is of run {result.key}, not of {folder.key}",
-            "move the folder back, or remove it and run again",
-        )
-    if missing := COLUMNS.keys() - result.metrics.keys():
-        raise StoreError(
-            f"the result in {folder.path} lacks {', '.join(sorted(missing))}",
-            "remove the folder and run again",
-        )
-    return Reading(run, Finished(result, provenance), None, None)
+    repair = "remove the folder and run again"
+    if result.key != run.key:
+        raise StoreError(f"the result in {folder.path} is of run {result.key}", repair)
+    if missing := missing_metrics(result):
+        raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
+    return RunRecord(run, Finished(result, provenance), None, None)

@@ -1,119 +1,222 @@
-"""The rows of the table: scores over seeds, holes, and differences between rows."""
+"""The rows of the table: scores over seeds, missing values, and differences between rows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ablate.report.model import COLUMNS, Difference, Hole, Row, Score, SeedState
+from ablate.report.model import Difference, MissingReason, Row, Score, SeedState
 from ablate.report.published import ScoreRow, ScoreTable
-from ablate.report.results import Reading
+from ablate.report.results import RunRecord
 from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.verdicts import verdict_of
+from ablate.runs import SweepRecord
+from ablate.spec import METRIC_NAMES, BackboneName, MetricName, Variant
 
-# Of several holes in one row the first of these names it: what is under way, what went wrong,
+# Of several reasons in one row the first of these names it: what is under way, what went wrong,
 # what can go on, what was never begun.
-_PRECEDENCE: tuple[Hole, ...] = ("running", "diverged", "failed", "interrupted", "not run")
+_PRECEDENCE: tuple[MissingReason, ...] = (
+    "running",
+    "diverged",
+    "failed",
+    "unreadable",
+    "interrupted",
+    "changed since it was run",
+    "not run",
+)
 
 
 @dataclass(frozen=True)
-class Group:
+class RowRuns:
     """The runs of one row and what the paper prints for it.
 
     Attributes:
         name: The variant's name.
-        label: What tables print.
-        readings: Its runs; none for a row that is only compared with.
+        variant: The variant as it was run, or as it is declared today if it never was; None for a
+            row of which no more than the name is known.
+        is_changed: Whether it is declared otherwise today.
+        runs: Its runs, by seed.
+        unplanned: The seeds that other rows were started with, and this one was not.
         printed: The paper's row.
     """
 
     name: str
-    label: str
-    readings: tuple[Reading, ...]
+    variant: Variant | None
+    is_changed: bool
+    runs: tuple[RunRecord, ...]
+    unplanned: tuple[int, ...]
     printed: ScoreRow | None
 
     @property
-    def hole(self) -> Hole | None:
-        """Why the row has no number at all."""
-        if any(reading.finished for reading in self.readings):
-            return None
-        holes = {reading.hole for reading in self.readings}
-        return next((hole for hole in _PRECEDENCE if hole in holes), "not run")
+    def label(self) -> str:
+        """What tables print."""
+        return (self.variant.label if self.variant else None) or self.name
 
-    def percent(self, metric: str) -> dict[int, float]:
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is trained; what is only evaluated has one result for all seeds."""
+        return self.variant is None or self.variant.is_trained
+
+    @property
+    def missing_reason(self) -> MissingReason | None:
+        """Why the row has no number at all; None if it has one."""
+        if any(run.finished for run in self.runs):
+            return None
+        reasons = {run.missing_reason for run in self.runs}
+        return next((reason for reason in _PRECEDENCE if reason in reasons), "not run")
+
+    def percent(self, metric: MetricName) -> dict[int, float]:
         """A metric by seed, of the runs that have a result."""
         return {
-            reading.run.seed: 100 * reading.finished.result.metrics[metric]
-            for reading in self.readings
-            if reading.finished
+            run.run.seed: 100 * run.finished.result.metrics[metric]
+            for run in self.runs
+            if run.finished
         }
 
 
-class Groups:
-    """The rows' runs by variant, in the order of the rows.
+class TableRuns:
+    """The rows by variant, in the order of the table.
 
     Args:
-        readings: All runs of the table.
+        record: The start of the sweep.
+        runs: What the store says of its runs.
         published: The paper's table.
+        today: The sweep's rows as they are declared now.
     """
 
-    def __init__(self, readings: Sequence[Reading], published: ScoreTable | None) -> None:
-        """Sorts the readings into rows."""
+    def __init__(
+        self,
+        record: SweepRecord,
+        runs: Sequence[RunRecord],
+        published: ScoreTable | None,
+        today: Mapping[str, Variant],
+    ) -> None:
+        """Sorts the runs into rows; a row that was never planned has none."""
         self._printed: Mapping[str, ScoreRow] = published.rows if published else {}
-        rows: dict[str, list[Reading]] = {}
-        for reading in readings:
-            rows.setdefault(reading.run.name, []).append(reading)
+        by_name: dict[str, list[RunRecord]] = {
+            name: [] for name in (*record.sweep.variants, *today)
+        }
+        for run in runs:
+            by_name.setdefault(run.run.name, []).append(run)
+        backbone = record.context.protocol.backbone
         self.rows = {
-            name: Group(name, row[0].run.label, tuple(row), self._printed.get(name))
-            for name, row in rows.items()
+            name: self._row(name, own, today.get(name), backbone, record.seeds)
+            for name, own in by_name.items()
         }
 
-    def __getitem__(self, name: str) -> Group:
+    def __getitem__(self, name: str) -> RowRuns:
         """The row of a variant; an empty one where the table has none."""
-        return self.rows.get(name) or Group(name, name, (), self._printed.get(name))
+        return self.rows.get(name) or RowRuns(name, None, False, (), (), self._printed.get(name))
+
+    def _row(
+        self,
+        name: str,
+        runs: Sequence[RunRecord],
+        today: Variant | None,
+        backbone: BackboneName,
+        seeds: Iterable[int],
+    ) -> RowRuns:
+        variant = _variant_of(runs, today, backbone)
+        identity = variant.identity(backbone) if variant else None
+        kept = [
+            run
+            if run.run.variant.identity(backbone) == identity
+            else replace(run, finished=None, missing_reason="changed since it was run", cause=None)
+            for run in sorted(runs, key=lambda run: run.run.seed)
+        ]
+        is_trained = variant is None or variant.is_trained
+        if not is_trained:
+            # One result for all seeds, whichever of them it was started with.
+            kept = sorted(kept, key=lambda run: run.finished is None)[:1]
+        planned = {run.run.seed for run in kept}
+        return RowRuns(
+            name=name,
+            variant=variant,
+            is_changed=bool(runs and today and today.identity(backbone) != identity),
+            runs=tuple(kept),
+            unplanned=tuple(seed for seed in seeds if seed not in planned)
+            if is_trained or not kept
+            else (),
+            printed=self._printed.get(name),
+        )
 
 
-def row_of(group: Group, baseline: Group | None, has_published: bool, is_comparable: bool) -> Row:
+def row_of(row: RowRuns, baseline: RowRuns | None, has_published: bool, is_comparable: bool) -> Row:
     """One row of the table; only comparable ones have verdicts."""
-    variant = group.readings[0].run.variant
-    columns = variant.columns()
-    placement = columns.get("placement")
     return Row(
-        name=group.name,
-        label=group.label,
-        system=variant.system,
-        midlay=columns.get("midlays"),
-        residual=columns.get("residual"),
-        outside=None if placement is None else placement == "outside",
-        seeds=tuple(
-            SeedState(
-                seed=reading.run.seed,
-                key=reading.run.key,
-                state=reading.hole or "done",
-                cause=reading.cause,
-                predicts_no_positives=_is_blank(reading),
-            )
-            for reading in group.readings
-        ),
-        hole=group.hole,
-        published_hole="not reported" if has_published and group.printed is None else None,
-        scores={metric: _score(group, metric, is_comparable) for metric in COLUMNS},
-        delta=difference(group, baseline) if baseline and baseline.name != group.name else None,
+        name=row.name,
+        label=row.label,
+        system=row.variant.system if row.variant else None,
+        is_trained=row.is_trained,
+        structure=row.variant.columns() if row.variant else {},
+        is_changed=row.is_changed,
+        seeds=_seed_states(row),
+        missing_reason=row.missing_reason,
+        published_missing_reason="not reported" if has_published and row.printed is None else None,
+        scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
+        delta=difference(row, baseline) if baseline and baseline.name != row.name else None,
     )
 
 
-def _is_blank(reading: Reading) -> bool | None:
-    if reading.finished is None:
+def difference(of: RowRuns, to: RowRuns) -> Difference:
+    """MIoU of one row minus that of another, paired by seed."""
+    paired = _paired(of, to)
+    low, high = interval_of(paired) or (None, None)
+    ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
+    return Difference(
+        n=len(paired),
+        mean=mean_of(paired),
+        low=low,
+        high=high,
+        missing_reason=None if paired else _reason_of(of, to),
+        # In decimals: 88.1 - 73.3 is to be 14.8.
+        published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
+    )
+
+
+def _variant_of(
+    runs: Sequence[RunRecord], today: Variant | None, backbone: BackboneName
+) -> Variant | None:
+    """The variant that the row shows: today's if it was run, else the latest that was."""
+    if not runs:
+        return today
+    variants = [run.run.variant for run in runs]
+    if today is not None:
+        for variant in variants:
+            if variant.identity(backbone) == today.identity(backbone):
+                return variant
+    return variants[-1]
+
+
+def _seed_states(row: RowRuns) -> tuple[SeedState, ...]:
+    states = [
+        SeedState(
+            seed=run.run.seed,
+            key=run.run.key,
+            state=run.missing_reason or "done",
+            cause=run.cause,
+            predicts_no_positives=_predicts_no_positives(run),
+        )
+        for run in row.runs
+    ]
+    states += [
+        SeedState(seed=seed, key=None, state="not run", cause=None, predicts_no_positives=None)
+        for seed in row.unplanned
+    ]
+    return tuple(sorted(states, key=lambda state: state.seed))
+
+
+def _predicts_no_positives(run: RunRecord) -> bool | None:
+    if run.finished is None:
         return None
-    pixels = reading.finished.result.confusion
+    pixels = run.finished.result.confusion
     return pixels["tp"] + pixels["fp"] == 0
 
 
-def _score(group: Group, metric: str, is_comparable: bool) -> Score:
-    per_seed = group.percent(metric)
+def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:
+    per_seed = row.percent(metric)
     values = list(per_seed.values())
     mean = mean_of(values)
-    # The paper has no columns for the landslide class alone.
-    printed: str | None = getattr(group.printed, metric, None)
+    printed = row.printed.values.get(metric) if row.printed else None
     published = None if printed is None else float(printed)
     return Score(
         n=len(values),
@@ -127,26 +230,18 @@ def _score(group: Group, metric: str, is_comparable: bool) -> Score:
     )
 
 
-def difference(of: Group, to: Group) -> Difference:
-    """MIoU of one row minus that of another, paired by seed."""
+def _paired(of: RowRuns, to: RowRuns) -> list[float]:
+    """The differences of MIoU, by seed; what is only evaluated is paired with every seed."""
     first, second = of.percent("miou"), to.percent("miou")
-    paired = [first[seed] - second[seed] for seed in first if seed in second]
-    low, high = interval_of(paired) or (None, None)
-    return Difference(
-        n=len(paired),
-        mean=mean_of(paired),
-        low=low,
-        high=high,
-        hole=None if paired else _hole_between(of, to),
-        # In decimals: 88.1 - 73.3 is to be 14.8.
-        published=float(Decimal(of.printed.miou) - Decimal(to.printed.miou))
-        if of.printed and to.printed
-        else None,
-    )
+    if not of.is_trained and to.is_trained:
+        first = {seed: value for value in first.values() for seed in second}
+    if not to.is_trained:
+        second = {seed: value for value in second.values() for seed in first}
+    return [first[seed] - second[seed] for seed in first if seed in second]
 
 
-def _hole_between(*groups: Group) -> str:
-    for group in groups:
-        if group.hole:
-            return f"{group.label} {group.hole}"
+def _reason_of(*rows: RowRuns) -> str:
+    for row in rows:
+        if row.missing_reason:
+            return f"{row.label} {row.missing_reason}"
     return "no seed in common"

@@ -1,4 +1,4 @@
-"""Means over seeds, and what differences between rows can bear."""
+"""Means over seeds, what differences between rows can bear, and how far two orders agree."""
 
 import math
 import statistics
@@ -34,3 +34,18 @@ def quantile_of(n: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+
+
+def tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Kendall's τ-b (Kendall 1945), which corrects for ties.
+
+    Returns:
+        -1 to 1; None if one side has no two different values, so no order.
+    """
+    # scipy would warn of less than two values, and loading it takes half a second.
+    if len(set(first)) < 2 or len(set(second)) < 2:
+        return None
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau(first, second).statistic)
+    return None if math.isnan(tau) else tau

@@ -1,11 +1,10 @@
 """Whether a published value was reproduced, and whether the order of the rows was."""
 
-import itertools
 import math
 from collections.abc import Sequence
 
 from ablate.report.model import RankAgreement, Row, Verdict
-from ablate.report.statistics import mean_of, quantile_of, sd_of
+from ablate.report.statistics import mean_of, quantile_of, sd_of, tau_b
 
 # Percentage points. One training shows no spread of its own; all but one of the gaps between
 # neighbouring MIoUs of the paper's Table IV are wider than this.
@@ -42,24 +41,7 @@ def rank_agreement(rows: Sequence[Row]) -> RankAgreement:
     ]
     return RankAgreement(
         metric="miou",
-        tau_b=tau_b([ours for ours, _ in both], [theirs for _, theirs in both]),
+        tau_b=tau_b([mean for mean, _ in both], [published for _, published in both]),
         rows=len(both),
         pairs=math.comb(len(both), 2),
     )
-
-
-def tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Kendall's τ-b (Kendall 1945), which corrects for ties.
-
-    Returns:
-        -1 to 1; None if one side has no two different values, so no order.
-    """
-    balance = first_ordered = second_ordered = 0
-    for (a, b), (c, d) in itertools.combinations(zip(first, second, strict=True), 2):
-        one, other = (a > c) - (a < c), (b > d) - (b < d)
-        balance += one * other
-        first_ordered += abs(one)
-        second_ordered += abs(other)
-    if not first_ordered or not second_ordered:
-        return None
-    return balance / math.sqrt(first_ordered * second_ordered)

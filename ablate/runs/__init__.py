@@ -1,4 +1,4 @@
-"""The run ledger: folders and files that outlive every process. Imports no torch."""
+"""The store: folders and files that outlive every process. Imports no torch."""
 
 from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
@@ -9,6 +9,7 @@ from ablate.runs.formats import (
     Parameters,
     Progress,
     Provenance,
+    RecordedRun,
     Result,
     SpecFile,
     State,
@@ -24,6 +25,7 @@ __all__ = [
     "Parameters",
     "Progress",
     "Provenance",
+    "RecordedRun",
     "Result",
     "RunFolder",
     "SpecFile",

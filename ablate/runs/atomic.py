@@ -1,25 +1,54 @@
 """Writing files so that a kill leaves the old content or the new, never a half."""
 
+import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+# Some network file systems cannot force a folder to the disk.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
-def _temporary(path: Path, content: bytes) -> Path:
-    """Writes ``content`` to a new file beside ``path`` and forces it to the disk."""
+
+@contextmanager
+def _temporary(path: Path, content: bytes) -> Iterator[Path]:
+    """Writes ``content`` to a new file beside ``path`` and forces it to the disk.
+
+    Yields:
+        The new file; it is removed at the end if it is still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are closed to the group, a store may be shared.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with temporary.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
+    # Not tempfile: its files are closed to the group, and a store may be shared. The name is
+    # independent of the target's, which may be as long as the file system allows.
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(path: Path) -> None:
+    """Forces the names in a folder to the disk: a rename alone may be lost with the power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Puts ``content`` in place of whatever ``path`` holds."""
-    _temporary(path, content).replace(path)
+    """Puts ``content`` in place of whatever file ``path`` is."""
+    with _temporary(path, content) as temporary:
+        temporary.replace(path)
+        _sync_folder(path.parent)
 
 
 def publish(path: Path, content: bytes) -> bool:
@@ -28,13 +57,12 @@ def publish(path: Path, content: bytes) -> bool:
     Returns:
         False where the file existed already; it is left as it was.
     """
-    temporary = _temporary(path, content)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink()
+    with _temporary(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        _sync_folder(path.parent)
     return True
 
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
-from ablate.runs import atomic
+from ablate.runs import atomic, documents
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
-from ablate.spec import RunSpec
+from ablate.spec import ENGINE_VERSION, RunSpec
 
-# A display that looks whether a run is claimed holds the lock for microseconds.
+# A display that checks whether a run is claimed holds the lock for microseconds.
 _CLAIM_PATIENCE_S = 1.0
 _CHECKPOINTS_KEPT = 2
 
@@ -56,34 +56,35 @@ class RunFolder:
         """Reads ``spec.json``.
 
         Raises:
-            StoreError: If it is missing, unreadable, or not the spec of this key.
+            StoreError: If it is missing, unreadable, or not the spec of this key. The key of a run
+                of an older engine cannot be computed any more; its folder's name is trusted.
         """
+        repair = "remove the run's folder and run again"
         try:
-            spec = SpecFile.model_validate_json(self._spec_path.read_bytes())
-        except (OSError, ValueError) as error:
+            spec = documents.read(SpecFile, self._spec_path, repair)
+        except FileNotFoundError as error:
+            raise StoreError(f"{self._spec_path} is missing", repair) from error
+        computed = spec.run.key if spec.run.context.engine == ENGINE_VERSION else spec.key
+        if not spec.key == self.key == computed:
+            wrong = spec.key if spec.key != self.key else computed
             raise StoreError(
-                f"{self._spec_path} cannot be read: {error}",
-                "remove the run's folder and run again",
-            ) from error
-        if not spec.key == self.key == spec.run.key:
-            raise StoreError(
-                f"{self._spec_path} is of run {spec.run.key}, not of {self.key}",
+                f"{self._spec_path} is of run {wrong}, not of {self.key}",
                 "move the folder back, or remove it",
             )
         return spec
 
     def spec(self) -> RunSpec:
-        """The run that this folder is for."""
+        """The run of this folder."""
         return self.spec_file().run
 
     # Who works on it ----------------------------------------------------------------------
 
     @contextmanager
     def claim(self) -> Iterator[bool]:
-        """Holds the run for this process; the operating system lets go of it with the process.
+        """Holds the run for this process; the operating system ends the claim with the process.
 
         Yields:
-            Whether the claim was got; False: another process works on this run.
+            Whether this process has the claim; False: another process works on this run.
         """
         lock = FileLock(self._claim_path)
         try:
@@ -109,11 +110,11 @@ class RunFolder:
         return False
 
     def is_untouched(self) -> bool:
-        """Whether nobody has worked on this run yet: the cheapest look at a new one."""
+        """Whether no process has worked on this run yet; cheaper than ``state``."""
         return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
 
     def state(self) -> State:
-        """What the files say of the run."""
+        """The state that the files show."""
         if self._result_path.exists():
             return State.DONE
         if self.is_claimed():
@@ -131,26 +132,44 @@ class RunFolder:
         atomic.append_line(self._events_path, event.model_dump_json())
 
     def events(self) -> list[Event]:
-        """All whole lines, in order; a line that a kill cut short is left out."""
-        if not self._events_path.exists():
+        """All whole lines, in order; a line that a kill cut short is left out.
+
+        Raises:
+            StoreError: If a whole line cannot be read.
+        """
+        try:
+            lines = self._events_path.read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
             return []
-        lines = self._events_path.read_bytes().split(b"\n")[:-1]
-        return [Event.model_validate_json(line) for line in lines]
+        except OSError as error:
+            raise StoreError(
+                f"{self._events_path} cannot be read: {error.strerror}", "check its permissions"
+            ) from error
+        return [self._event(number, line) for number, line in enumerate(lines, start=1)]
+
+    def _event(self, number: int, line: bytes) -> Event:
+        where = f"line {number} of {self._events_path}"
+        repair = "remove the run's folder and run again"
+        return documents.parse(Event, documents.decode(line, where, repair), where, repair)
 
     def cut_events(self, last_epoch: int) -> None:
-        """Forgets what came after ``last_epoch``: a resumed run tells it again."""
+        """Removes what came after ``last_epoch``, which a resumed run repeats.
+
+        Raises:
+            StoreError: If a whole line cannot be read.
+        """
         kept = [event for event in self.events() if event.epoch <= last_epoch]
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
         atomic.replace(self._events_path, lines.encode())
 
     def write_progress(self, progress: Progress) -> None:
-        """Says how far the run is; not forced to the disk, since only displays read it."""
+        """Writes how far the run is; not forced to the disk, since only displays read it."""
         temporary = self._progress_path.with_suffix(".tmp")
         temporary.write_text(progress.model_dump_json(), encoding="utf-8")
         temporary.replace(self._progress_path)
 
     def progress(self) -> Progress | None:
-        """How far the run is, where a worker has said so.
+        """How far the run is; None where no worker has written it.
 
         Raises:
             StoreError: If it cannot be read.
@@ -194,7 +213,7 @@ class RunFolder:
     # The end ------------------------------------------------------------------------------
 
     def publish_result(self, result: Result) -> None:
-        """Makes the run done; a result that is there already stands."""
+        """Makes the run done; an existing result is kept."""
         atomic.publish(self._result_path, (result.model_dump_json(indent=2) + "\n").encode())
         self._failure_path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
@@ -209,7 +228,7 @@ class RunFolder:
         return _read(Result, self._result_path)
 
     def write_failure(self, failure: Failure) -> None:
-        """Says why the run could not go on."""
+        """Writes why the run could not go on."""
         atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
 
     def failure(self) -> Failure | None:
@@ -221,17 +240,13 @@ class RunFolder:
         return _read(Failure, self._failure_path)
 
     def clear_failure(self) -> None:
-        """A new attempt begins."""
+        """Removes the failure: a new attempt begins."""
         self._failure_path.unlink(missing_ok=True)
 
 
 def _read(model: type[_File], path: Path) -> _File | None:
     """The file's content; None where there is no file (any more)."""
     try:
-        return model.model_validate_json(path.read_bytes())
+        return documents.read(model, path, "remove the file and run again")
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise StoreError(
-            f"{path} cannot be read: {error}", "remove the file and run again"
-        ) from error

@@ -3,11 +3,14 @@
 from enum import StrEnum
 from typing import Literal
 
-from ablate.spec import Context, Frozen, RunSpec
+from ablate.spec import Context, Frozen, RunSpec, Sweep, Variant
+
+# Raised by one whenever a file changes its form; ``upgrade`` then gets a step.
+SCHEMA_VERSION = 2
 
 
 class State(StrEnum):
-    """What a run's folder says of the run."""
+    """The state of a run, as its folder shows it."""
 
     NEW = "new"
     RUNNING = "running"
@@ -17,11 +20,21 @@ class State(StrEnum):
     DONE = "done"
 
 
+class Document(Frozen):
+    """Base of every JSON file of a store, and of every line of ``events.jsonl``.
+
+    Attributes:
+        schema_version: The form that it is written in; see ``SCHEMA_VERSION``.
+    """
+
+    schema_version: Literal[2] = 2
+
+
 class Provenance(Frozen):
     """Where a run comes from; not part of its key.
 
     Attributes:
-        created: When the folder was made.
+        created: When the folder was created.
         ablate: Version of ablate.
         commit: Git commit of the code, with ``+changes`` where the tree was dirty; None outside
             a checkout.
@@ -36,15 +49,15 @@ class Provenance(Frozen):
     packages: dict[str, str]
 
 
-class SpecFile(Frozen):
-    """``spec.json``: immutable."""
+class SpecFile(Document):
+    """``spec.json``: what a run is; immutable."""
 
     key: str
     run: RunSpec
     provenance: Provenance
 
 
-class Event(Frozen):
+class Event(Document):
     """A line of ``events.jsonl``: the end of an epoch.
 
     Attributes:
@@ -60,7 +73,7 @@ class Event(Frozen):
     metrics: dict[str, float]
 
 
-class Progress(Frozen):
+class Progress(Document):
     """``progress.json``: how far a run is right now; for displays only."""
 
     epoch: int
@@ -105,7 +118,7 @@ class Machine(Frozen):
     torch: str
 
 
-class Result(Frozen):
+class Result(Document):
     """``result.json``: its existence is the only meaning of "done".
 
     Attributes:
@@ -117,8 +130,8 @@ class Result(Frozen):
         confusion: Pooled validation pixels: tp, fp, fn, tn.
         parameters: Counted on the trained model.
         weights_sha256: Of ``weights.safetensors``.
-        machine: Where it was computed.
-        finished: When.
+        machine: What it was computed on.
+        finished: When it was published.
         train_s: Seconds spent in training and validation, over all resumptions.
     """
 
@@ -135,15 +148,15 @@ class Result(Frozen):
     train_s: float
 
 
-class Failure(Frozen):
+class Failure(Document):
     """``failure.json``: why a run could not go on.
 
     Attributes:
         kind: ``diverged``: the loss is not finite; ``error``: an exception; ``died``: the
-            worker's process ended without a word.
+            worker's process ended without a result or an error.
         message: One line.
         detail: The traceback, or empty.
-        time: When.
+        time: When it was written.
     """
 
     kind: Literal["error", "diverged", "died"]
@@ -152,30 +165,63 @@ class Failure(Frozen):
     time: float
 
 
-class SweepRecord(Frozen):
+class RecordedRun(Frozen):
+    """A run of a recorded sweep.
+
+    Attributes:
+        key: The name of its folder; computed by the engine that the record names.
+        name: The variant's name.
+        variant: The variant as it was when the sweep was started.
+        seed: The seed.
+    """
+
+    key: str
+    name: str
+    variant: Variant
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """The name that tables print."""
+        return self.variant.label or self.name
+
+
+class SweepRecord(Document):
     """``sweeps/ID.json``: a sweep was started in this store under this context.
 
     Attributes:
-        sweep: The sweep's name.
-        context: Protocol, data and weights of all its runs.
-        seeds: All seeds ever asked for, sorted.
-        runs: Keys of all runs ever asked for, in the order of the rows.
+        sweep: The sweep as it was when it was last started.
+        context: Protocol, data and weights of all its runs, and the engine's version.
+        runs: All runs that were ever planned, in the order of the table; where a row and a seed
+            have several, because the row has changed between two starts, the latest comes last.
+        seeds: All seeds that were ever planned, sorted.
         updated: When it was last started.
     """
 
-    sweep: str
+    sweep: Sweep
     context: Context
+    runs: tuple[RecordedRun, ...]
     seeds: tuple[int, ...]
-    runs: tuple[str, ...]
     updated: float
 
     @property
     def id(self) -> str:
         """The name that tells this record from all others of its store."""
-        return f"{self.sweep}-{self.context.id}"
+        return f"{self.sweep.name}-{self.context.id}"
+
+    def run_spec(self, run: RecordedRun) -> RunSpec:
+        """One of its runs, in full.
+
+        The spec's own key is ``run.key`` for runs of the present engine only.
+        """
+        return RunSpec(name=run.name, variant=run.variant, context=self.context, seed=run.seed)
+
+    def current_runs(self) -> list[RecordedRun]:
+        """The latest run of each row and seed, in the order of the table."""
+        return list({(run.name, run.seed): run for run in self.runs}.values())
 
 
-class Source(Frozen):
+class Source(Document):
     """``sources/DIGEST.json``: where data or weights of this digest were last seen."""
 
     path: str

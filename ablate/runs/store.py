@@ -1,19 +1,27 @@
-"""The store: the folder that holds the runs, the sweeps' records and everything derived."""
+"""The store: the folder that holds the runs, the sweeps' records and all that is derived from them."""
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from ablate.errors import StoreError
-from ablate.runs import atomic
+from ablate.runs import atomic, documents
 from ablate.runs.folder import RunFolder
-from ablate.runs.formats import Source, SpecFile, SweepRecord
-from ablate.spec import Context, RunSpec
+from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
+from ablate.spec import Context, RunSpec, Sweep
 
-# A file system's journal takes what waits for the disk at the same time in one go: with eight
+# A file system's journal writes what waits for the disk at the same time in one go: with eight
 # writers a folder costs a tenth of what it costs with one, and more do not help.
 _WRITERS = 8
+
+# What else lies in these folders (notes, .DS_Store, copies) is not ablate's.
+_RUN_NAME = re.compile("[0-9a-f]{16}")
+_RECORD_NAME = re.compile(r"[^.].*-[0-9a-f]{8}\.json")
 
 
 class Store:
@@ -48,8 +56,9 @@ class Store:
         return RunFolder(self._runs_path / key)
 
     def runs(self) -> list[RunFolder]:
-        """Every run that was ever begun, by key."""
-        return [RunFolder(path.parent) for path in sorted(self._runs_path.glob("*/spec.json"))]
+        """Every run that was ever planned, by key; what else lies there is passed over."""
+        paths = sorted(self._runs_path.glob("*/spec.json"))
+        return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
 
     def create_runs(self, specs: Sequence[SpecFile]) -> None:
         """Creates the folders of these runs, those that are not there yet."""
@@ -59,39 +68,76 @@ class Store:
 
     # Sweeps -------------------------------------------------------------------------------
 
-    def record_sweep(self, sweep: str, context: Context, runs: Sequence[RunSpec]) -> SweepRecord:
-        """Remembers that a sweep was started, with the seeds and runs of earlier starts."""
+    def record_sweep(self, sweep: Sweep, context: Context, runs: Sequence[RunSpec]) -> SweepRecord:
+        """Remembers that a sweep was started, with the runs of earlier starts.
+
+        Args:
+            sweep: The sweep as it is started now.
+            context: What its runs share.
+            runs: The runs of this start, in the order of the table.
+
+        Returns:
+            The record as it is now.
+
+        Raises:
+            StoreError: If the record of an earlier start cannot be read.
+        """
+        planned = [
+            RecordedRun(key=run.key, name=run.name, variant=run.variant, seed=run.seed)
+            for run in runs
+        ]
         record = SweepRecord(
             sweep=sweep,
             context=context,
+            runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
-            runs=tuple(dict.fromkeys(run.key for run in runs)),
             updated=time.time(),
         )
         path = self._sweeps_path / f"{record.id}.json"
-        if path.exists():
-            known = self._read_record(path)
-            record = record.model_copy(
-                update={
-                    "seeds": tuple(sorted({*known.seeds, *record.seeds})),
-                    "runs": tuple(dict.fromkeys((*known.runs, *record.runs))),
-                }
-            )
-        atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of two starts at once, the second reads what the first has written.
+        with FileLock(path.with_name(".lock")):
+            if path.exists() and (earlier := self._read_record(path)):
+                record = _merged(earlier, record)
+            atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 
-    def sweep_records(self, sweep: str | None = None) -> list[SweepRecord]:
-        """Every start of this sweep (of all sweeps), the latest first."""
-        records = [self._read_record(path) for path in self._sweeps_path.glob("*.json")]
-        chosen = [record for record in records if sweep in (None, record.sweep)]
+    def sweep_records(self, name: str | None = None) -> list[SweepRecord]:
+        """Every record of the sweep of this name (of all sweeps), the latest first.
+
+        What else lies in the folder is passed over.
+
+        Raises:
+            StoreError: If a record cannot be read.
+        """
+        paths = [
+            path
+            for path in sorted(self._sweeps_path.glob("*.json"))
+            if _RECORD_NAME.fullmatch(path.name) and path.is_file()
+        ]
+        records = [record for path in paths if (record := self._read_record(path))]
+        chosen = [record for record in records if name in (None, record.sweep.name)]
         return sorted(chosen, key=lambda record: record.updated, reverse=True)
 
-    @staticmethod
-    def _read_record(path: Path) -> SweepRecord:
-        try:
-            return SweepRecord.model_validate_json(path.read_bytes())
-        except ValueError as error:
-            raise StoreError(f"{path} cannot be read: {error}", "remove the file") from error
+    def _read_record(self, path: Path) -> SweepRecord | None:
+        """The record in a file; None for one of schema 1 all of whose runs were removed."""
+        repair = "remove the file"
+        document = documents.load(path, repair)
+        keys = document.get("runs")
+        if documents.schema_version(document) == 1 and keys and isinstance(keys, list):
+            document["runs"] = self._recorded_runs(keys)
+            if not document["runs"]:
+                return None
+        return documents.parse(SweepRecord, document, str(path), repair)
+
+    def _recorded_runs(self, keys: Iterable[object]) -> list[dict[str, Any]]:
+        """The runs that these folders describe, as far as they are there."""
+        folders = [self.run(str(key)) for key in keys]
+        specs = [folder.spec_file() for folder in folders if folder.path.is_dir()]
+        return [
+            {"key": spec.key} | spec.run.model_dump(mode="json", exclude={"context"})
+            for spec in specs
+        ]
 
     # Sources ------------------------------------------------------------------------------
 
@@ -104,12 +150,41 @@ class Store:
         """Where data or weights of this digest lie.
 
         Raises:
-            StoreError: If this store has never seen them.
+            StoreError: If this store has never seen them, or its note cannot be read.
         """
         path = self._sources_path / f"{digest}.json"
-        if not path.exists():
+        repair = "start the run with `ablate run`, which notes it"
+        try:
+            return Path(documents.read(Source, path, repair).path)
+        except FileNotFoundError as error:
             raise StoreError(
-                f"the store {self.root} does not know where {digest[:12]}… lies",
-                "start the run with `ablate run`, which notes it",
-            )
-        return Path(Source.model_validate_json(path.read_bytes()).path)
+                f"the store {self.root} does not know where {digest[:12]}… lies", repair
+            ) from error
+
+
+def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
+    """The latest start with what only earlier ones had."""
+    names = _ordered(latest.sweep.variants, [run.name for run in latest.runs])
+    names = _ordered([run.name for run in earlier.runs], names)
+    places = {name: place for place, name in enumerate(names)}
+    # Without the seed: what is only evaluated has one run for all seeds.
+    again = {(run.key, run.name) for run in latest.runs}
+    older = [run for run in earlier.runs if (run.key, run.name) not in again]
+    # A stable sort: where a row and a seed have several runs, the latest stays the last.
+    runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.seed))
+    seeds = sorted({*earlier.seeds, *latest.seeds})
+    return latest.model_copy(update={"runs": tuple(runs), "seeds": tuple(seeds)})
+
+
+def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:
+    """All names, in the order of ``decisive`` as far as it has them.
+
+    Others follow the name that precedes them in ``known``.
+    """
+    order = list(dict.fromkeys(decisive))
+    previous = -1
+    for name in dict.fromkeys(known):
+        if name not in order:
+            order.insert(previous + 1, name)
+        previous = order.index(name)
+    return order

@@ -3,10 +3,7 @@
 from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
 from ablate.spec.canonical import canonical_json, digest_of
-from ablate.spec.cnn_parts import encoder_layers, head_layers
-from ablate.spec.counting import ParameterCount, count_cnn_parameters, count_parameters
 from ablate.spec.frozen import Frozen
-from ablate.spec.layer import Layer, parameters_of
 from ablate.spec.protocol import (
     BijieData,
     ColorJitter,
@@ -38,8 +35,6 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
-from ablate.spec.sam_parts import sam_layers
-from ablate.spec.structure import layers, shared_layers, site_count
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.variant import (
@@ -82,12 +77,10 @@ __all__ = [
     "HoldoutSplit",
     "InteriorPoints",
     "Landslide4SenseData",
-    "Layer",
     "Loss",
     "MetricName",
     "MidLay",
     "NoAdapter",
-    "ParameterCount",
     "Prompts",
     "Protocol",
     "PublishedSplit",
@@ -103,15 +96,6 @@ __all__ = [
     "WeightsIdentity",
     "ZeroShotVariant",
     "canonical_json",
-    "count_cnn_parameters",
-    "count_parameters",
     "digest_of",
-    "encoder_layers",
-    "head_layers",
-    "layers",
-    "parameters_of",
     "random_resnet",
-    "sam_layers",
-    "shared_layers",
-    "site_count",
 ]

@@ -12,6 +12,12 @@ from pydantic import Field, field_validator, model_validator
 from ablate.spec.frozen import Frozen
 
 MidLay = Literal["m", "c"]
+# Wider than any encoder by far; absurd values are refused before memory runs out.
+MAX_WIDTH = 65_536
+# The side of the largest map: 4096 px in patches of 16.
+MAX_KERNEL_SIZE = 255
+MAX_MIDLAYS = 32
+
 # What a table shows of one property; None: the row has no such property.
 Cell = str | bool | int | float | None
 
@@ -34,6 +40,7 @@ class AtlAdapter(Frozen):
     Θ(X) = L_up(MidLays(L_down(X))); Ω(X) = Θ(X) + X with the residual connection.
 
     Attributes:
+        kind: The discriminator.
         midlays: The layers between the two projections, in order: ``m`` is Linear + GELU,
             ``c`` is convolution + LayerNorm + GELU (Fig. 2).
         placement: ``outside``: before each transformer block (Eqs. 6, 7, 14);
@@ -49,11 +56,11 @@ class AtlAdapter(Frozen):
     """
 
     kind: Literal["atl"]
-    midlays: tuple[MidLay, ...] = Field(min_length=1)
+    midlays: tuple[MidLay, ...] = Field(min_length=1, max_length=MAX_MIDLAYS)
     placement: Literal["outside", "inside"]
     residual: bool
-    width: int = Field(ge=1)
-    kernel_size: int = Field(default=3, ge=1)
+    width: int = Field(ge=1, le=MAX_WIDTH)
+    kernel_size: int = Field(default=3, ge=1, le=MAX_KERNEL_SIZE)
     up_init: Literal["zero", "default"] | None = None
     sites: Literal["all", "between"] = "all"
 
@@ -121,6 +128,7 @@ class AtlReleasedAdapter(Frozen):
     shared by all blocks.
 
     Attributes:
+        kind: The discriminator.
         midlays: The layers of each block's own: ``m`` or ``m m`` (Linear + GELU each), or
             ``c c c``: 1x1, depthwise 3x3 and 1x1 convolution, each with LayerNorm and GELU;
             the last one widens to M channels, and no shared up-projection follows.
@@ -129,7 +137,7 @@ class AtlReleasedAdapter(Frozen):
 
     kind: Literal["atl-released"]
     midlays: tuple[MidLay, ...]
-    width: int = Field(default=32, ge=1)
+    width: int = Field(default=32, ge=1, le=MAX_WIDTH)
 
     @field_validator("midlays")
     @classmethod
@@ -165,7 +173,11 @@ class AtlReleasedAdapter(Frozen):
 
 
 class NoAdapter(Frozen):
-    """No adapter: only the mask decoder is trained."""
+    """No adapter: only the mask decoder is trained.
+
+    Attributes:
+        kind: The discriminator.
+    """
 
     kind: Literal["none"]
 
@@ -174,7 +186,7 @@ class NoAdapter(Frozen):
         return self.model_dump(mode="json")
 
     def columns(self) -> dict[str, Cell]:
-        """Nothing to tell."""
+        """No columns: there is nothing to set apart."""
         return {}
 
     def describe(self) -> str:

@@ -8,6 +8,13 @@ from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
 from ablate.spec.task import Task
 
+# Bounds far above any sensible use, so that a slip of the keyboard is refused at once.
+MAX_IMAGE_SIZE_PX = 4096
+MAX_GENERATED_SCENES = 100_000
+MAX_EPOCHS = 100_000
+MAX_BATCH_SIZE = 65_536
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -17,7 +24,11 @@ Channel = Annotated[int, Field(ge=0, le=13)]
 
 
 class BijieData(Frozen):
-    """The Bijie landslide data set: ``landslide/image/*.png`` and ``landslide/mask/*.png``."""
+    """The Bijie landslide data set: ``landslide/image/*.png`` and ``landslide/mask/*.png``.
+
+    Attributes:
+        kind: The discriminator.
+    """
 
     kind: Literal["bijie"]
 
@@ -28,7 +39,7 @@ class FoldersData(Frozen):
     Attributes:
         kind: The discriminator.
         images: Folder of the images, below the data set's root.
-        masks: Folder of the masks (above 0: landslide), below the data set's root.
+        masks: Folder of the masks (above 0: the positive class), below the data set's root.
     """
 
     kind: Literal["folders"]
@@ -63,9 +74,9 @@ class GeneratedData(Frozen):
     """
 
     kind: Literal["generated"]
-    seed: int = Field(ge=0)
-    count: int = Field(ge=2)
-    size_px: int = Field(ge=32, le=4096)
+    seed: Seed
+    count: int = Field(ge=2, le=MAX_GENERATED_SCENES)
+    size_px: int = Field(ge=32, le=MAX_IMAGE_SIZE_PX)
 
 
 Data = Annotated[
@@ -83,12 +94,12 @@ class HoldoutSplit(Frozen):
         kind: The discriminator.
         seed: Seed of the shuffle.
         validation_share: f, of n images.
-        rounding: How many images validate. ``floor``: floor(f·n), on which the paper's printed
-            tables stand; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
+        rounding: How many images validate. ``floor``: floor(f·n), as in the paper's printed
+            tables; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
     """
 
     kind: Literal["holdout"]
-    seed: int = Field(ge=0, lt=2**32)
+    seed: Seed
     validation_share: Share
     rounding: Literal["floor", "floor-plus-one"]
 
@@ -97,7 +108,12 @@ Split = HoldoutSplit
 
 
 class PublishedSplit(Frozen):
-    """How many images the published values were trained and validated on."""
+    """How many images the published values were trained and validated on.
+
+    Attributes:
+        train: The number of training images.
+        validation: The number of validation images.
+    """
 
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
@@ -107,12 +123,12 @@ class ColorJitter(Frozen):
     """torchvision's ColorJitter: the range of each factor.
 
     Attributes:
-        brightness: Of the factor of brightness, around 1.
-        contrast: Of the factor of contrast, around 1.
-        saturation: Of the factor of saturation, around 1.
-        hue: Of the shift of hue, around 0, in turns.
-        images: ``training``; ``all``: validation images too, anew in every epoch, as in the
-            authors' public code.
+        brightness: The range of brightness's factor, around 1.
+        contrast: The range of contrast's factor, around 1.
+        saturation: The range of saturation's factor, around 1.
+        hue: The range of hue's shift, around 0, in turns.
+        images: Which images are altered. ``training``; ``all``: validation images too, anew in
+            every epoch, as in the authors' public code.
     """
 
     brightness: NonNegative
@@ -123,7 +139,13 @@ class ColorJitter(Frozen):
 
 
 class AdamW(Frozen):
-    """Decoupled weight decay (Loshchilov and Hutter)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter).
+
+    Attributes:
+        kind: The discriminator.
+        lr: The learning rate of the first epoch.
+        weight_decay: The part of each weight, times the learning rate, that a step takes away.
+    """
 
     kind: Literal["adamw"]
     lr: Positive
@@ -131,14 +153,25 @@ class AdamW(Frozen):
 
 
 class Cosine(Frozen):
-    """Cosine decay, stepped once an epoch, from the optimiser's rate to ``lr_min``."""
+    """Cosine decay, stepped once an epoch, from the optimiser's rate to ``lr_min``.
+
+    Attributes:
+        kind: The discriminator.
+        lr_min: The learning rate that the last step ends at; not above the optimiser's.
+    """
 
     kind: Literal["cosine"]
     lr_min: NonNegative
 
 
 class Loss(Frozen):
-    """bce·BCE + dice·Dice, the Dice flattened over the batch and smoothed by ``dice_smooth``."""
+    """bce·BCE + dice·Dice, the Dice flattened over the batch and smoothed by ``dice_smooth``.
+
+    Attributes:
+        bce: The weight of the binary cross-entropy.
+        dice: The weight of the Dice loss; one of the two weights is above 0.
+        dice_smooth: Added to numerator and denominator of Dice's fraction.
+    """
 
     bce: NonNegative
     dice: NonNegative
@@ -158,12 +191,12 @@ class Protocol(Frozen):
         name: The file's stem.
         overrides: The ``KEY=VALUE`` that ``--set`` laid over the file.
         task: What is segmented, and the scores that are shown.
-        published_split: The split that the published values stand on; only on a split of that
+        published_split: The split that the published values are based on; only on a split of that
             size do tables go without a watermark. None: never.
         backbone: The image encoder of every variant that names none.
         image_size_px: Side of the square that images and masks are resized to.
         data: The data set.
-        split: Which images validate.
+        split: Which images train and which validate.
         mean: Subtracted from the channels of an image in 0..1.
         std: Divides the channels after that.
         color_jitter: Augmentation; None: none.
@@ -188,15 +221,15 @@ class Protocol(Frozen):
     task: Task
     published_split: PublishedSplit | None
     backbone: BackboneName
-    image_size_px: int = Field(ge=PATCH_SIZE_PX, multiple_of=PATCH_SIZE_PX)
+    image_size_px: int = Field(ge=PATCH_SIZE_PX, le=MAX_IMAGE_SIZE_PX, multiple_of=PATCH_SIZE_PX)
     data: Data
     split: Split
     mean: Rgb
     std: tuple[Positive, Positive, Positive]
     color_jitter: ColorJitter | None
     prompt_weights: Literal["checkpoint", "random"] = "checkpoint"
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=MAX_EPOCHS)
+    batch_size: int = Field(ge=1, le=MAX_BATCH_SIZE)
     optimizer: AdamW
     schedule: Cosine
     loss: Loss

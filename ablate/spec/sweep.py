@@ -1,12 +1,17 @@
 """A sweep: which variants, seeds and protocol belong together, and what they are to show."""
 
-from typing import Annotated, Any
+from collections import Counter
+from typing import Any
 
 from pydantic import Field, model_validator
 
+from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
+from ablate.spec.protocol import Seed
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# More repeats of every row than any study has.
+MAX_SEEDS = 1_000
+
 Factors = dict[str, tuple[Any, ...]]
 
 
@@ -45,7 +50,7 @@ class Sweep(Frozen):
     name: str
     title: str
     protocol: str
-    seeds: tuple[Seed, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_SEEDS)
     baseline: str | None = None
     published: str | None = None
     comparisons: tuple[Comparison, ...] = ()
@@ -72,8 +77,11 @@ class Sweep(Frozen):
         for assignment in self.exclude:
             if unknown := assignment.keys() - fields:
                 raise ValueError(f"exclude: not a factor: {', '.join(sorted(unknown))}")
-        for what, names in (("variants", self.variants), ("seeds", self.seeds)):
-            duplicates = dict.fromkeys(str(name) for name in names if names.count(name) > 1)
-            if duplicates:
-                raise ValueError(f"{what} lists {', '.join(duplicates)} twice; list each once")
+        lists: dict[str, tuple[Any, ...]] = {"variants": self.variants, "seeds": self.seeds}
+        lists |= {f"factor {name}": values for name, values in self.factors.items()}
+        for what, values in lists.items():
+            counts = Counter(canonical_json(value) for value in values)
+            repeated = [text for text, count in counts.items() if count > 1]
+            if repeated:
+                raise ValueError(f"{what} lists {', '.join(repeated)} twice; list each once")
         return self

@@ -13,6 +13,9 @@ from ablate.spec.backbone import BackboneName
 from ablate.spec.frozen import Frozen
 from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
 
+# Along a side: 65,536 prompts for each image. SAM's own code has 32.
+MAX_POINTS_PER_SIDE = 256
+
 Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
 
 
@@ -118,7 +121,11 @@ class CnnVariant(Frozen):
 
 
 class InteriorPoints(Frozen):
-    """One positive point prompt inside each region of the ground truth."""
+    """One positive point prompt inside each region of the ground truth.
+
+    Attributes:
+        kind: The discriminator.
+    """
 
     kind: Literal["interior-points"]
 
@@ -141,7 +148,7 @@ class Everything(Frozen):
     """
 
     kind: Literal["everything"]
-    points_per_side: int = Field(default=32, ge=1)
+    points_per_side: int = Field(default=32, ge=1, le=MAX_POINTS_PER_SIDE)
     min_quality: float = Field(default=0.88, ge=0, le=1)
     min_stability: float = Field(default=0.95, ge=0, le=1)
 

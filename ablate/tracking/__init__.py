@@ -1,4 +1,4 @@
-"""The MLflow mirror: a copy of the store's folders that can always be made again.
+"""The MLflow mirror: a copy of the store's folders that can be rebuilt at any time.
 
 Imports no mlflow before one of its functions is called.
 """
@@ -8,10 +8,36 @@ from multiprocessing.synchronize import Event as StopEvent
 from pathlib import Path
 
 from ablate.runs import Store, SweepRecord
-from ablate.tracking.address import tracking_uri
+from ablate.tracking.address import check_uri, tracking_uri
 from ablate.tracking.ui_view import RUNS_VIEW
 
-__all__ = ["RUNS_VIEW", "follow", "serve_ui", "sync", "tracking_uri"]
+__all__ = [
+    "RUNS_VIEW",
+    "check",
+    "check_uri",
+    "follow",
+    "serve_ui",
+    "sync",
+    "tracking_uri",
+]
+
+
+def check(store: Store, uri: str | None = None) -> str:
+    """Opens the mirror's database, or asks its server for its version; changes nothing.
+
+    Args:
+        store: Whose mirror is checked.
+        uri: MLflow's tracking URI; None: the sqlite database in the store.
+
+    Returns:
+        What it is, in a few words; a database that is not there yet is made by the first run.
+
+    Raises:
+        StoreError: If it cannot be used, or does not answer within seconds.
+    """
+    from ablate.tracking.checking import check as check_now
+
+    return check_now(store, uri)
 
 
 def sync(store: Store, records: Sequence[SweepRecord], uri: str | None = None) -> int:
@@ -28,10 +54,10 @@ def sync(store: Store, records: Sequence[SweepRecord], uri: str | None = None) -
         The number of runs that the mirror now holds for these sweeps.
 
     Raises:
-        StoreError: If MLflow cannot be written to, if another process does so now, or if a run's
-            folder cannot be read (the others are mirrored all the same).
+        StoreError: If MLflow cannot be written to, if another process is writing to it, or if a
+            run's folder cannot be read (the others are mirrored all the same).
     """
-    from ablate.tracking.sync import sync as sync_now
+    from ablate.tracking.syncing import sync as sync_now
 
     return sync_now(store, records, uri)
 
@@ -41,8 +67,8 @@ def follow(
 ) -> None:
     """Mirrors these sweeps while they run; the target of a process of its own (``spawn``).
 
-    Ends, after a last look at the folders, when ``stop`` is set, on SIGTERM, or when the parent
-    process is gone. Ignores Ctrl-C, which is the parent's business. Never raises because of
+    Ends, after a last update from the folders, when ``stop`` is set, on SIGTERM, or when the
+    parent process is gone. Ignores Ctrl-C, which the parent handles. Never raises because of
     MLflow: what goes wrong is written to ``log`` and tried again.
 
     Args:
@@ -52,7 +78,7 @@ def follow(
         stop: Set by the parent when the runs have ended.
         log: Takes whatever this process would print.
     """
-    from ablate.tracking.sync import follow as follow_until
+    from ablate.tracking.syncing import follow as follow_until
 
     follow_until(store_root, record_ids, uri, stop, log)
 

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 from mlflow import MlflowClient
 
-from ablate.runs import Failure, Result, RunFolder, SpecFile
+from ablate.runs import Failure, Result, RunFolder
 
 _TABLE = "per-image.json"
 
@@ -13,14 +13,12 @@ _TABLE = "per-image.json"
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
 
 
-def upload(
-    client: MlflowClient, run_id: str, folder: RunFolder, spec: SpecFile, ending: Result | Failure
-) -> None:
-    """Copies everything that may be copied; a second time, it replaces the same files.
+def upload(client: MlflowClient, run_id: str, folder: RunFolder, ending: Result | Failure) -> None:
+    """Copies a run's files; called again, it replaces them.
 
-    Checkpoints stay where they are: they are only good for resuming.
+    Checkpoints are not copied: they serve only to resume.
     """
-    client.log_text(run_id, spec.model_dump_json(indent=2), "spec.json")
+    client.log_text(run_id, folder.spec_file().model_dump_json(indent=2), "spec.json")
     name = "result.json" if isinstance(ending, Result) else "failure.json"
     client.log_text(run_id, ending.model_dump_json(indent=2) + "\n", name)
     if isinstance(ending, Failure):

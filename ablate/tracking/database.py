@@ -1,4 +1,4 @@
-"""Making MLflow's sqlite database so that neither a race nor a kill can leave half of one.
+"""Creating MLflow's sqlite database so that neither a race nor a kill can leave half of one.
 
 MLflow itself creates and migrates tables in place: a kill in between leaves a database that it
 refuses, and two processes that begin at once break each other's migrations.
@@ -19,26 +19,26 @@ _BUSY_S = 20.0
 
 
 def ensure(address: Address) -> bool:
-    """Makes the database of an sqlite address unless it is there; does nothing for others.
+    """Creates the database of an sqlite address unless it is there; does nothing for others.
 
     Returns:
-        Whether it was made now.
+        Whether it was created now.
 
     Raises:
-        StoreError: If what is there is no MLflow database, or if another process has been making
-            one for too long.
+        StoreError: If what is there is not an MLflow database, or if another process has been
+            making one for too long.
     """
     path = address.database
     if path is None:
         return False
-    if _is_there(path):
-        _check(path, address)
+    if is_there(path):
+        check(path, address)
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name("database.lock")
     try:
         with FileLock(lock, timeout=_PATIENCE_S):
-            if _is_there(path):
+            if is_there(path):
                 return False
             _build(path, address)
     except Timeout as error:
@@ -48,8 +48,8 @@ def ensure(address: Address) -> bool:
     return True
 
 
-def _is_there(path: Path) -> bool:
-    # sqlite makes an empty file wherever a reader looks for a database that is gone.
+def is_there(path: Path) -> bool:
+    """Whether there is a database: sqlite leaves an empty file where a reader finds none."""
     return path.exists() and path.stat().st_size > 0
 
 
@@ -65,10 +65,16 @@ def _build(path: Path, address: Address) -> None:
     temporary.replace(path)
 
 
-def _check(path: Path, address: Address) -> None:
-    # MLflow itself would try a broken file again and again, for minutes.
+def check(path: Path, address: Address) -> None:
+    """Refuses what is not a database of MLflow's, which would itself try it for minutes.
+
+    Raises:
+        StoreError: If it is not.
+    """
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
             connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise StoreError(f"{path} is no usable MLflow database: {error}", address.repair) from error
+        raise StoreError(
+            f"{path} is not a usable MLflow database: {error}", address.repair
+        ) from error

@@ -3,7 +3,7 @@
 import os
 from collections.abc import MutableMapping
 
-# No word to the outside (telemetry is sent by client and server alike), none to the terminal.
+# Nothing is sent to the outside (client and server alike have telemetry) or to the terminal.
 # https://mlflow.org/docs/latest/community/usage-tracking/
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -25,11 +25,13 @@ _SERVER = {
     # Jobs and the gateway serve language models: more processes, calls to the outside, no use.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_ENABLE_AI_GATEWAY": "false",
-    # What the server's own libraries deprecate is nothing that its user could mend.
+    # What the server's own libraries deprecate is nothing that its user could fix.
     "PYTHONWARNINGS": "ignore",
+    # The server's processes never import what lies in the folder that they are started in.
+    "PYTHONSAFEPATH": "1",
 }
 
-# They tie what is logged to somebody else's run or model, or do not go with NullPool.
+# They tie what is logged to another run or model, or do not go with NullPool.
 _FOREIGN = (
     "MLFLOW_RUN_ID",
     "MLFLOW_EXPERIMENT_ID",
@@ -42,7 +44,7 @@ _FOREIGN = (
 
 
 def prepare_client(level: str) -> None:
-    """Sets this process up to talk to MLflow; what the user has set stays.
+    """Sets this process up as a client of MLflow; what the user has set stays.
 
     Args:
         level: From which level on MLflow logs.

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablate.runs import Event, Failure, Provenance, Result, State, SweepRecord
-from ablate.spec import (
-    AtlAdapter,
-    CnnVariant,
-    Context,
-    RunSpec,
-    SamVariant,
+from ablate.runs import (
+    Event,
+    Failure,
+    Provenance,
+    RecordedRun,
+    Result,
+    State,
+    SweepRecord,
 )
+from ablate.spec import CnnVariant, Context, RunSpec
 
 # mlflow.utils.validation: longer values are refused or cut.
 _PARAM_CHARACTERS = 6000
@@ -47,7 +49,7 @@ class Point:
 
 
 def milliseconds(time_s: float) -> int:
-    """MLflow's unit of time; the same for the same stored time, so that a replay is no news."""
+    """MLflow's unit of time; equal for equal stored times, so that a replay changes nothing."""
     return round(time_s * 1000)
 
 
@@ -56,29 +58,32 @@ def milliseconds(time_s: float) -> int:
 
 def sweep_name(record: SweepRecord) -> str:
     """The name of a sweep's parent run."""
-    return f"{record.sweep} · {record.context.protocol.name}"
+    return f"{record.sweep.name} · {record.context.protocol.label}"
 
 
 def run_name(spec: RunSpec, seeds: Sequence[int]) -> str:
-    """The name of a nested run; the seed is told where there is more than one."""
-    return f"{spec.label} · seed {spec.seed}" if len(seeds) > 1 else spec.label
+    """The name of a nested run; it has the seed where the sweep has more than one."""
+    has_seed = len(seeds) > 1 and spec.variant.is_trained
+    return f"{spec.label} · seed {spec.seed}" if has_seed else spec.label
 
 
 def sweep_note(context: Context) -> str:
     """The description of a parent run, in Markdown."""
-    rivals = [each.label for each in context.resnets.values()]
-    ground = _ground(context, context.weights.label, *rivals)
-    return _paragraphs(_watermark(context), f"{ground}.")
+    resnets = [each.label for each in context.resnets.values()]
+    shared = _protocol_and_data(context, context.weights.label, *resnets)
+    return _paragraphs(_watermark(context), f"{shared}.")
 
 
 def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
     """The description of a nested run, in Markdown."""
+    shared = _protocol_and_data(spec.context, spec.weights.label)
+    seed = f", seed {spec.seed}" if spec.variant.is_trained else ""
     return _paragraphs(
-        f"**{spec.label}**: {_structure(spec)}.",
+        f"**{spec.label}**: {spec.variant.describe()}.",
         # Second: MLflow folds away what comes after a few lines.
         _watermark(spec.context),
         _ending(ending, spec.context.protocol.selection),
-        f"{_ground(spec.context, spec.weights.label)}, seed {spec.seed}.",
+        f"{shared}{seed}.",
     )
 
 
@@ -86,15 +91,12 @@ def _paragraphs(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _structure(spec: RunSpec) -> str:
-    return spec.variant.describe()
-
-
-def _ground(context: Context, *weights: str) -> str:
+def _protocol_and_data(context: Context, *weights: str) -> str:
     data = context.data
     return (
-        f"Protocol {context.protocol.name} on {data.label} "
-        f"({data.train} training, {data.validation} validation images), {', '.join(weights)}"
+        f"Protocol {context.protocol.label} on {data.label} "
+        f"({data.train} training, {data.validation} validation images), {', '.join(weights)}, "
+        f"engine {context.engine}"
     )
 
 
@@ -121,16 +123,19 @@ def _watermark(context: Context) -> str:
 
 
 def params(spec: RunSpec) -> dict[str, str]:
-    """The whole spec, flattened to dotted names, with every default filled in."""
-    variant = spec.variant.model_dump(mode="json")
-    variant |= {"name": spec.name, "label": spec.label, "backbone": spec.backbone_name}
-    if isinstance(spec.variant, CnnVariant):
-        variant["backbone"] = spec.variant.resnet
-    adapter = spec.variant.adapter if isinstance(spec.variant, SamVariant) else None
-    if isinstance(adapter, AtlAdapter):
-        variant["adapter"]["up_init"] = adapter.effective_up_init
-    tree = {"variant": variant, "seed": spec.seed, "engine": spec.context.engine}
-    flat = dict(_flatten(tree | spec.context.model_dump(mode="json")))
+    """The whole spec, flattened to dotted names, with every default filled in.
+
+    ``columns.*`` are what sets the variant apart from others, by the columns of a table.
+    """
+    variant, context = spec.variant, spec.context
+    identity = variant.identity(context.protocol.backbone) | {
+        "name": spec.name,
+        "label": spec.label,
+        "backbone": variant.resnet if isinstance(variant, CnnVariant) else spec.backbone_name,
+    }
+    columns = {name: cell for name, cell in variant.columns().items() if cell is not None}
+    tree = {"variant": identity, "columns": columns, "seed": spec.seed}
+    flat = dict(_flatten(tree | context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
 
 
@@ -156,22 +161,24 @@ def _text(value: object) -> str:
 
 
 def sweep_tags(record: SweepRecord) -> dict[str, str]:
-    """The tags that a parent run is born with; those of a nested run are a superset."""
+    """The tags that a parent run is created with; those of a nested run are a superset."""
     tags = {
         "ablate.sweep_id": record.id,
-        "ablate.sweep": record.sweep,
+        "ablate.sweep": record.sweep.name,
         "ablate.protocol": record.context.protocol.name,
+        "ablate.engine": str(record.context.engine),
     }
     if record.context.watermark is not None:
         tags["ablate.watermark"] = record.context.watermark[:_TAG_CHARACTERS]
     return tags
 
 
-def run_tags(record: SweepRecord, spec: RunSpec, provenance: Provenance) -> dict[str, str]:
-    """The tags that a nested run is born with."""
+def run_tags(record: SweepRecord, run: RecordedRun, provenance: Provenance) -> dict[str, str]:
+    """The tags that a nested run is created with."""
     tags = sweep_tags(record) | {
-        "ablate.key": spec.key,
-        "ablate.variant": spec.name,
+        "ablate.key": run.key,
+        "ablate.variant": run.name,
+        "ablate.description": run.variant.describe()[:_TAG_CHARACTERS],
         "mlflow.source.name": "ablate",
         "mlflow.source.type": "LOCAL",
     }
@@ -189,9 +196,9 @@ def state_tags(
 
     Args:
         spec: The run.
-        state: What its folder says now.
+        state: What its folder shows now.
         ending: Its result or failure, where it has one.
-        stamp: Tells one ending from another; empty without an ending.
+        stamp: Distinguishes one ending from another; empty without an ending.
     """
     tags = {
         "ablate.state": state.value,
@@ -242,7 +249,7 @@ class DataInput:
 
 
 def data_input(context: Context) -> DataInput:
-    """The data set that a run learns from."""
+    """The data set that a run is trained on."""
     data = context.data
     return DataInput(
         name=data.label,

@@ -9,10 +9,10 @@ from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Run
 
 from ablate.errors import StoreError
-from ablate.runs import SpecFile, State, Store, SweepRecord
+from ablate.runs import RecordedRun, SpecFile, State, Store, SweepRecord
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
-from ablate.tracking.mlflow_run import MlflowRun, set_status, tell
+from ablate.tracking.mlflow_run import MlflowRun, log, set_status
 from ablate.tracking.ui_view import VIEW_TAGS
 
 _EXPERIMENT = "ablate"
@@ -28,7 +28,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True)
 class Pass:
-    """What one look at a sweep's folders gave.
+    """What one update from a sweep's folders gave.
 
     Attributes:
         mirrored: Runs that MLflow now holds.
@@ -40,7 +40,7 @@ class Pass:
 
 
 class Mirror:
-    """Keeps MLflow equal to the folders; remembers what it told, so that no news cost nothing.
+    """Keeps MLflow equal to the folders; remembers what it logged, and logs only what is new.
 
     Args:
         store: Whose folders are read.
@@ -52,7 +52,7 @@ class Mirror:
     """
 
     def __init__(self, store: Store, address: Address) -> None:
-        """Finds or makes the experiment."""
+        """Finds or creates the experiment."""
         self._store = store
         self._address = address
         self._client = MlflowClient(tracking_uri=address.uri)
@@ -60,11 +60,11 @@ class Mirror:
         self._sweeps: dict[str, _MirroredSweep] = {}
 
     def update(self, record: SweepRecord, *, live: bool) -> Pass:
-        """Tells MLflow what is new in the folders of a sweep.
+        """Logs what is new in the folders of a sweep.
 
         Args:
             record: The sweep.
-            live: Whether somebody still works on it, so that unfinished runs are no last word.
+            live: Whether its runs are under way, so that unfinished ones are not interrupted.
 
         Raises:
             mlflow.exceptions.MlflowException: If MLflow cannot be written to.
@@ -107,7 +107,7 @@ class _MirroredSweep:
         self._store = store
         self._address = address
         self._parent: Run | None = None
-        self._told: tuple[str | None, str] | None = None
+        self._logged: tuple[str | None, str] | None = None
         self._found: dict[str, list[Run]] = {}
         self._runs: dict[str, MlflowRun] = {}
 
@@ -131,30 +131,30 @@ class _MirroredSweep:
             if not token:
                 break
         if self._parent:
-            self._told = (self._parent.data.tags.get("ablate.states"), self._parent.info.status)
+            self._logged = (self._parent.data.tags.get("ablate.states"), self._parent.info.status)
 
     def update(self, record: SweepRecord, *, live: bool) -> Pass:
         begun = {folder.key for folder in self._store.runs()}
-        folders = {key: self._store.run(key) for key in record.runs if key in begun}
-        for key in self._runs.keys() - folders.keys():
-            del self._runs[key]  # somebody removed the folder; it may be begun again
+        runs = {run.key: run for run in record.runs if run.key in begun}
+        for key in self._runs.keys() - runs.keys():
+            del self._runs[key]  # its folder was removed; the run may be begun again
         problems = []
         specs: dict[str, SpecFile] = {}
-        for key in folders:
+        for key in runs.keys() - self._runs.keys():
             try:
-                if key not in self._runs:
-                    specs[key] = folders[key].spec_file()
+                specs[key] = self._store.run(key).spec_file()
             except StoreError as error:
                 problems.append(str(error))
         parent = self._parent = self._parent or self._create_parent(record, specs)
-        for key, spec in specs.items():
-            self._runs[key] = self._nested(record, parent, spec)
+        for key in [key for key in runs if key in specs]:
+            self._runs[key] = self._nested(record, parent, runs[key], specs[key])
         for key, nested in self._runs.items():
+            folder = self._store.run(key)
             try:
                 if not nested.settled:
-                    nested.update(folders[key], mapping.run_name(nested.spec, record.seeds))
-            except (OSError, ValueError) as error:
-                problems.append(f"{folders[key].path} cannot be mirrored: {error}")
+                    nested.update(folder, mapping.run_name(nested.spec, record.seeds))
+            except (OSError, StoreError) as error:
+                problems.append(f"{folder.path} cannot be mirrored: {error}")
         self._update_parent(record, parent, live=live)
         return Pass(mirrored=len(self._runs), problems=tuple(problems))
 
@@ -168,40 +168,41 @@ class _MirroredSweep:
             run_name=mapping.sweep_name(record),
         )
 
-    def _nested(self, record: SweepRecord, parent: Run, spec: SpecFile) -> MlflowRun:
-        """The run of this folder, found or made.
+    def _nested(
+        self, record: SweepRecord, parent: Run, run: RecordedRun, spec_file: SpecFile
+    ) -> MlflowRun:
+        """The run of this folder, found or created.
 
-        A folder that was removed and begun again is another life: it starts at another time.
+        A folder that was removed and begun again starts at another time: it is another MLflow run.
         """
-        start_ms = mapping.milliseconds(spec.provenance.created)
-        others = self._found.setdefault(spec.key, [])
-        for run in others:
-            if run.info.start_time == start_ms:
-                return MlflowRun(self._client, run, spec, born_now=False)
+        # As this sweep has it: what is only evaluated is shared by sweeps of several protocols.
+        spec = record.run_spec(run)
+        start_ms = mapping.milliseconds(spec_file.provenance.created)
+        others = self._found.setdefault(run.key, [])
+        for other in others:
+            if other.info.start_time == start_ms:
+                return MlflowRun(self._client, other, spec, is_new=False)
         if self._address.own:
             # On a shared server they may be another store's.
-            for run in others:
-                self._client.delete_run(run.info.run_id)
+            for other in others:
+                self._client.delete_run(other.info.run_id)
             others.clear()
-        run = self._client.create_run(
+        created = self._client.create_run(
             self._experiment_id,
             start_time=start_ms,
-            tags=mapping.run_tags(record, spec.run, spec.provenance)
+            tags=mapping.run_tags(record, run, spec_file.provenance)
             | {"mlflow.parentRunId": parent.info.run_id},
-            run_name=mapping.run_name(spec.run, record.seeds),
+            run_name=mapping.run_name(spec, record.seeds),
         )
-        others.append(run)
-        return MlflowRun(self._client, run, spec, born_now=True)
+        others.append(created)
+        return MlflowRun(self._client, created, spec, is_new=True)
 
     def _update_parent(self, record: SweepRecord, parent: Run, *, live: bool) -> None:
-        states = [
-            (self._runs[key].state or State.NEW) if key in self._runs else State.NEW
-            for key in record.runs
-        ]
-        counts = Counter(states)
+        mirrored = [self._runs.get(run.key) for run in record.runs]
+        counts = Counter((run.state if run else None) or State.NEW for run in mirrored)
         text = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
         status = _sweep_status(counts, live=live)
-        if self._told == (text, status):
+        if self._logged == (text, status):
             return
         now_ms = mapping.milliseconds(time.time())
         failed = counts[State.FAILED] + counts[State.DIVERGED]
@@ -209,11 +210,11 @@ class _MirroredSweep:
             mapping.Point("done", counts[State.DONE], now_ms, 0),
             mapping.Point("failed", failed, now_ms, 0),
         ]
-        tell(self._client, parent.info.run_id, points, {"ablate.states": text})
+        log(self._client, parent.info.run_id, points, {"ablate.states": text})
         ends = [run.ended_ms for run in self._runs.values() if run.ended_ms]
         over = status in ("FINISHED", "FAILED")
         set_status(self._client, parent.info.run_id, status, max(ends) if over and ends else None)
-        self._told = (text, status)
+        self._logged = (text, status)
 
 
 def _sweep_status(counts: Counter[State], *, live: bool) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
-from ablate.runs import Event, Failure, Result, RunFolder, SpecFile, State
+from ablate.runs import Event, Failure, Result, RunFolder, State
+from ablate.spec import RunSpec
 from ablate.tracking import mapping
 from ablate.tracking.artifacts import TABLE_TAG, upload
 
@@ -14,28 +15,27 @@ _METRICS_PER_BATCH = 900
 
 
 class MlflowRun:
-    """Keeps one MLflow run equal to one run's folder, and remembers what it told MLflow.
+    """Keeps one MLflow run equal to one run's folder, and remembers what it logged.
 
     Args:
-        client: Talks to MLflow.
+        client: The connection to MLflow.
         run: The MLflow run.
-        spec: The run's ``spec.json``.
-        born_now: Whether ``run`` was created just now, and so has no history.
+        spec: What the run is.
+        is_new: Whether ``run`` was created just now, and so has no history.
     """
 
-    def __init__(self, client: MlflowClient, run: Run, spec: SpecFile, *, born_now: bool) -> None:
-        """Completes what a kill may have left out of an earlier process's first words."""
+    def __init__(self, client: MlflowClient, run: Run, spec: RunSpec, *, is_new: bool) -> None:
+        """Logs the params and the data set, as far as an earlier process was killed before it."""
         self._client = client
-        self._spec = spec
-        self.spec = spec.run
+        self.spec = spec
         self._id: str = run.info.run_id
         self._name: str = run.info.run_name
         self._status: str = run.info.status
         self._tags: dict[str, str] = dict(run.data.tags)
-        self._epochs: set[int] | None = set() if born_now else None
+        self._epochs: set[int] | None = set() if is_new else None
         self.ended_ms: int | None = run.info.end_time
         self.state: State | None = None
-        self._tell_params(run)
+        self._log_params(run)
 
     @property
     def settled(self) -> bool:
@@ -43,11 +43,11 @@ class MlflowRun:
         return self.state is State.DONE
 
     def update(self, folder: RunFolder, name: str) -> None:
-        """Tells MLflow what is new in the folder.
+        """Logs what is new in the folder.
 
         Raises:
             mlflow.exceptions.MlflowException: If MLflow cannot be written to.
-            ValueError: If a file of the folder cannot be read.
+            StoreError: If a file of the folder cannot be read.
         """
         if name != self._name:
             self._client.update_run(self._id, name=name)
@@ -56,34 +56,33 @@ class MlflowRun:
         state = folder.state()
         ending = _ending(folder, state)
         if ending is None and state in (State.DONE, State.FAILED, State.DIVERGED):
-            return  # a new attempt has just begun: the next look sees it
+            return  # a new attempt has just begun: the next update sees it
         stamp = _stamp(ending)
-        told = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
-        is_told = told == (state.value, stamp, mapping.STATUS[state])
-        if not (is_told and state is State.DONE):
+        logged = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
+        is_logged = logged == (state.value, stamp, mapping.STATUS[state])
+        if not (is_logged and state is State.DONE):
             events = folder.events()
-            self._tell_epochs(events)
-            if not is_told:
-                self._tell_state(folder, state, ending, stamp, _end_ms(state, ending, events))
+            self._log_epochs(events)
+            if not is_logged:
+                self._log_state(folder, state, ending, stamp, _end_ms(state, ending, events))
         self.state = state
 
-    def _tell_params(self, run: Run) -> None:
-        context = self._spec.run.context
+    def _log_params(self, run: Run) -> None:
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.
-        params = mapping.params(self._spec.run)
+        params = mapping.params(self.spec)
         fresh = [Param(k, v) for k, v in params.items() if k not in run.data.params]
         if fresh:
             self._client.log_batch(self._id, params=fresh, synchronous=True)
         if run.inputs is None or not run.inputs.dataset_inputs:
-            data = mapping.data_input(context)
+            data = mapping.data_input(self.spec.context)
             dataset = Dataset(
                 data.name, data.digest, "code", source=data.source, profile=data.profile
             )
             role = InputTag("mlflow.data.context", "training")
             self._client.log_inputs(self._id, [DatasetInput(dataset, [role])])
 
-    def _tell_epochs(self, events: list[Event]) -> None:
-        """Each epoch once: a resumed run tells some again, at another time."""
+    def _log_epochs(self, events: list[Event]) -> None:
+        """Logs each epoch once: a resumed run repeats some, at another time."""
         if not events:
             return
         if self._epochs is None:
@@ -93,10 +92,10 @@ class MlflowRun:
             self._epochs = {metric.step for metric in history}
         for batch in _batches(event for event in events if event.epoch not in self._epochs):
             points = [point for event in batch for point in mapping.epoch_points(event)]
-            tell(self._client, self._id, points)
+            log(self._client, self._id, points)
             self._epochs |= {event.epoch for event in batch}
 
-    def _tell_state(
+    def _log_state(
         self,
         folder: RunFolder,
         state: State,
@@ -104,21 +103,21 @@ class MlflowRun:
         stamp: str,
         end_ms: int | None,
     ) -> None:
-        tags = mapping.state_tags(self._spec.run, state, ending, stamp)
+        tags = mapping.state_tags(self.spec, state, ending, stamp)
         if ending and self._tags.get("ablate.artifacts") != stamp:
-            upload(self._client, self._id, folder, self._spec, ending)
+            upload(self._client, self._id, folder, ending)
         if isinstance(ending, Result):
             tags |= TABLE_TAG
-            tell(self._client, self._id, mapping.final_points(ending), tags)
+            log(self._client, self._id, mapping.final_points(ending), tags)
         else:
-            tell(self._client, self._id, [], tags)
+            log(self._client, self._id, [], tags)
         self._tags |= tags
-        # The status last: a run that is FINISHED for MLflow has nothing left to be told.
+        # The status last: of a run that is FINISHED for MLflow, everything has been logged.
         set_status(self._client, self._id, mapping.STATUS[state], end_ms)
         self._status, self.ended_ms = mapping.STATUS[state], end_ms
 
 
-def tell(
+def log(
     client: MlflowClient,
     run_id: str,
     points: Iterable[mapping.Point],
@@ -150,7 +149,7 @@ def _ending(folder: RunFolder, state: State) -> Result | Failure | None:
 
 
 def _stamp(ending: Result | Failure | None) -> str:
-    """Tells one ending from another, so that its files are copied once."""
+    """Distinguishes one ending from another, so that its files are copied once."""
     if isinstance(ending, Result):
         return ending.weights_sha256
     return f"failure {mapping.milliseconds(ending.time)}" if ending else ""

@@ -9,7 +9,7 @@ from types import FrameType
 from ablate.errors import StoreError
 from ablate.runs import Store
 from ablate.tracking import environment
-from ablate.tracking.address import Address
+from ablate.tracking.address import Address, sqlite_uri
 
 _HOST = "127.0.0.1"
 
@@ -27,26 +27,31 @@ def serve(store: Store, port: int, uri: str | None) -> int:
             "run a sweep with `ablate run`, or `ablate sync` for the runs that are there",
         )
     _check_port(port)
-    asked = False
+    is_requested = False
 
     def end(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+        nonlocal is_requested
+        is_requested = True
         server.terminate()
 
-    server = subprocess.Popen(_command(address, port), env=environment.server_environment())
+    # uvicorn puts its working folder before all others where it looks for modules.
+    folder = store.root if store.root.is_dir() else None
+    environ = environment.server_environment()
+    server = subprocess.Popen(_command(address, port), env=environ, cwd=folder)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         code = server.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 0 if asked else code
+    return 0 if is_requested else code
 
 
 def _command(address: Address, port: int) -> list[str]:
     command = [sys.executable, "-m", "mlflow", "server"]
-    command += ["--backend-store-uri", address.uri, "--registry-store-uri", address.uri]
+    # By its absolute path: the server is started in another folder.
+    uri = sqlite_uri(address.database) if address.database else address.uri
+    command += ["--backend-store-uri", uri, "--registry-store-uri", uri]
     if address.artifacts:
         command += ["--default-artifact-root", str(address.artifacts), "--no-serve-artifacts"]
     # One worker is enough for one user; a line for each request would bury the address.

@@ -1,17 +1,19 @@
 """The view of MLflow's runs page that shows a sweep's runs as a table. Imports no mlflow.
 
-By itself that page folds nested runs away and shows no metric. Views that its users save lie in
-tags of the experiment; this is one that is there from the start. The form of the tag is not
-documented: a version of MLflow that does not know it ignores the tag.
+By itself that page folds nested runs away and shows no metric. Views that its users save are tags
+of the experiment; this one is created with it. The form of the tag is not documented: a version of
+MLflow that does not know it ignores the tag.
 """
 
 import json
 
 _ID = "runs"
 _COLUMNS = (
-    "params.`variant.adapter.midlays`",
-    "params.`variant.adapter.residual`",
-    "params.`variant.adapter.placement`",
+    "params.`columns.midlays`",
+    "params.`columns.residual`",
+    "params.`columns.placement`",
+    "params.`columns.sites`",
+    "params.`columns.encoder_weights`",
     "metrics.`final/precision`",
     "metrics.`final/recall`",
     "metrics.`final/f1`",

@@ -1,4 +1,4 @@
-"""The training engine: one loop for every variant, stopped and resumed without a trace."""
+"""The training engine: one loop for every variant; a resumed run ends as an undisturbed one."""
 
 from ablate.train.devices import available_devices, check_device
 from ablate.train.worker import work

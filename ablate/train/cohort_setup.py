@@ -1,9 +1,7 @@
 """What the runs of a cohort share: the recipe, the images, the device."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import cast
 
 import torch
 
@@ -11,7 +9,7 @@ from ablate.data import Prepared
 from ablate.data.batches import Batch, TrainingBatches, validation_batches
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
-from ablate.models import SegmentationModel, Segmenter, Stack
+from ablate.models import SegmentationModel, forward_together
 from ablate.spec import Protocol
 from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
@@ -29,7 +27,6 @@ class CohortSetup:
         validation: Indices of the validation images.
         device: Where the models are.
         precision: What to compute in.
-        stacked: Whether the models are small ``Segmenter``s, which are computed together.
     """
 
     protocol: Protocol
@@ -39,10 +36,9 @@ class CohortSetup:
     validation: list[int]
     device: torch.device
     precision: Precision
-    stacked: bool = False
 
     def training_batches(self) -> TrainingBatches:
-        """What every run learns from, on the device, in the same order."""
+        """The batches that every run is trained on, on the device, in the same order."""
         return TrainingBatches(self.prepared, self.train, self.protocol, self.seed, self.device)
 
     def validation_batches(self, epoch: int) -> Iterator[Batch]:
@@ -52,32 +48,17 @@ class CohortSetup:
         )
 
     def autocast(self) -> torch.autocast:
-        """While this is open, operations that bear it compute in the setting's precision."""
+        """While this is open, operations that tolerate it compute in the cohort's precision."""
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
-    def stack(
-        self, models: Sequence[SegmentationModel], images: torch.Tensor
-    ) -> list[torch.Tensor]:
-        """What small models find in a batch (Bx1xSxS each), all at once."""
-        together = self._newest_stack(tuple(cast(Segmenter, model) for model in models))
-        with self.autocast():
-            return together(images)
-
-    @cached_property
-    def _newest_stack(self) -> Callable[[tuple[Segmenter, ...]], Stack]:
-        """Who goes together changes only when somebody leaves or joins."""
-        return lru_cache(maxsize=1)(Stack)
-
     def logits(self, models: Sequence[SegmentationModel], batch: Batch) -> list[torch.Tensor]:
-        """What models find in validation images (Bx1xSxS each)."""
+        """Logits of each model for a batch of validation images, Bx1xSxS."""
         for model in models:
             model.eval()
         with torch.inference_mode(), self.autocast():
-            if self.stacked:
-                return self.stack(models, batch.images)
-            return [model(batch.images) for model in models]
+            return forward_together(models, batch.images)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The protocol's loss."""
@@ -86,7 +67,7 @@ class CohortSetup:
 
 @dataclass
 class ValidationAccumulator:
-    """What a validation has found so far.
+    """Confusions and loss of one run over the validation images so far.
 
     Attributes:
         confusions: One for each image.
@@ -95,10 +76,17 @@ class ValidationAccumulator:
     confusions: list[Confusion] = field(default_factory=list)
     _loss_sum: float = 0.0
 
-    def add(self, setting: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
-        """Counts a batch."""
-        self._loss_sum += setting.loss(logits, batch).item() * len(batch.indices)
-        self.confusions += confusion_per_image(logits, batch.masks)
+    def add(self, setup: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
+        """Counts a batch.
+
+        Args:
+            setup: Its protocol has the loss and the threshold.
+            batch: B images and their masks.
+            logits: Of these images, Bx1xSxS.
+        """
+        self._loss_sum += setup.loss(logits, batch).item() * len(batch.indices)
+        threshold = setup.protocol.task.threshold
+        self.confusions += confusion_per_image(logits, batch.masks, threshold)
 
     @property
     def loss(self) -> float:

@@ -1,4 +1,4 @@
-"""What there is to compute on, and how exactly."""
+"""Devices and the precision that they compute in."""
 
 import os
 import platform
@@ -41,12 +41,12 @@ def check_device(name: str) -> torch.device:
 
 
 def limit_threads(backbone: BackboneName) -> None:
-    """Gives sweeps on SAM-nano one thread, larger ones as many as OMP_NUM_THREADS says, if it does.
+    """Gives small SAMs one thread, larger ones as many as OMP_NUM_THREADS says, if it is set.
 
-    SAM-nano's operations are so small that a second thread gains little beside a second worker,
+    Their operations are so small that a second thread gains little beside a second worker,
     and on one thread a run gives the same bits on machines with any number of cores.
     """
-    # torch itself reads the variable once, perhaps before an executor set it.
+    # torch itself reads the variable once, possibly before an executor set it.
     allowed = "1" if BACKBONES[backbone].is_small else os.environ.get("OMP_NUM_THREADS", "")
     if allowed.isdigit():
         torch.set_num_threads(int(allowed))

@@ -1,4 +1,4 @@
-"""The training loop: the runs of a cohort learn from each batch together."""
+"""The training loop: one loop steps all runs of a cohort on each batch."""
 
 import math
 import time
@@ -10,6 +10,7 @@ import torch
 
 from ablate.data.batches import Batch
 from ablate.errors import Interrupted
+from ablate.models import can_stack, forward_together
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.signals import Stop
 from ablate.train.stack_size import fitting
@@ -19,77 +20,86 @@ from ablate.train.training_run import TrainingRun
 class Engine:
     """Trains runs that share everything but the variant.
 
-    Every batch is made once, for all. What a run gets, bit for bit, does not depend on who else
-    is there: it can be killed in one company and go on in another. Large models take turns with
-    each batch, so that one variant's activations are held at a time; of small ones as many go
-    together as fit into memory (``ablate.models.Stack``).
+    Every batch is made once, for all. What a run computes, bit for bit, does not depend on the
+    other runs: it can be interrupted in one cohort and go on in another. Models that can be stacked
+    (``ablate.models.can_stack``) are computed together, as many as fit into memory; all others take
+    turns with each batch, so that the activations of one model are held at a time.
 
     Args:
-        setting: What the runs share.
+        setup: What the runs share.
         runs: Each from wherever it stopped.
-        stop: Looked at after every batch.
+        stop: Checked after every batch.
     """
 
-    def __init__(self, setting: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
+    def __init__(self, setup: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
         """Computes nothing yet."""
-        self._setting = setting
-        self._members = runs
+        self._setup = setup
+        self._runs = runs
         self._stop = stop
-        self._batches = setting.training_batches()
-        # Found out with the first batch.
-        self._together: int | None = None
+        self._batches = setup.training_batches()
+        self._stackable = {run for run in runs if can_stack(run.state.model)}
+        # Measured with the first batch.
+        self._stack_size: int | None = None
         self._charged = time.monotonic()
 
     def train(self) -> None:
         """Trains every run to its last epoch, or to its failure.
 
         Raises:
-            Interrupted: If a stop was asked for; every run's state is saved.
+            Interrupted: If a stop was requested; every run's state is saved.
         """
-        while going := [m for m in self._members if m.going]:
-            position = min(run.position for run in going)
-            self._advance([run for run in going if run.position == position])
+        while unfinished := [run for run in self._runs if run.unfinished]:
+            position = min(run.position for run in unfinished)
+            self._advance([run for run in unfinished if run.position == position])
 
     def _advance(self, group: list[TrainingRun]) -> None:
-        """Trains those farthest behind: until they reach others, or through an epoch's end."""
+        """Trains the runs that are furthest behind: up to the next ones, or through an epoch."""
         epoch, step = group[0].position
         if step == self._batches.steps_per_epoch:
             self._validate(group, epoch)
             return
-        others = [m.position[1] for m in self._members if m.going and m.position[0] == epoch]
-        until = min((other for other in others if other > step), default=None)
-        for batch in islice(self._batches.epoch(epoch, step), until and until - step):
-            learn = partial(self._learn, batch=batch)
-            for together in self._companies(group, batch):
-                self._sharing_blame(together, learn)
-            group = self._after(group)
+        steps_ahead = [
+            run.position[1] - step
+            for run in self._runs
+            if run.unfinished and run.position[0] == epoch and run.position[1] > step
+        ]
+        for batch in islice(self._batches.epoch(epoch, step), min(steps_ahead, default=None)):
+            train_step = partial(self._train_step, batch=batch)
+            for together in self._batches_of_runs(group, batch):
+                self._isolating_failures(together, train_step)
+            group = self._remaining(group)
             if not group:
                 return
 
-    def _companies(self, group: list[TrainingRun], batch: Batch) -> list[list[TrainingRun]]:
-        """Who goes together through a step."""
+    def _batches_of_runs(self, group: list[TrainingRun], batch: Batch) -> list[list[TrainingRun]]:
+        """The runs that are computed together on a batch."""
+        stackable = [run for run in group if run in self._stackable]
+        alone = [[run] for run in group if run not in self._stackable]
+        if not stackable:
+            return alone
         try:
-            together = self._together or self._fitting(group[0], batch)
+            size = self._stack_size or self._fitting(stackable[0], batch)
         except Exception:
-            # It fails again when it goes alone, and is blamed then.
+            # It fails again when it is computed alone, and the failure is then its own.
             return [[run] for run in group]
-        self._together = together
-        return [group[start : start + together] for start in range(0, len(group), together)]
+        self._stack_size = size
+        stacks = [stackable[start : start + size] for start in range(0, len(stackable), size)]
+        return stacks + alone
 
     def _fitting(self, run: TrainingRun, batch: Batch) -> int:
-        """How many like this one fit into memory; all, where that cannot be told."""
-        if not self._setting.stacked:
-            return 1
+        """How many models like this one fit into memory; all, where that is not known."""
         model = run.model_in_training()
-        fit = fitting(
-            model, lambda: self._setting.stack([model], batch.images), self._setting.device
-        )
-        return fit or len(self._members)
 
-    def _sharing_blame(
+        def forward() -> list[torch.Tensor]:
+            with self._setup.autocast():
+                return forward_together([model], batch.images)
+
+        return fitting(model, forward, self._setup.device) or len(self._runs)
+
+    def _isolating_failures(
         self, together: list[TrainingRun], work: Callable[[list[TrainingRun]], None]
     ) -> None:
-        """Lets runs work together; where that fails, each alone: it shows who is to blame."""
+        """Computes runs together; if that fails, each alone, which shows whose failure it is."""
         try:
             work(together)
         except Exception as error:
@@ -97,22 +107,22 @@ class Engine:
                 together[0].fail(error)
                 return
             for run in together:
-                self._sharing_blame([run], work)
+                self._isolating_failures([run], work)
 
-    def _learn(self, together: list[TrainingRun], batch: Batch) -> None:
-        """One step of runs who go together."""
+    def _train_step(self, together: list[TrainingRun], batch: Batch) -> None:
+        """One step of runs that are computed together."""
         losses = self._backward(together, batch)
         for run, loss in zip(together, losses, strict=True):
             with run.attempt():
                 run.step(loss, len(batch.indices))
-                run.say_progress(loss, self._batches.steps_per_epoch)
+                run.report_progress(loss, self._batches.steps_per_epoch)
 
     def _backward(self, together: list[TrainingRun], batch: Batch) -> list[float]:
         """Losses and, where they are finite, gradients; no two runs share a parameter."""
         for run in together:
             run.state.optimizer.zero_grad(set_to_none=True)
-        if self._setting.stacked:
-            losses = self._stacked_losses(together, batch)
+        if self._stackable.issuperset(together):
+            losses = self._losses_together(together, batch)
         else:
             losses = [self._loss(run, batch) for run in together]
         values: list[float] = torch.stack(losses).tolist()
@@ -122,61 +132,62 @@ class Engine:
         return values
 
     def _loss(self, run: TrainingRun, batch: Batch) -> torch.Tensor:
-        """Over all that the model is asked to learn from."""
+        """The weighted sum over all logits that the model is trained on."""
         model = run.model_in_training()
-        with run.state.randomness(), self._setting.autocast():
+        with run.state.randomness(), self._setup.autocast():
             weighted = model.weighted_logits(batch.images)
-        losses = [weight * self._setting.loss(logits, batch) for weight, logits in weighted]
+        losses = [weight * self._setup.loss(logits, batch) for weight, logits in weighted]
         return torch.stack(losses).sum()
 
-    def _stacked_losses(self, together: list[TrainingRun], batch: Batch) -> list[torch.Tensor]:
-        """The same for Segmenters, which draw no random numbers."""
+    def _losses_together(self, together: list[TrainingRun], batch: Batch) -> list[torch.Tensor]:
+        """The same for models that can be stacked, which draw no random numbers."""
         models = [run.model_in_training() for run in together]
-        found = self._setting.stack(models, batch.images)
-        return [self._setting.loss(logits, batch) for logits in found]
+        with self._setup.autocast():
+            logits = forward_together(models, batch.images)
+        return [self._setup.loss(each, batch) for each in logits]
 
     def _validate(self, group: list[TrainingRun], epoch: int) -> None:
         """Ends the epoch."""
-        tallies = {run: ValidationAccumulator() for run in group}
-        for batch in self._setting.validation_batches(epoch):
-            look = partial(self._look, batch=batch, tallies=tallies)
-            for together in self._companies(group, batch):
-                self._sharing_blame(together, look)
-            group = self._after(group)
+        accumulators = {run: ValidationAccumulator() for run in group}
+        for batch in self._setup.validation_batches(epoch):
+            validate = partial(self._validate_batch, batch=batch, accumulators=accumulators)
+            for together in self._batches_of_runs(group, batch):
+                self._isolating_failures(together, validate)
+            group = self._remaining(group)
         for run in group:
             with run.attempt():
-                run.end_epoch(tallies[run])
+                run.end_epoch(accumulators[run])
 
-    def _look(
+    def _validate_batch(
         self,
         together: list[TrainingRun],
         batch: Batch,
-        tallies: dict[TrainingRun, ValidationAccumulator],
+        accumulators: dict[TrainingRun, ValidationAccumulator],
     ) -> None:
-        """What runs find in a validation batch."""
-        found = self._setting.logits([run.state.model for run in together], batch)
-        for run, logits in zip(together, found, strict=True):
+        """Evaluates runs on a batch of validation images."""
+        logits = self._setup.logits([run.state.model for run in together], batch)
+        for run, own_logits in zip(together, logits, strict=True):
             with run.attempt():
-                tallies[run].add(self._setting, batch, logits)
+                accumulators[run].add(self._setup, batch, own_logits)
 
-    def _after(self, group: list[TrainingRun]) -> list[TrainingRun]:
-        """Charges the time since the last batch to the group, and looks whether to stop.
+    def _remaining(self, group: list[TrainingRun]) -> list[TrainingRun]:
+        """Charges the time since the last batch to the group, and stops if requested.
 
         Returns:
-            Who is left of the group.
+            The runs of the group that have not failed.
         """
         now = time.monotonic()
         for run in group:
-            run.state.elapsed_s += (now - self._charged) / len(group)
+            run.state.train_s += (now - self._charged) / len(group)
         self._charged = now
         if self._stop.requested:
-            save_all(self._members)
+            save_all(self._runs)
             raise Interrupted("stopped; every run's state is saved")
-        return [run for run in group if run.going]
+        return [run for run in group if run.unfinished]
 
 
 def save_all(runs: Sequence[TrainingRun]) -> None:
-    """Saves everyone who has not failed."""
+    """Saves every run that has not failed."""
     for run in runs:
         if not run.failed:
             with run.attempt():

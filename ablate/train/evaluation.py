@@ -1,4 +1,4 @@
-"""A run that is only evaluated: SAM without training, image by image."""
+"""A run that is only evaluated: unadapted SAM (zero-shot), image by image."""
 
 import json
 import time
@@ -20,38 +20,40 @@ _SAVE_EVERY_S = 20.0
 
 
 def evaluate(
-    folder: RunFolder, model: ZeroShot, setting: CohortSetup, machine: Machine, stop: Stop
+    folder: RunFolder, model: ZeroShot, setup: CohortSetup, machine: Machine, stop: Stop
 ) -> None:
-    """Segments every validation image, going on from wherever the folder says it stopped.
+    """Segments every validation image, from the first that the folder has no confusion of.
 
     Args:
         folder: The run's folder.
-        model: SAM and what it is asked.
-        setting: The data; its precision is not asked for.
+        model: SAM and its prompts.
+        setup: The data; its precision is not used.
         machine: What the run is computed on.
-        stop: Looked at after every image.
+        stop: Checked after every image.
 
     Raises:
-        Interrupted: If a stop was asked for; what is evaluated is saved.
+        Interrupted: If a stop was requested; what is evaluated is saved.
     """
-    prepared, validation = setting.prepared, setting.validation
-    confusions, spent_before_s = _load(folder)
+    prepared, validation = setup.prepared, setup.validation
+    confusions, train_before_s = _load(folder)
     started = saved = time.monotonic()
     for position in range(len(confusions), len(validation)):
         index = validation[position]
-        truth = prepared.masks[index] > 0
-        prediction = model.predict(np.asarray(prepared.images[index]), truth)
-        pixels = (torch.from_numpy(mask)[None, None] for mask in (prediction, truth))
-        confusions += confusion_per_image(*pixels)
+        ground_truth = prepared.masks[index] > 0
+        prediction = model.predict(np.asarray(prepared.images[index]), ground_truth)
+        predicted, actual = (
+            torch.from_numpy(mask)[None, None] for mask in (prediction, ground_truth)
+        )
+        confusions += confusion_per_image(predicted, actual)
         if position < PANELS:
             write_panel(folder, prepared, index, prediction)
         now, stopping = time.monotonic(), stop.requested
         if stopping or now - saved > _SAVE_EVERY_S:
-            _save(folder, confusions, spent_before_s + now - started)
+            _save(folder, confusions, train_before_s + now - started)
             saved = now
         if stopping:
             raise Interrupted(f"stopped after {len(confusions)} of {len(validation)} images")
-        _say_progress(folder, len(confusions), len(validation))
+        _report_progress(folder, len(confusions), len(validation))
     publish(
         folder,
         [prepared.names[index] for index in validation],
@@ -63,25 +65,25 @@ def evaluate(
         trained={},
         parameters=model.count_parameters(),
         machine=machine,
-        spent_s=spent_before_s + time.monotonic() - started,
+        train_s=train_before_s + time.monotonic() - started,
     )
 
 
-def _save(folder: RunFolder, confusions: list[Confusion], spent_s: float) -> None:
-    content = {"confusions": [astuple(each) for each in confusions], "spent_s": spent_s}
+def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> None:
+    content = {"confusions": [astuple(each) for each in confusions], "train_s": train_s}
     folder.save_checkpoint(len(confusions), json.dumps(content).encode())
 
 
 def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
-    """The images that are evaluated already, and the seconds that they took."""
+    """Confusions of the images that are evaluated already, and the seconds that they took."""
     content = folder.load_checkpoint()
     if content is None:
         return [], 0.0
     saved = json.loads(content)
-    return [Confusion(*cells) for cells in saved["confusions"]], saved["spent_s"]
+    return [Confusion(*cells) for cells in saved["confusions"]], saved["train_s"]
 
 
-def _say_progress(folder: RunFolder, done: int, images: int) -> None:
+def _report_progress(folder: RunFolder, done: int, images: int) -> None:
     folder.write_progress(
         Progress(
             epoch=1,

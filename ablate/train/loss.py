@@ -13,14 +13,14 @@ def segmentation_loss(logits: torch.Tensor, masks: torch.Tensor, loss: Loss) -> 
 
     Args:
         logits: Bx1xHxW, B being the number of images.
-        masks: Bx1xHxW, 1 where there is a landslide, else 0.
+        masks: Bx1xHxW, 1 for the positive class, else 0.
         loss: The weights of both terms and the smoothing of the Dice.
 
     Returns:
         A scalar. The Dice is taken over all pixels of the batch together, as released.
     """
-    found: torch.Tensor = _BceAndDice.apply(logits.float(), masks, loss)
-    return found
+    total: torch.Tensor = _BceAndDice.apply(logits.float(), masks, loss)
+    return total
 
 
 class _BceAndDice(torch.autograd.Function):

@@ -1,8 +1,9 @@
-"""What a finished run leaves: weights, confusions, panels and, last of all, its result."""
+"""What a run leaves: weights, confusions, panels and its result, or its failure."""
 
 import hashlib
 import io
 import time
+import traceback
 
 import numpy as np
 import numpy.typing as npt
@@ -12,51 +13,53 @@ from PIL import Image
 from safetensors.torch import save
 
 from ablate.data import Prepared
+from ablate.errors import Diverged
 from ablate.metrics import Confusion, scores
-from ablate.runs import Machine, Parameters, Result, RunFolder, atomic
+from ablate.metrics.confusion import predict
+from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
-from ablate.train.training_run import TrainingRun
+from ablate.train.state import TrainingState
 
 PANELS = 4
 """How many validation images, the first ones, get a panel."""
 
 _PANEL_SIDE_PX = 256
-_HIT, _FALSE_ALARM, _MISS = (255, 255, 255), (230, 75, 53), (60, 130, 230)
+_TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
 
-def conclude(run: TrainingRun, setting: CohortSetup, machine: Machine) -> None:
+def conclude(folder: RunFolder, state: TrainingState, setup: CohortSetup, machine: Machine) -> None:
     """Evaluates the selected epoch's weights once more and publishes the result.
 
     Args:
-        run: Trained to the end; its model gets the selected weights.
-        setting: What it was trained under.
+        folder: The run's folder.
+        state: Trained to the end; its model gets the selected weights.
+        setup: What it was trained under.
         machine: What the run was computed on.
     """
-    folder, state = run.folder, run.state
     if state.best is None:
         raise AssertionError("a training ends with a validation")
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
-    tally = ValidationAccumulator()
-    for batch in setting.validation_batches(state.best.epoch):
-        (logits,) = setting.logits([state.model], batch)
-        masks = (logits > 0).cpu().numpy()[:, 0]
-        wanted = max(0, PANELS - len(tally.confusions))
-        for index, mask in zip(batch.indices[:wanted], masks, strict=False):
-            write_panel(folder, setting.prepared, index, mask)
-        tally.add(setting, batch, logits)
+    accumulator = ValidationAccumulator()
+    for batch in setup.validation_batches(state.best.epoch):
+        (logits,) = setup.logits([state.model], batch)
+        predictions = predict(logits, setup.protocol.task.threshold).cpu().numpy()[:, 0]
+        missing = max(0, PANELS - len(accumulator.confusions))
+        for index, prediction in zip(batch.indices[:missing], predictions, strict=False):
+            write_panel(folder, setup.prepared, index, prediction)
+        accumulator.add(setup, batch, logits)
     publish(
         folder,
-        [setting.prepared.names[index] for index in setting.validation],
-        tally.confusions,
+        [setup.prepared.names[index] for index in setup.validation],
+        accumulator.confusions,
         epoch=state.best.epoch,
-        epochs=setting.protocol.epochs,
+        epochs=setup.protocol.epochs,
         steps=state.step,
-        metrics={"val_loss": tally.loss},
+        metrics={"val_loss": accumulator.loss},
         trained=state.model.trainable_state(),
         parameters=state.model.count_parameters(),
         machine=machine,
-        spent_s=state.elapsed_s + time.monotonic() - started,
+        train_s=state.train_s + time.monotonic() - started,
     )
 
 
@@ -72,7 +75,7 @@ def publish(
     trained: dict[str, torch.Tensor],
     parameters: Parameters,
     machine: Machine,
-    spent_s: float,
+    train_s: float,
 ) -> None:
     """Writes confusions and weights, then the result: the run is done.
 
@@ -83,11 +86,11 @@ def publish(
         epoch: The selected epoch; 0 where nothing is trained.
         epochs: How many were trained.
         steps: Optimiser steps.
-        metrics: What there is to say besides the scores.
+        metrics: Further metrics, besides the scores.
         trained: The weights to keep; empty where nothing is trained.
         parameters: Counted on the model.
         machine: What the run was computed on.
-        spent_s: Seconds spent, over all resumptions.
+        train_s: Seconds that it took, over all resumptions.
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
@@ -105,7 +108,7 @@ def publish(
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
             finished=time.time(),
-            train_s=spent_s,
+            train_s=train_s,
         )
     )
 
@@ -129,9 +132,9 @@ def _write_confusions(folder: RunFolder, names: list[str], confusions: list[Conf
 def write_panel(
     folder: RunFolder, prepared: Prepared, index: int, prediction: npt.NDArray[np.bool_]
 ) -> None:
-    """``panels/NAME.png``: image, truth and prediction side by side.
+    """``panels/NAME.png``: image, ground truth and prediction side by side.
 
-    In the prediction white is landslide found, red is false alarm, blue is landslide missed.
+    In the prediction, white is a true positive, red a false positive, blue a false negative.
 
     Args:
         folder: The run's folder.
@@ -147,14 +150,16 @@ def write_panel(
 
 
 def _panel(
-    image: npt.NDArray[np.uint8], truth: npt.NDArray[np.bool_], prediction: npt.NDArray[np.bool_]
+    image: npt.NDArray[np.uint8],
+    ground_truth: npt.NDArray[np.bool_],
+    prediction: npt.NDArray[np.bool_],
 ) -> Image.Image:
     """Three square tiles (HxWx3, HxW, HxW) in a row."""
     painted = np.zeros_like(image)
-    painted[prediction & truth] = _HIT
-    painted[prediction & ~truth] = _FALSE_ALARM
-    painted[truth & ~prediction] = _MISS
-    white = np.repeat(truth[..., None], 3, axis=2).astype(np.uint8) * 255
+    painted[prediction & ground_truth] = _TRUE_POSITIVE
+    painted[prediction & ~ground_truth] = _FALSE_POSITIVE
+    painted[ground_truth & ~prediction] = _FALSE_NEGATIVE
+    white = np.repeat(ground_truth[..., None], 3, axis=2).astype(np.uint8) * 255
     side = _PANEL_SIDE_PX
     panel = Image.new("RGB", (3 * side, side))
     for position, (tile, resample) in enumerate(
@@ -166,3 +171,27 @@ def _panel(
     ):
         panel.paste(Image.fromarray(tile).resize((side, side), resample), (position * side, 0))
     return panel
+
+
+def write_failure(folder: RunFolder, error: Exception) -> None:
+    """Writes ``failure.json``.
+
+    Args:
+        folder: The run's folder.
+        error: The cause; raised and caught.
+    """
+    diverged = isinstance(error, Diverged)
+    folder.write_failure(
+        Failure(
+            kind="diverged" if diverged else "error",
+            message=_one_line(error),
+            detail="" if diverged else "".join(traceback.format_exception(error)),
+            time=time.time(),
+        )
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """The exception's type and the first line of its text."""
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask for a stop; the loop looks for it after every step."""
+"""Ctrl-C and SIGTERM request a stop; the loop checks for it after every step."""
 
 import signal
 import threading
@@ -8,22 +8,22 @@ from types import FrameType
 
 
 class Stop:
-    """Whether somebody has asked for a stop."""
+    """Whether a stop was requested."""
 
     def __init__(self) -> None:
-        """Nobody has."""
+        """Not yet."""
         self.requested = False
 
     def request(self, signum: int, frame: FrameType | None) -> None:
-        """Asks for a stop; fits ``signal.signal``."""
+        """Requests a stop; fits ``signal.signal``."""
         self.requested = True
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """While this is open, SIGINT and SIGTERM ask for a stop instead of ending the process.
+    """While this is open, SIGINT and SIGTERM request a stop instead of ending the process.
 
-    Only a process's main thread receives signals; in any other nothing is installed.
+    Only a process's main thread receives signals; in any other thread no handler is installed.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

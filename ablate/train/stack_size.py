@@ -1,4 +1,4 @@
-"""How many small variants fit into memory together."""
+"""How many small models fit into memory together."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,20 +6,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
-# Workers measure at the same time, and what is held is not all that a step needs.
+# Several workers measure at the same time, and a step needs more than what is held.
 _SHARE = 0.2
+_MEMINFO = Path("/proc/meminfo")
 
 
 def fitting(model: nn.Module, forward: Callable[[], object], device: torch.device) -> int | None:
     """How many models like this one could go forward together, and then backward.
 
     Args:
-        model: Its own parameters do not count: they are there already.
+        model: Its own parameters do not count: they are in memory already.
         forward: Computes what is to be differentiated.
         device: What the model is on.
 
     Returns:
-        At least 1; None where the system does not say how much memory is free.
+        At least 1; None where the free memory is not known.
     """
     free = _free_bytes(device)
     return None if free is None else max(1, int(_SHARE * free) // _held_bytes(model, forward))
@@ -37,18 +38,17 @@ def _held_bytes(model: nn.Module, forward: Callable[[], object]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        # Kept until all is counted: what is let go of would give its place to the next.
+        # Kept until all is counted: freed memory would be reused under the same address.
         kept = forward()
     del kept
     return max(1, sum(held.values()))
 
 
 def _free_bytes(device: torch.device) -> int | None:
-    """Memory that nobody uses on the device."""
+    """Free memory of the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    info = Path("/proc/meminfo")
-    if device.type != "cpu" or not info.exists():
+    if device.type != "cpu" or not _MEMINFO.exists():
         return None
-    kilobytes = dict(line.split(":") for line in info.read_text().splitlines())
+    kilobytes = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
     return int(kilobytes["MemAvailable"].split()[0]) * 1024

@@ -37,7 +37,7 @@ class TrainingState:
         step_in_epoch: Steps of it that are done.
         step: Steps of the whole run that are done.
         loss_sum: Sum of the epoch's training losses, each times its number of images.
-        elapsed_s: Seconds spent so far, over all resumptions.
+        train_s: Seconds spent so far, over all resumptions.
         best: The epoch whose weights are kept; None before the first validation.
     """
 
@@ -66,7 +66,7 @@ class TrainingState:
         self.step_in_epoch = 0
         self.step = 0
         self.loss_sum = 0.0
-        self.elapsed_s = 0.0
+        self.train_s = 0.0
         self.best: Best | None = None
         with self._forked():
             torch.manual_seed(seed)
@@ -108,7 +108,7 @@ class TrainingState:
                 "step_in_epoch": self.step_in_epoch,
                 "step": self.step,
                 "loss_sum": self.loss_sum,
-                "elapsed_s": self.elapsed_s,
+                "train_s": self.train_s,
                 "best": best,
                 "trained": self.model.trainable_state(),
                 "optimizer": self.optimizer.state_dict(),
@@ -129,7 +129,7 @@ class TrainingState:
         self.step_in_epoch = saved["step_in_epoch"]
         self.step = saved["step"]
         self.loss_sum = saved["loss_sum"]
-        self.elapsed_s = saved["elapsed_s"]
+        self.train_s = saved["train_s"]
         self.best = Best(**saved["best"]) if saved["best"] else None
         self.model.load_trainable_state(saved["trained"])
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -1,4 +1,4 @@
-"""One run of a cohort: its state, and all that it writes while it is trained."""
+"""One run of a cohort: its state, and everything that it writes while it is trained."""
 
 import math
 import time
@@ -11,16 +11,16 @@ from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel
 from ablate.runs import Event, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
-from ablate.train.failing import leave_failure
+from ablate.train.results import write_failure
 from ablate.train.state import Best, TrainingState
 
 _PROGRESS_EVERY_S = 0.3
-# Saving may take this share of the time: a rival's checkpoint is a thousand times SAM-nano's.
+# Saving may take this share of the time: a CNN's checkpoint is a thousand times SAM-nano's.
 _SAVING_SHARE = 0.1
 
 
 class TrainingRun:
-    """A run in training, from wherever its folder says that it stopped.
+    """A run in training, from the newest checkpoint in its folder.
 
     Attributes:
         folder: Where events, checkpoints, progress and failures go.
@@ -30,17 +30,17 @@ class TrainingRun:
     Args:
         folder: The run's folder.
         model: Frozen and adapted, on its device.
-        setting: What it shares with the others.
+        setup: What it shares with the others.
     """
 
-    def __init__(self, folder: RunFolder, model: SegmentationModel, setting: CohortSetup) -> None:
+    def __init__(self, folder: RunFolder, model: SegmentationModel, setup: CohortSetup) -> None:
         """Builds optimiser and schedule, and loads the newest checkpoint."""
         self.folder = folder
-        self.state = TrainingState(model, setting.protocol, setting.seed)
+        self.state = TrainingState(model, setup.protocol, setup.seed)
         if checkpoint := folder.load_checkpoint():
             self.state.load(checkpoint)
         folder.cut_events(self.state.epoch - 1)
-        self._setting = setting
+        self._setup = setup
         self.failed = False
         self._saved = self.position
         self._next_save_s = 0.0
@@ -52,24 +52,24 @@ class TrainingRun:
         return self.state.epoch, self.state.step_in_epoch
 
     @property
-    def going(self) -> bool:
-        """Whether there is something left to train."""
-        return not self.failed and self.state.epoch <= self._setting.protocol.epochs
+    def unfinished(self) -> bool:
+        """Whether epochs are left to train and the run has not failed."""
+        return not self.failed and self.state.epoch <= self._setup.protocol.epochs
 
     def model_in_training(self) -> SegmentationModel:
         """The model, in training mode."""
         model = self.state.model
-        # Asked in every step, and setting it takes a millisecond.
+        # Called in every step, and setting the mode takes a millisecond.
         return model if model.training else model.train()
 
     def fail(self, error: Exception) -> None:
-        """Leaves the cohort, and says why in the folder."""
+        """Leaves the cohort, and writes the cause to the folder."""
         self.failed = True
-        leave_failure(self.folder, error)
+        write_failure(self.folder, error)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Whatever is raised in here, but for a stop, becomes this run's failure."""
+        """Every exception in here, except for a stop, becomes this run's failure."""
         try:
             yield
         except Interrupted:
@@ -99,7 +99,7 @@ class TrainingRun:
         state.loss_sum += loss * images
 
     def end_epoch(self, validated: ValidationAccumulator) -> None:
-        """Keeps the weights if they are the best, tells the event, saves where due.
+        """Keeps the weights if they are the best, appends the event, saves where due.
 
         Raises:
             Diverged: If the validation loss is not finite.
@@ -109,13 +109,13 @@ class TrainingRun:
         if not math.isfinite(val_loss):
             raise Diverged(f"the validation loss is {val_loss} after epoch {epoch}")
         metrics = {
-            "train_loss": state.loss_sum / len(self._setting.train),
+            "train_loss": state.loss_sum / len(self._setup.train),
             "val_loss": val_loss,
             "lr": float(state.schedule.get_last_lr()[0]),
             **scores(sum(validated.confusions, Confusion.none())),
         }
         if (
-            self._setting.protocol.selection == "last"
+            self._setup.protocol.selection == "last"
             or state.best is None
             or val_loss < state.best.val_loss
         ):
@@ -127,11 +127,11 @@ class TrainingRun:
         state.epoch += 1
         state.step_in_epoch = 0
         state.loss_sum = 0.0
-        # The event first: a kill in between makes the resumed run cut it and tell it again.
+        # The event first: after a kill in between, the resumed run cuts it and appends it again.
         self.folder.append_event(
             Event(epoch=epoch, step=state.step, time=time.time(), metrics=metrics)
         )
-        if state.elapsed_s >= self._next_save_s:
+        if state.train_s >= self._next_save_s:
             self.save()
 
     def save(self) -> None:
@@ -142,10 +142,10 @@ class TrainingRun:
         self.folder.save_checkpoint(self.state.step, self.state.to_bytes())
         self._saved = self.position
         # On the run's own clock: others of the cohort save in the meantime.
-        self._next_save_s = self.state.elapsed_s + (time.monotonic() - started) / _SAVING_SHARE
+        self._next_save_s = self.state.train_s + (time.monotonic() - started) / _SAVING_SHARE
 
-    def say_progress(self, loss: float, steps_per_epoch: int) -> None:
-        """Tells displays how far the run is, now and then."""
+    def report_progress(self, loss: float, steps_per_epoch: int) -> None:
+        """Writes how far the run is, for displays, unless it was written just before."""
         now = time.monotonic()
         if now - self._last_progress < _PROGRESS_EVERY_S:
             return
@@ -153,7 +153,7 @@ class TrainingRun:
         self.folder.write_progress(
             Progress(
                 epoch=self.state.epoch,
-                epochs=self._setting.protocol.epochs,
+                epochs=self._setup.protocol.epochs,
                 step_in_epoch=self.state.step_in_epoch,
                 steps_per_epoch=steps_per_epoch,
                 loss=loss,

@@ -1,4 +1,4 @@
-"""Works on runs, those together that share everything but adapter and trained parts."""
+"""Works on a cohort: runs that share everything but the variant."""
 
 import gc
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ablate.data import open_images, prepare, split
-from ablate.errors import DataError, Interrupted, StoreError, WeightsError
+from ablate.errors import BadInput, DataError, Interrupted, StoreError, WeightsError
 from ablate.models import (
     SegmentationModel,
     ZeroShot,
@@ -26,7 +26,6 @@ from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
     BACKBONES,
     CnnVariant,
-    Context,
     GeneratedData,
     RunSpec,
     SamVariant,
@@ -37,117 +36,76 @@ from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
-from ablate.train.failing import leave_failure
-from ablate.train.results import conclude
+from ablate.train.results import conclude, write_failure
 from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def work(folders: Sequence[Path], device: str, cohort_size: int | None = None) -> None:
-    """Trains every run that is not done and that no other process works on.
+def work(folders: Sequence[Path], device: str) -> None:
+    """Trains or evaluates the runs of one cohort.
 
-    Runs of SAM that share everything but the variant are trained together; all others alone. A
-    run that cannot go on leaves its ``failure.json``; the others are trained all the same.
+    Runs that are done and runs that another process works on are left out. A run that cannot go on
+    leaves its ``failure.json``; the others are trained all the same.
 
     Args:
-        folders: The runs' folders, with their ``spec.json``.
+        folders: The runs' folders, with their ``spec.json``: runs of adapted SAM that share
+            everything but the variant, or one run of any other system.
         device: For example ``cpu`` or ``cuda:0``.
-        cohort_size: How many runs are trained together at most; None: all that can be.
 
     Raises:
         BadInput: If there is no such device.
-        Interrupted: If Ctrl-C or SIGTERM asked for a stop; the state is saved.
+        Interrupted: If Ctrl-C or SIGTERM requested a stop; the state is saved.
     """
     where = check_device(device)
-    weights: dict[str, Weights] = {}
-    with stop_on_signals() as stop:
-        for cohort in _cohorts([RunFolder(path) for path in folders], cohort_size):
-            with ExitStack() as claims:
-                claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
-                _attempt(
-                    [folder for folder in claimed if folder.result() is None], where, weights, stop
-                )
-            if stop.requested:
-                raise Interrupted("stopped between two cohorts")
-
-
-def _cohorts(folders: Sequence[RunFolder], size: int | None) -> list[list[RunFolder]]:
-    """Groups runs that can be trained together, in the order in which they are given."""
-    groups: dict[tuple[object, ...], list[RunFolder]] = {}
-    for folder in folders:
-        groups.setdefault(_shared(folder), []).append(folder)
-    return [
-        group[first : first + (size or len(group))]
-        for group in groups.values()
-        for first in range(0, len(group), size or len(group))
-    ]
-
-
-def _shared(folder: RunFolder) -> tuple[object, ...]:
-    """What runs must have in common to be trained together; a run alone has its own path."""
-    try:
-        spec = folder.spec()
-    except StoreError:
-        # It is read again, and fails again, when its turn comes.
-        return (folder.path,)
-    if not isinstance(spec.variant, SamVariant):
-        return (folder.path,)
-    return (
-        Store.of(folder).root,
-        spec.context.model_dump_json(),
-        spec.seed,
-        spec.variant.encoder_weights,
-    )
-
-
-def _attempt(
-    folders: Sequence[RunFolder], device: torch.device, weights: dict[str, Weights], stop: Stop
-) -> None:
-    """One attempt at a cohort; what hinders all of it becomes the failure of each."""
-    for folder in folders:
-        folder.clear_failure()
-    try:
-        if folders:
-            _train(folders, device, weights, stop)
-    except Interrupted:
-        raise
-    except Exception as error:
-        for folder in folders:
-            if folder.result() is None and folder.failure() is None:
-                leave_failure(folder, error)
-
-
-def _train(
-    folders: Sequence[RunFolder], device: torch.device, weights: dict[str, Weights], stop: Stop
-) -> None:
-    """The path of a cohort: data, weights, models, training or evaluation, results."""
-    spec, store = folders[0].spec(), Store.of(folders[0])
-    limit_threads(spec.context.weights.backbone)
-    setting = _setting(spec, store, device)
-    # What is only evaluated computes in full precision.
-    half = setting.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
-    kept = f"{spec.weights.sha256} {half} {_random_encoder_seed(spec)}"
-    if kept not in weights:
-        weights[kept] = _load(spec, store, device, half=half)
-    runs: list[TrainingRun] = []
-    for folder in folders:
+    with stop_on_signals() as stop, ExitStack() as claims:
+        cohort = [RunFolder(path) for path in folders]
+        claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
+        pending = [folder for folder in claimed if folder.result() is None]
+        for folder in pending:
+            folder.clear_failure()
         try:
-            model = _model(folder.spec(), weights[kept], device)
-            if isinstance(model, ZeroShot):
-                evaluate(folder, model, setting, machine(device, "float32"), stop)
-            else:
-                runs.append(TrainingRun(folder, model, setting))
+            if pending:
+                _train(pending, where, stop)
         except Interrupted:
             raise
         except Exception as error:
-            leave_failure(folder, error)
+            # What prevents the whole cohort is the failure of each run.
+            for folder in pending:
+                if folder.result() is None and folder.failure() is None:
+                    write_failure(folder, error)
+
+
+def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> None:
+    """The path of a cohort: data, weights, models, training or evaluation, results."""
+    specs = _read_specs(folders)
+    if not specs:
+        return
+    _check_cohort(specs)
+    spec, store = next(iter(specs.values())), Store.of(folders[0])
+    limit_threads(spec.context.weights.backbone)
+    setup = _cohort_setup(spec, store, device)
+    # What is only evaluated computes in full precision.
+    half = setup.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
+    weights = _load(spec, store, device, half=half)
+    runs: list[TrainingRun] = []
+    for folder, own_spec in specs.items():
+        try:
+            model = _model(own_spec, weights, device)
+            if isinstance(model, ZeroShot):
+                evaluate(folder, model, setup, machine(device, "float32"), stop)
+            else:
+                runs.append(TrainingRun(folder, model, setup))
+        except Interrupted:
+            raise
+        except Exception as error:
+            write_failure(folder, error)
     # What is there by now stays. Else Python searches all of torch for garbage again and again, for
     # a twentieth of SAM-nano's time.
     gc.freeze()
     try:
-        Engine(setting, runs, stop).train()
+        Engine(setup, runs, stop).train()
     finally:
         gc.unfreeze()
     trained = [run for run in runs if not run.failed]
@@ -156,10 +114,38 @@ def _train(
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
         with run.attempt():
-            conclude(run, setting, machine(device, setting.precision))
+            conclude(run.folder, run.state, setup, machine(device, setup.precision))
 
 
-def _setting(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
+def _read_specs(folders: Sequence[RunFolder]) -> dict[RunFolder, RunSpec]:
+    """The runs' specs; one that cannot be read is the failure of its run."""
+    specs: dict[RunFolder, RunSpec] = {}
+    for folder in folders:
+        try:
+            specs[folder] = folder.spec()
+        except StoreError as error:
+            write_failure(folder, error)
+    return specs
+
+
+def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
+    """Refuses runs that one loop cannot step together."""
+    if len(specs) == 1:
+        return
+    shared = {
+        (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, _encoder_weights(spec))
+        for folder, spec in specs.items()
+    }
+    if len(shared) > 1 or not all(isinstance(each.variant, SamVariant) for each in specs.values()):
+        names = ", ".join(spec.name for spec in specs.values())
+        raise BadInput(
+            f"{names} cannot be trained together",
+            "only runs of adapted SAM that share store, protocol, data, weights and seed can; "
+            "submit the others one by one",
+        )
+
+
+def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
     """What the runs of a cohort share besides the weights."""
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
@@ -168,24 +154,16 @@ def _setting(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
     if images.digest() != spec.context.data.digest:
         raise DataError(
             f"the images in {root} are no longer those that this run was planned for",
-            "bring them back, or start the sweep again",
+            "restore them, or start the sweep again",
         )
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     train, validation = split(len(prepared.names), protocol.split)
     precision = precision_on(device, protocol.precision)
-    small = isinstance(spec.variant, SamVariant) and _is_small(spec.context)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, small)
-
-
-def _is_small(context: Context) -> bool:
-    """Whether one model leaves the device idle; larger ones fill it, and compiled ones too."""
-    backbone, protocol = BACKBONES[context.weights.backbone], context.protocol
-    native = protocol.image_size_px <= backbone.image_size_px
-    return backbone.is_small and native and not protocol.compile
+    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision)
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:
-    """What the model starts from; empty where it starts from nothing.
+    """The weights that the model starts from; empty where it starts from random values.
 
     SAM's weights go to the device here, once: all models of the cohort share them there.
     """
@@ -198,17 +176,16 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
     weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
-    if (seed := _random_encoder_seed(spec)) is not None:
-        weights = with_random_encoder(weights, backbone, seed)
+    if _encoder_weights(spec) == "random":
+        weights = with_random_encoder(weights, backbone, spec.seed)
     if half:
         weights = with_half_precision_encoder(weights, backbone)
     return {name: value.to(device) for name, value in weights.items()}
 
 
-def _random_encoder_seed(spec: RunSpec) -> int | None:
-    """Seed of a random image encoder; None: the encoder is pre-trained."""
-    random = isinstance(spec.variant, SamVariant) and spec.variant.encoder_weights == "random"
-    return spec.seed if random else None
+def _encoder_weights(spec: RunSpec) -> str:
+    """Where the values of the frozen image encoder come from."""
+    return spec.variant.encoder_weights if isinstance(spec.variant, SamVariant) else "pretrained"
 
 
 def _model(spec: RunSpec, weights: Weights, device: torch.device) -> SegmentationModel | ZeroShot:
@@ -249,6 +226,6 @@ def checkpoint_of(store: Store, sha256: str) -> Path:
     if found != sha256:
         raise WeightsError(
             f"{path} is no longer the file that this run was planned for",
-            "bring it back, or start the sweep again",
+            "restore it, or start the sweep again",
         )
     return path

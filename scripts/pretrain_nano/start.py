@@ -15,7 +15,7 @@ from segment_anything.modeling import Sam
 from segment_anything.modeling.transformer import TwoWayTransformer
 from torch import nn
 
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from scripts.pretrain_nano.picture import fill, waves
 
 _SHARPNESS = 0.2
@@ -31,7 +31,7 @@ def fresh(seed: int) -> Sam:
     Args:
         seed: Decides the decoder's cross attention. The rest is the same for every seed.
     """
-    sam = bare("vit_nano")
+    sam = sam_without_weights("vit_nano")
     empty = {name: torch.empty(value.shape) for name, value in sam.state_dict().items()}
     sam.load_state_dict(empty, strict=True, assign=True)
     fill(sam)

@@ -1,21 +1,16 @@
 """Runs the command line as a user does, in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from tiny_sweeps import OVERRIDES
 
 # A run of this protocol takes a second.
-TINY = [
-    "--set",
-    "epochs=2",
-    "--set",
-    "batch_size=4",
-    "--set",
-    "image_size_px=64",
-    "--set",
-    "data={kind: generated, seed: 1, count: 20, size_px: 64}",
-]
+TINY = [word for override in OVERRIDES for word in ("--set", override)]
 
 
 def environment() -> dict[str, str]:
@@ -47,3 +42,16 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def output(folder: Path, *words: str, code: int = 0) -> str:
+    """What a command that ends with ``code`` prints."""
+    done = ablate(folder, *words)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """The rows that a command prints as JSON."""
+    table: list[dict[str, Any]] = json.loads(output(folder, *words, "--format", "json"))
+    return table

@@ -1,20 +1,13 @@
-"""A store in which a sweep was begun, made without training."""
+"""Fixtures of the command line's tests."""
 
 from pathlib import Path
 
 import pytest
 
-from ablate.plan import provenance, sweep_runs
-from ablate.registry import Catalogue
-from ablate.runs import SpecFile, Store
 from ablate.spec import Context
+from tiny_sweeps import start_table4
 
 
 @pytest.fixture
-def begun_store(tmp_path: Path, context: Context) -> Path:
-    store = Store(tmp_path / "begun")
-    runs = sweep_runs(Catalogue(), "table4", context, (0,))
-    for run in runs:
-        store.run(run.key).create(SpecFile(key=run.key, run=run, provenance=provenance()))
-    store.record_sweep("table4", context, runs)
-    return store.root
+def started_store(tmp_path: Path, context: Context) -> Path:
+    return start_table4(tmp_path / "started", context)

@@ -2,23 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ablate.runs import Failure, Store
-from cli.command import ablate
-
-
-def output(folder: Path, *words: str, code: int = 0) -> str:
-    done = ablate(folder, *words)
-    assert done.returncode == code, done.stderr
-    return done.stdout
-
-
-def rows(folder: Path, *words: str) -> list[dict[str, Any]]:
-    table: list[dict[str, Any]] = json.loads(output(folder, *words, "--format", "json"))
-    return table
+from cli.command import ablate, output, rows
 
 
 def test_list_names_what_sets_the_variants_apart(tmp_path: Path) -> None:
@@ -154,16 +142,16 @@ def test_plan_says_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_status_tells_states_apart(tmp_path: Path, begun_store: Path) -> None:
-    first, second, *_ = Store(begun_store).runs()
+def test_status_tells_states_apart(tmp_path: Path, started_store: Path) -> None:
+    first, second, *_ = Store(started_store).runs()
     first.save_checkpoint(1, b"state")
     second.write_failure(Failure(kind="error", message="out of luck", detail="", time=0.0))
-    (sweep,) = rows(tmp_path, "status", "--store", str(begun_store))
+    (sweep,) = rows(tmp_path, "status", "--store", str(started_store))
     found = {run["key"]: (run["state"], run["note"]) for run in sweep["runs"]}
     assert found.pop(first.key) == ("interrupted", None)
     assert found.pop(second.key) == ("failed", "out of luck")
     assert set(found.values()) == {("new", None)}
-    text = output(tmp_path, "status", "--store", str(begun_store))
+    text = output(tmp_path, "status", "--store", str(started_store))
     assert "8 new, 1 interrupted, 1 failed" in text
 
 

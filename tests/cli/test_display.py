@@ -1,104 +1,153 @@
 """What is shown while a sweep runs."""
 
 import io
-import time
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from ablate.cli import display
 from ablate.cli.display import Display, duration
-from ablate.plan import Plan, make, sweep_runs
-from ablate.registry import Catalogue
-from ablate.runs import Event, Failure, Progress, Store
-from ablate.spec import Context
+from ablate.runs import State
+from ablate.study import RunProgress
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def new(name: str) -> RunProgress:
+    return RunProgress(name, 0, State.NEW, 0.0, 0, 8, None, None)
+
+
+def training(run: RunProgress, share: float) -> RunProgress:
+    return replace(run, state=State.RUNNING, share=share, epoch=int(share * 8), loss=0.25, miou=0.7)
+
+
+RUNS = [new(f"translandseg-{number}") for number in range(1, 11)]
 
 
 @pytest.fixture
-def plan(begun_store: Path, context: Context) -> Plan:
-    """Ten runs: the first runs in its eighth epoch, the second has failed."""
-    runs = sweep_runs(Catalogue(), "table4", context, (0,))
-    made = make(Catalogue().sweep("table4"), context, runs, Store(begun_store))
-    first, second = made.runs[0].folder, made.runs[1].folder
-    for epoch in range(1, 8):
-        first.append_event(
-            Event(epoch=epoch, step=epoch, time=0.0, metrics={"train_loss": 0.5, "miou": 0.7})
-        )
-    first.write_progress(
-        Progress(
-            epoch=8, epochs=14, step_in_epoch=0, steps_per_epoch=20, loss=0.25, time=time.time()
-        )
-    )
-    second.write_failure(Failure(kind="error", message="m", detail="", time=0.0))
-    return made
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a terminal of 120 columns and 40 lines is sent."""
+    yield from _screen(monkeypatch, height=40)
 
 
-def shown(plan: Plan, monkeypatch: pytest.MonkeyPatch, *, terminal: bool, height: int = 40) -> str:
-    """All that the display prints while the first run is held and then let go."""
+@pytest.fixture
+def small_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    yield from _screen(monkeypatch, height=8)
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is written where there is no terminal."""
     text = io.StringIO()
-    console = Console(file=text, force_terminal=terminal, width=120, height=height, no_color=True)
+    monkeypatch.setattr(display, "out", Console(file=text, width=120, markup=False, emoji=False))
+    return text
+
+
+def _screen(monkeypatch: pytest.MonkeyPatch, height: int) -> Iterator[io.StringIO]:
+    text = io.StringIO()
+    console = Console(
+        file=text,
+        force_terminal=True,
+        width=120,
+        height=height,
+        no_color=True,
+        markup=False,
+        emoji=False,
+    )
     monkeypatch.setattr(display, "out", console)
-    with Display(plan, quiet=False), plan.runs[0].folder.claim():
-        time.sleep(1.3)
-    return text.getvalue()
+    yield text
 
 
-def test_a_terminal_gets_a_row_for_each_run(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = shown(plan, monkeypatch, terminal=True)
-    (first, *_) = [
-        line for line in text.splitlines() if "translandseg-1 " in line and "runn" in line
-    ]
+def last_frame(screen: io.StringIO) -> list[str]:
+    """The lines since the table was last drawn from its first row."""
+    lines = screen.getvalue().splitlines()
+    first = max(index for index, line in enumerate(lines) if RUNS[0].name + " " in line)
+    return lines[first:]
+
+
+def test_a_terminal_gets_a_row_for_each_run(screen: io.StringIO) -> None:
+    clock = Clock()
+    failed = replace(RUNS[1], state=State.FAILED)
+    with Display(clock) as shown:
+        shown([RUNS[0], failed, *RUNS[2:]])
+        shown([training(RUNS[0], 0.5), failed, *RUNS[2:]])
+        clock.now += 60
+        shown([training(RUNS[0], 0.875), failed, *RUNS[2:]])
+    first, second, *_ = frame = last_frame(screen)
+    assert "running" in first
     assert "7/8" in first
-    assert "0.2500" in first
-    assert "0.7000" in first
-    assert any("translandseg-2" in line and "failed" in line for line in text.splitlines())
-    assert all(run.spec.name in text for run in plan.runs)
-    assert "0 of 10 done · 1 failed" in text
+    assert "loss 0.2500" in first
+    assert "MIoU 0.7000" in first
+    assert "failed" in second
+    assert all(any(run.name in line for line in frame) for run in RUNS)
+    assert "0 of 10 done · 1 failed · 1 min 00 s spent" in frame[-1]
 
 
-def test_a_small_terminal_shows_what_runs(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = shown(plan, monkeypatch, terminal=True, height=8)
-    assert "translandseg-1 " in text
+def test_the_time_that_is_left_follows_from_the_pace(screen: io.StringIO) -> None:
+    clock = Clock()
+    (run,) = RUNS[:1]
+    with Display(clock) as shown:
+        shown([run])
+        for share in (0.0, 0.25, 0.5):
+            shown([training(run, share)])
+            clock.now += 60
+        shown([training(run, 0.75)])
+    row, *_, total = last_frame(screen)
+    assert "01:00" in row
+    assert "about 1 min 00 s left" in total
+
+
+def test_a_small_terminal_shows_what_runs(small_screen: io.StringIO) -> None:
+    with Display() as shown:
+        shown([*RUNS[:9], training(RUNS[9], 0.5)])
+    text = small_screen.getvalue()
+    assert "translandseg-10" in text
     assert "translandseg-9" not in text
     assert "7 not shown" in text
 
 
-def test_elsewhere_changes_are_lines(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = shown(plan, monkeypatch, terminal=False).splitlines()
-    assert lines[0] == "translandseg-1: running, epoch 7/8, loss 0.2500, MIoU 0.7000"
-    assert not any("translandseg-2" in line for line in lines)
+def test_elsewhere_changes_are_lines(file: io.StringIO) -> None:
+    clock = Clock()
+    failed = replace(RUNS[1], state=State.FAILED)
+    with Display(clock) as shown:
+        shown([RUNS[0], failed])
+        for share in (0.1, 0.2, 0.3):
+            shown([training(RUNS[0], share), failed])
+        clock.now += 10
+        shown([training(RUNS[0], 0.5), failed])
+        shown([replace(RUNS[0], state=State.DONE, epoch=8, miou=0.8), failed])
+    # What had failed before this start is left out; what goes on gets a line every ten seconds.
+    assert file.getvalue().splitlines() == [
+        "translandseg-1: running, epoch 0/8, loss 0.2500, MIoU 0.7000",
+        "translandseg-1: running, epoch 4/8, loss 0.2500, MIoU 0.7000",
+        "translandseg-1: done, epoch 8/8, MIoU 0.8000",
+    ]
 
 
-def test_quiet_shows_nothing(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = io.StringIO()
-    monkeypatch.setattr(display, "out", Console(file=text))
-    with Display(plan, quiet=True):
-        time.sleep(0.7)
-    assert text.getvalue() == ""
+def test_seeds_are_named_where_there_are_several(file: io.StringIO) -> None:
+    pair = [RUNS[0], replace(RUNS[0], seed=1)]
+    with Display() as shown:
+        shown(pair)
+        shown([training(run, 0.5) for run in pair])
+    first, second = file.getvalue().splitlines()
+    assert first.startswith("translandseg-1 seed 0: running")
+    assert second.startswith("translandseg-1 seed 1: running")
 
 
-def test_a_slow_look_is_followed_by_a_long_rest(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Thousands of runs take long to look at; the display must not take the time of the work."""
-    looks: list[float] = []
-
-    def slow_look(watched: object) -> bool:
-        if watched is shown_first:
-            looks.append(time.monotonic())
-            time.sleep(0.2)
-        return False
-
-    monkeypatch.setattr(display, "out", Console(file=io.StringIO()))
-    monkeypatch.setattr(display, "_POLL_S", 0.01)
-    shown_first = None
-    monkeypatch.setattr(display._Watched, "look", slow_look)
-    with Display(plan, quiet=False) as made:
-        shown_first = made._watched[0]
-        time.sleep(1.2)
-    # The first at once, the second would come after 1.8 s of rest, the last is that of the end.
-    assert len(looks) == 2
+def test_names_are_printed_literally(screen: io.StringIO) -> None:
+    with Display() as shown:
+        shown([new("[red]x[/x] :smile:"), RUNS[0]])
+    assert "[red]x[/x] :smile:" in screen.getvalue()
 
 
 @pytest.mark.parametrize(

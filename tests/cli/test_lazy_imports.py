@@ -44,9 +44,14 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
     ],
     ids=" ".join,
 )
-def test_nothing_heavy_is_loaded(words: list[str], tmp_path: Path, begun_store: Path) -> None:
+def test_nothing_heavy_is_loaded(words: list[str], tmp_path: Path, started_store: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *(str(begun_store) if w == "STORE" else w for w in words)],
+        [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            *(str(started_store) if w == "STORE" else w for w in words),
+        ],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,

@@ -19,8 +19,8 @@ def test_every_published_row_agrees(tmp_path: Path) -> None:
     assert len(rows) == 19
     assert " ".join(rows[4].split()) == "I TransLandSeg 93.41 93.414 yes class means 10.065 ± 0.025"
     assert "19 of 19 rows agree with themselves and with their convention" in lines
-    assert "landslide pixels that all rows of Bijie allow: 10.049 to 10.060 %" in lines
-    assert "landslide pixels that all rows of Landslide4Sense allow: 2.362 to 2.367 %" in lines
+    assert "positive pixels that all rows of Bijie allow: 10.049 to 10.060 %" in lines
+    assert "positive pixels that all rows of Landslide4Sense allow: 2.362 to 2.367 %" in lines
 
 
 def test_json_has_every_number(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_json_has_every_number(tmp_path: Path) -> None:
     assert [row["table"] for row in rows] == ["I"] * 5 + ["II"] * 5 + ["IV"] * 9
     assert {tuple(row["conventions"]) for row in rows} == {("class-means",)}
     assert rows[-1]["positive_f1"] == pytest.approx(88.2, abs=0.05)
-    assert rows[-1]["landslide_share_range"]["low"] < 10.05
+    assert rows[-1]["positive_share_range"]["low"] < 10.05
 
 
 def test_a_row_that_contradicts_itself_leaves_with_1(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from cli.command import ablate
 
 
 def test_where_there_is_nothing_to_show_nothing_is_written(
-    begun_store: Path, tmp_path: Path
+    started_store: Path, tmp_path: Path
 ) -> None:
-    words = ("report", "--grid", "table4", "--store", str(begun_store), "--figure", "figure.png")
+    words = ("report", "--grid", "table4", "--store", str(started_store), "--figure", "figure.png")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     done = ablate(folder, *words)

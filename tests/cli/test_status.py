@@ -1,4 +1,4 @@
-"""``ablate status`` of a sweep with more runs than anybody reads."""
+"""``ablate status`` of a sweep with more runs than are read."""
 
 from pathlib import Path
 
@@ -7,16 +7,17 @@ import pytest
 from ablate.cli import status as command
 from ablate.cli.console import TableFormat
 from ablate.runs import Failure, Store
-from cli.test_commands import rows
+from cli.command import output, rows
+from fixture_stores import FOLDER, copy_of
 
 
 def test_too_many_runs_are_counted(
-    begun_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    started_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_MOST_ROWS", 9)
-    first, *_ = Store(begun_store).runs()
+    first, *_ = Store(started_store).runs()
     first.write_failure(Failure(kind="error", message="m", detail="", time=0.0))
-    command.status(store=begun_store, format=TableFormat.TABLE)
+    command.status(store=started_store, format=TableFormat.TABLE)
     text = capsys.readouterr().out
     lines = [line.split() for line in text.splitlines()]
     header = lines.index(["variant", "state", "runs"])
@@ -26,6 +27,14 @@ def test_too_many_runs_are_counted(
     assert first.key not in text
 
 
-def test_json_lists_them_all(tmp_path: Path, begun_store: Path) -> None:
-    (sweep,) = rows(tmp_path, "status", "--store", str(begun_store))
-    assert {run["key"] for run in sweep["runs"]} == {r.key for r in Store(begun_store).runs()}
+def test_json_lists_them_all(tmp_path: Path, started_store: Path) -> None:
+    (sweep,) = rows(tmp_path, "status", "--store", str(started_store))
+    assert {run["key"] for run in sweep["runs"]} == {r.key for r in Store(started_store).runs()}
+
+
+def test_an_older_engines_runs_are_shown_as_what_they_are(tmp_path: Path) -> None:
+    store = str(copy_of(FOLDER / "store-engine-5", tmp_path).root)
+    sweeps = rows(tmp_path, "status", "--store", store)
+    assert {sweep["engine"] for sweep in sweeps} == {5}
+    assert {run["state"] for sweep in sweeps for run in sweep["runs"]} == {"done"}
+    assert "by engine 5 (this is engine 6)" in output(tmp_path, "status", "--store", store)

@@ -4,6 +4,7 @@ from scipy import ndimage
 
 from ablate.data import generated
 from ablate.data.generated import scene
+from ablate.data.terrain import raise_land
 
 SIZE_PX = 64
 SCENES = 64
@@ -102,7 +103,7 @@ def test_a_traced_path_runs_down_a_plane():
 def test_landslides_start_high_and_end_low():
     for index in range(12):
         rng = np.random.default_rng([0, index])
-        land = generated._raise_land(rng, SIZE_PX)
+        land = raise_land(rng, SIZE_PX)
         for scar in generated._release_scars(rng, land):
             head = (scar.inside > 0) & (scar.along < 0.2)
             foot = (scar.inside > 0) & (scar.along > 0.8)

@@ -5,13 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from holdouts import RELEASED
 
 from ablate.data import detect, identify, open_images, prepare, split
 from ablate.errors import DataError
 from ablate.registry import Catalogue
-from ablate.spec import FoldersData, Landslide4SenseData, Split
+from ablate.spec import FoldersData, Landslide4SenseData
 
-AUTHORS = Split(seed=42, validation_share=0.3)
 DATA = Landslide4SenseData(kind="landslide4sense", scale=25.5)
 LAYOUTS = [
     ("TrainData/img", "TrainData/mask"),
@@ -65,6 +65,19 @@ def image(root: Path) -> Path:
 def mask(root: Path) -> Path:
     """The file of the first mask."""
     return root / "TrainData/mask/mask_1.h5"
+
+
+def test_names_that_begin_with_a_dot_are_passed_over(root: Path, image: Path, mask: Path) -> None:
+    before = open_images(DATA, root).digest()
+    for path in (image, mask):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\026\7")
+        path.with_name(".DS_Store").write_bytes(b"\0\1")
+    assert open_images(DATA, root).digest() == before
+    hidden = root.parent / "hidden"
+    for name in ("img", "mask"):
+        (hidden / name).mkdir(parents=True)
+        (hidden / name / "._image_1.h5").write_bytes(b"\0\5\026\7")
+    assert detect(hidden).kind == "folders"
 
 
 def refusal(root: Path) -> str:
@@ -128,7 +141,7 @@ def test_other_kinds_of_numbers_and_compression_are_read(
 
 def test_a_set_is_split_and_prepared(root: Path, tmp_path: Path) -> None:
     images = open_images(DATA, root)
-    identity = identify(images, AUTHORS)
+    identity = identify(images, RELEASED)
     assert (identity.label, identity.train, identity.validation) == ("Landslide4Sense", 2, 1)
     prepared = prepare(images, 128, tmp_path / "cache")
     np.testing.assert_array_equal(prepared.images[1], images.load(1)[0])
@@ -137,7 +150,7 @@ def test_a_set_is_split_and_prepared(root: Path, tmp_path: Path) -> None:
 
 def test_masks_that_are_all_empty(tmp_path: Path) -> None:
     root = write_set(tmp_path / "L4S", (1,))
-    with pytest.raises(DataError, match="no pixel of the 1 masks of Landslide4Sense is landslide"):
+    with pytest.raises(DataError, match="no pixel of the 1 masks of Landslide4Sense is positive"):
         prepare(open_images(DATA, root), 32, tmp_path / "cache")
 
 
@@ -316,7 +329,7 @@ def test_a_missing_key(root: Path, image: Path) -> None:
     assert refusal(root).startswith(f"{image} has no array 'img', it holds 'image'; ")
     with h5py.File(image, "w") as file:
         file.create_group("img")
-    assert refusal(root).startswith(f"'img' in {image} is no array; ")
+    assert refusal(root).startswith(f"'img' in {image} is not an array; ")
 
 
 @pytest.mark.usefixtures("unread")
@@ -396,5 +409,5 @@ def test_the_protocol_is_the_papers_but_for_the_data() -> None:
     assert protocol.backbone == "vit_l"
     assert protocol.published_split is not None
     train, validation = split(3799, protocol.split)
-    assert len(train) == protocol.published_split.train == 2659
-    assert len(validation) == protocol.published_split.validation == 1140
+    assert len(train) == protocol.published_split.train == 2660
+    assert len(validation) == protocol.published_split.validation == 1139

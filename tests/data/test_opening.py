@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from holdouts import RELEASED
 
 from ablate.data import detect, identify, open_images
 from ablate.data.generated_images import GENERATOR_VERSION
 from ablate.errors import DataError
-from ablate.spec import BijieData, FoldersData, GeneratedData, Split, digest_of
+from ablate.spec import BijieData, FoldersData, GeneratedData, digest_of
 
 Writer = Callable[..., Path]
 BIJIE = BijieData(kind="bijie")
@@ -44,8 +45,8 @@ def test_bijie_asked_of_another_layout(tmp_path: Path, write_pairs: Writer) -> N
 
 
 def test_folders_open_as_they_are_named(tmp_path: Path, write_pairs: Writer) -> None:
-    write_pairs(tmp_path / "My set", images="x/pics", masks="truth")
-    images = open_images(folders("x/pics", "truth"), tmp_path / "My set")
+    write_pairs(tmp_path / "My set", images="x/pics", masks="outlines")
+    images = open_images(folders("x/pics", "outlines"), tmp_path / "My set")
     assert images.label == "My set"
     assert len(images.names) == 3
 
@@ -155,7 +156,7 @@ def test_the_digest_of_generated_scenes_is_of_their_recipe(
 
 def test_identity_is_made_of_digest_and_split(bijie: Path) -> None:
     images = open_images(BIJIE, bijie)
-    identity = identify(images, Split(seed=42, validation_share=0.3))
+    identity = identify(images, RELEASED)
     assert identity.label == "Bijie"
     assert identity.digest == images.digest()
     assert (identity.train, identity.validation) == (2, 1)
@@ -164,7 +165,7 @@ def test_identity_is_made_of_digest_and_split(bijie: Path) -> None:
 def test_one_image_is_too_few_to_split(tmp_path: Path, write_pairs: Writer) -> None:
     images = open_images(folders(), write_pairs(tmp_path, ("a",)))
     with pytest.raises(DataError, match=r"of 1 images, validation_share 0\.3 leaves none to train"):
-        identify(images, Split(seed=42, validation_share=0.3))
+        identify(images, RELEASED)
 
 
 def test_planning_with_data_and_metrics_loads_no_torch() -> None:

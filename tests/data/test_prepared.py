@@ -24,12 +24,12 @@ from pathlib import Path
 from ablate.data import open_images, prepare
 from ablate.spec import FoldersData
 
-root, cache, told = map(Path, sys.argv[1:])
+root, cache, log = map(Path, sys.argv[1:])
 images = open_images(FoldersData(kind="folders", images="images", masks="masks"), root)
 load = images.load
 
 def slow_load(index):
-    with told.open("a") as file:
+    with log.open("a") as file:
         file.write(f"{index}\\n")
     time.sleep(0.05)
     return load(index)
@@ -44,24 +44,24 @@ class Counting:
 
     label = "counting"
 
-    def __init__(self, landslide: bool = True) -> None:
+    def __init__(self, positive: bool = True) -> None:
         self.names = ("x", "y")
         self.loads: list[int] = []
-        self._landslide = landslide
+        self._positive = positive
 
     def load(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         self.loads.append(index)
         return (
             np.full((8, 4, 3), 100 + index, np.uint8),
-            np.full((8, 4), self._landslide and index == 1),
+            np.full((8, 4), self._positive and index == 1),
         )
 
     def digest(self) -> str:
         return "d" * 64
 
 
-def start(root: Path, cache: Path, told: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PREPARE_SLOWLY, root, cache, told])
+def start(root: Path, cache: Path, log: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PREPARE_SLOWLY, root, cache, log])
 
 
 def test_everything_has_one_size_and_masks_stay_masks(tmp_path: Path, write_pairs: Writer) -> None:
@@ -109,10 +109,10 @@ def test_the_cache_is_built_once_for_each_size(tmp_path: Path) -> None:
     assert folders == [f"{'d' * 64}-16px", f"{'d' * 64}-32px"]
 
 
-def test_no_landslide_at_all_is_an_error_and_leaves_no_cache(tmp_path: Path) -> None:
+def test_no_positive_at_all_is_an_error_and_leaves_no_cache(tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(DataError, match="no pixel of the 2 masks of counting is landslide"):
-            prepare(Counting(landslide=False), 16, tmp_path)
+        with pytest.raises(DataError, match="no pixel of the 2 masks of counting is positive"):
+            prepare(Counting(positive=False), 16, tmp_path)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
@@ -145,10 +145,10 @@ def test_a_damaged_cache_says_what_to_remove(tmp_path: Path, name: str) -> None:
 
 def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: Writer) -> None:
     root = write_pairs(tmp_path / "set", tuple("abcdefgh"))
-    cache, told = tmp_path / "cache", tmp_path / "told"
-    builder = start(root, cache, told)
+    cache, log = tmp_path / "cache", tmp_path / "log"
+    builder = start(root, cache, log)
     deadline = time.monotonic() + 20
-    while not (told.exists() and len(told.read_text().splitlines()) >= 3):
+    while not (log.exists() and len(log.read_text().splitlines()) >= 3):
         assert time.monotonic() < deadline, "the builder never began"
         time.sleep(0.005)
     builder.kill()
@@ -163,7 +163,7 @@ def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: 
 
 def test_concurrent_builders_build_once(tmp_path: Path, write_pairs: Writer) -> None:
     root = write_pairs(tmp_path / "set", tuple("abcdefgh"))
-    cache, told = tmp_path / "cache", tmp_path / "told"
-    builders = [start(root, cache, told) for _ in range(2)]
+    cache, log = tmp_path / "cache", tmp_path / "log"
+    builders = [start(root, cache, log) for _ in range(2)]
     assert [builder.wait(timeout=30) for builder in builders] == [0, 0]
-    assert told.read_text().split() == [str(index) for index in range(8)]
+    assert log.read_text().split() == [str(index) for index in range(8)]

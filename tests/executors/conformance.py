@@ -1,145 +1,244 @@
-"""What every executor promises; a new one subclasses ``ExecutorConformance``."""
+"""What every executor promises; the tests of each subclass ``ExecutorConformance``."""
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from ablate.errors import Interrupted
-from ablate.executors import Executor
-from ablate.plan import Cohort, PlannedRun, cohorts, make, provenance, sweep_runs
+from ablate.errors import BadInput, Interrupted
+from ablate.executors import (
+    EXECUTORS,
+    Executor,
+    Job,
+    JobState,
+    executor_settings,
+    import_object,
+    run_cohorts,
+)
+from ablate.executors.waiting import wait_for_all
+from ablate.plan import Cohort, PlannedRun, build_plan, provenance, sweep_runs
 from ablate.registry import Catalogue
-from ablate.runs import Machine, Parameters, Result, RunFolder, SpecFile, State, Store
+from ablate.runs import RunFolder, SpecFile, State, Store
 from ablate.spec import Context
-
-PATIENCE_S = 30.0
-
-
-def finish(folder: RunFolder, device: str) -> None:
-    """Makes a run done, saying in its result who did it."""
-    folder.publish_result(
-        Result(
-            key=folder.key,
-            epoch=1,
-            epochs=1,
-            steps=1,
-            metrics={"miou": 0.5},
-            confusion={"tp": 1, "fp": 1, "fn": 1, "tn": 1},
-            parameters=Parameters(total=1, trainable=1, adapter=1, sites=1),
-            weights_sha256="0" * 64,
-            machine=Machine(
-                device=device,
-                device_name=str(os.getpid()),
-                threads=int(os.environ.get("OMP_NUM_THREADS", "0")),
-                precision="float32",
-                torch="0",
-            ),
-            finished=time.time(),
-            train_s=0.0,
-        )
-    )
-
-
-def finish_all(folders: Sequence[Path], device: str) -> None:
-    for path in folders:
-        finish(RunFolder(path), device)
-
-
-def die_of_the_second(folders: Sequence[Path], device: str) -> None:
-    """A worker that the operating system kills while it trains translandseg-2."""
-    for path in folders:
-        folder = RunFolder(path)
-        if folder.spec().name == "translandseg-2":
-            os.write(1, b"the last words\n")
-            os.kill(os.getpid(), signal.SIGKILL)
-        finish(folder, device)
-
-
-def wait_for_a_stop(folders: Sequence[Path], device: str) -> None:
-    """Trains the first run, then goes on until it is asked to stop, and saves its state."""
-    finish(RunFolder(folders[0]), device)
-    stopped = threading.Event()
-    before = [
-        signal.signal(number, lambda *_: stopped.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    ]
-    folder = RunFolder(folders[1])
-    (folder.path / "waiting").touch()
-    deadline = time.monotonic() + PATIENCE_S
-    while not stopped.is_set() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-        signal.signal(number, handler)
-    if stopped.is_set():
-        folder.save_checkpoint(1, b"state")
-        raise Interrupted("stopped")
+from executors.works import PATIENCE_S
 
 
 class ExecutorConformance:
-    """Subclass it, and give ``executor``; ``workers`` is how many work at the same time."""
+    """Subclass it and say which executor is meant.
 
-    workers = 1
+    Attributes:
+        path: The executor's import path.
+        settings: Its settings.
+        workers: How many jobs run at the same time.
+    """
 
-    def executor(self, tmp_path: Path) -> Executor:
-        raise NotImplementedError
+    path: ClassVar[str]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    workers: ClassVar[int] = 1
+
+    @pytest.fixture(autouse=True)
+    def _registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(EXECUTORS, "tested", self.path)
 
     @pytest.fixture
     def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
-        store = Store(tmp_path / "store")
-        specs = sweep_runs(Catalogue(), "table4", context, (0,))
-        planned = make(Catalogue().sweep("table4"), context, specs, store).runs
-        for run in planned:
-            run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=provenance()))
+        """Table IV's ten runs; the second is translandseg-2."""
+        store, catalogue = Store(tmp_path / "store"), Catalogue()
+        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
+        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
+        origin = provenance()
+        store.create_runs(
+            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
+        )
         return list(planned)
 
-    def groups(self, runs: list[PlannedRun]) -> list[Cohort]:
-        return cohorts(runs, self.workers)
+    @contextmanager
+    def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
+        settings = executor_settings("tested", self.settings)
+        executor: Executor = import_object(self.path)(
+            settings,
+            work=f"executors.works:{work}",
+            devices=["cpu"] * self.workers,
+            logs=tmp_path / "logs",
+        )
+        try:
+            yield executor
+        finally:
+            executor.close()
 
-    def test_every_run_is_worked_on(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
-        self.executor(tmp_path).run(self.groups(runs), finish_all)
-        assert [run.folder.state() for run in runs] == [State.DONE] * len(runs)
+    def run(self, tmp_path: Path, cohorts: list[Cohort], work: str) -> None:
+        run_cohorts(
+            "tested",
+            cohorts,
+            devices=["cpu"] * self.workers,
+            logs=tmp_path / "logs",
+            settings=self.settings,
+            work=f"executors.works:{work}",
+        )
 
-    def test_nothing_to_do_is_done_at_once(self, tmp_path: Path) -> None:
-        self.executor(tmp_path).run([], finish_all)
+    def test_every_run_is_worked_on_once(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        self.run(tmp_path, pairs(runs), "finish_all")
+        assert states(runs) == [State.DONE] * 10
+        attempts = [(run.folder.path / "attempts").read_text() for run in runs]
+        assert [text.count("\n") for text in attempts] == [1] * 10
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_a_signal_stops_and_the_state_is_saved(
-        self, tmp_path: Path, runs: list[PlannedRun], number: signal.Signals
+    def test_jobs_are_done_in_the_end(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        with self.opened(tmp_path, "finish_all") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.DONE] * 5
+
+    def test_jobs_can_be_submitted_while_others_run(
+        self, tmp_path: Path, runs: list[PlannedRun]
     ) -> None:
-        groups = self.groups(runs)
-        waiting = [group.folders[1] / "waiting" for group in groups[: self.workers]]
+        with self.opened(tmp_path, "finish_all") as executor:
+            for cohort in pairs(runs):
+                job = executor.submit(cohort)
+                wait_until(executor, lambda job=job: job.state() is JobState.DONE)
+        assert states(runs) == [State.DONE] * 10
 
-        def send() -> None:
-            deadline = time.monotonic() + PATIENCE_S
-            while not all(path.exists() for path in waiting) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            os.kill(os.getpid(), number)
+    def test_without_cohorts_nothing_is_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.opened(tmp_path, "finish_all") as executor:
+            monkeypatch.setattr(executor, "wait", lambda _: pytest.fail("there is no job"))
+            wait_for_all(executor, [])
 
-        sender = threading.Thread(target=send)
-        sender.start()
+    def test_work_that_raises_fails_its_job_and_no_other(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "raise_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.FAILED] + [JobState.DONE] * 4
+        assert states(runs) == [State.FAILED] * 2 + [State.DONE] * 8
+        for run in runs[:2]:
+            failure = run.folder.failure()
+            assert failure is not None
+            assert failure.message == "ValueError: the device is gone"
+            assert "raise_at_the_second" in failure.detail
+
+    def test_work_that_cannot_be_imported_fails_its_runs(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        self.run(tmp_path, pairs(runs), "no_such_work")
+        assert states(runs) == [State.FAILED] * 10
+
+    def test_a_queued_job_is_cancelled(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        with self.opened(tmp_path, "finish_when_released") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            jobs[-1].cancel()
+            assert jobs[-1].state() is JobState.CANCELLED
+            release(runs)
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.DONE] * 4 + [JobState.CANCELLED]
+        assert states(runs) == [State.DONE] * 8 + [State.NEW] * 2
+
+    def test_a_job_that_has_ended_stays_as_it_is(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "finish_all") as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, lambda: ended([job]))
+            job.cancel()
+            assert job.state() is JobState.DONE
+
+    def test_all_work_has_ended_when_it_is_closed(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "finish_all") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+        assert ended(jobs)
+        expected = {JobState.DONE: State.DONE, JobState.CANCELLED: State.NEW}
+        assert states(runs) == [expected[job.state()] for job in jobs for _ in range(2)]
+
+    def test_work_that_is_stopped_interrupts_the_sweep(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
         with pytest.raises(Interrupted):
-            self.executor(tmp_path).run(groups, wait_for_a_stop)
-        sender.join()
-        states = [run.folder.state() for run in runs]
-        assert states.count(State.DONE) == self.workers
-        assert states.count(State.INTERRUPTED) == self.workers
-        assert states.count(State.NEW) == len(runs) - 2 * self.workers
+            self.run(tmp_path, pairs(runs), "stop_at_the_second")
+        assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+
+    def test_unknown_settings_are_refused(self) -> None:
+        with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):
+            executor_settings("tested", {"nonsense": 1})
 
 
-class SurvivesDeadWorkers(ExecutorConformance):
+class ProcessConformance(ExecutorConformance):
     """For executors whose workers are processes of their own."""
 
     def test_a_dead_worker_costs_one_run(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
-        self.executor(tmp_path).run(self.groups(runs), die_of_the_second)
-        states = {run.spec.name: run.folder.state() for run in runs}
-        assert states.pop("translandseg-2") is State.FAILED
-        assert set(states.values()) == {State.DONE}
+        cohorts = [Cohort(tuple(run.folder.path for run in runs[:8])), *pairs(runs[8:])]
+        with self.opened(tmp_path, "die_at_the_second_and_fourth") as executor:
+            jobs = [executor.submit(cohort) for cohort in cohorts]
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.FAILED, JobState.DONE]
+        expected = [State.DONE] * 10
+        expected[1] = expected[3] = State.FAILED
+        assert states(runs) == expected
         failure = runs[1].folder.failure()
         assert failure is not None
         assert failure.kind == "died"
-        assert "SIGKILL" in failure.message
-        assert "the last words" in failure.detail
+
+    def test_a_running_job_is_cancelled_and_saves_its_state(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "wait_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            jobs[0].cancel()
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.CANCELLED] + [JobState.DONE] * 4
+        assert states(runs) == [State.DONE, State.INTERRUPTED] + [State.DONE] * 8
+
+    def test_a_second_cancel_ends_a_job_that_does_not_stop(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "never_stop_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            jobs[0].cancel()
+            assert jobs[0].state() is JobState.RUNNING
+            jobs[0].cancel()
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.CANCELLED] + [JobState.DONE] * 4
+        assert states(runs) == [State.DONE, State.NEW] + [State.DONE] * 8
+
+    def test_closing_stops_what_is_running(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        with self.opened(tmp_path, "wait_at_the_second") as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+        assert job.state() is JobState.CANCELLED
+        assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+
+
+def pairs(runs: list[PlannedRun]) -> list[Cohort]:
+    """Cohorts of two runs each."""
+    return [
+        Cohort((first.folder.path, second.folder.path))
+        for first, second in zip(runs[::2], runs[1::2], strict=True)
+    ]
+
+
+def release(runs: list[PlannedRun]) -> None:
+    """Lets ``finish_when_released`` go on."""
+    (runs[0].folder.path.parent / "release").touch()
+
+
+def states(runs: list[PlannedRun]) -> list[State]:
+    return [RunFolder(run.folder.path).state() for run in runs]
+
+
+def ended(jobs: list[Job]) -> bool:
+    return all(job.state().has_ended for job in jobs)
+
+
+def wait_until(executor: Executor, condition: Callable[[], bool]) -> None:
+    """Lets an executor work until something is so."""
+    for _ in range(int(PATIENCE_S / 0.05)):
+        if condition():
+            return
+        executor.wait(0.05)
+    raise TimeoutError

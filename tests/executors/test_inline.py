@@ -3,18 +3,36 @@
 import os
 from pathlib import Path
 
-from ablate.executors import Executor, InlineExecutor
+import pytest
+
 from ablate.plan import PlannedRun
-from executors.conformance import ExecutorConformance, finish_all
+from ablate.runs import State
+from executors.conformance import ExecutorConformance, pairs, states
 
 
 class TestInline(ExecutorConformance):
-    def executor(self, tmp_path: Path) -> Executor:
-        return InlineExecutor("cpu")
+    path = "ablate.executors.inline:InlineExecutor"
 
     def test_it_is_this_process(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
-        self.executor(tmp_path).run(self.groups(runs), finish_all)
-        for run in runs:
-            result = run.folder.result()
-            assert result is not None
-            assert result.machine.device_name == str(os.getpid())
+        self.run(tmp_path, pairs(runs), "finish_all")
+        results = [run.folder.result() for run in runs]
+        assert {result.machine.device_name for result in results if result} == {str(os.getpid())}
+
+    def test_a_stop_of_this_process_means_all_jobs(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with self.opened(tmp_path, "stop_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)]
+            executor.wait(0)
+            assert {job.state().value for job in jobs} == {"cancelled"}
+        assert states(runs) == [State.DONE, State.INTERRUPTED] + [State.NEW] * 8
+
+    def test_what_is_no_exception_of_the_work_is_not_kept_from_the_caller(
+        self, tmp_path: Path, runs: list[PlannedRun], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("executors.works.finish_all", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            self.run(tmp_path, pairs(runs), "finish_all")

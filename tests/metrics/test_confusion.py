@@ -31,6 +31,14 @@ def test_the_threshold_is_half_and_excludes_itself() -> None:
     assert type(cells.tp) is int
 
 
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.6, 0.9])
+def test_the_threshold_is_a_probability(threshold: float) -> None:
+    logits = torch.linspace(-4, 4, 64).view(1, 1, 8, 8)
+    [cells] = confusion_per_image(logits, torch.ones(1, 1, 8, 8), threshold)
+    assert cells.tp == int((torch.sigmoid(logits) > threshold).sum())
+    assert cells.tp + cells.fn == 64
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_logits_of_any_precision(dtype: torch.dtype) -> None:
     logits = torch.tensor([[3.0, -3.0], [3.0, -3.0]], dtype=dtype).view(1, 1, 2, 2)

@@ -13,7 +13,8 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ablate.metrics import METRIC_NAMES, Confusion, scores
+from ablate.metrics import Confusion, scores
+from ablate.spec import METRIC_NAMES
 
 PAPER = Path(__file__).parents[2].parent / "shared/paper"
 COUNTS = st.integers(0, 30)
@@ -24,22 +25,22 @@ CONFUSIONS = st.builds(Confusion, tp=COUNTS, fp=COUNTS, fn=COUNTS, tn=COUNTS)
 @given(CONFUSIONS.filter(lambda cells: cells != Confusion.none()))
 def test_scores_are_scikit_learns(cells: Confusion) -> None:
     counts = (cells.tp, cells.fp, cells.fn, cells.tn)
-    truth = np.repeat([1, 0, 1, 0], counts)
+    ground_truth = np.repeat([1, 0, 1, 0], counts)
     predicted = np.repeat([1, 1, 0, 0], counts)
     both = {"labels": [0, 1], "zero_division": 0}
-    precision = precision_score(truth, predicted, average="macro", **both)
-    recall = recall_score(truth, predicted, average="macro", **both)
-    landslide = {"pos_label": 1, "zero_division": 0}
+    precision = precision_score(ground_truth, predicted, average="macro", **both)
+    recall = recall_score(ground_truth, predicted, average="macro", **both)
+    positive = {"pos_label": 1, "zero_division": 0}
     expected = {
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0,
-        "overall_accuracy": accuracy_score(truth, predicted),
-        "miou": jaccard_score(truth, predicted, average="macro", **both),
-        "positive_iou": jaccard_score(truth, predicted, **landslide),
-        "positive_precision": precision_score(truth, predicted, **landslide),
-        "positive_recall": recall_score(truth, predicted, **landslide),
-        "positive_f1": f1_score(truth, predicted, **landslide),
+        "overall_accuracy": accuracy_score(ground_truth, predicted),
+        "miou": jaccard_score(ground_truth, predicted, average="macro", **both),
+        "positive_iou": jaccard_score(ground_truth, predicted, **positive),
+        "positive_precision": precision_score(ground_truth, predicted, **positive),
+        "positive_recall": recall_score(ground_truth, predicted, **positive),
+        "positive_f1": f1_score(ground_truth, predicted, **positive),
     }
     assert scores(cells) == pytest.approx(expected, abs=1e-12)
 
@@ -55,7 +56,7 @@ def test_no_pixels_score_nothing() -> None:
     assert set(scores(Confusion.none()).values()) == {0.0}
 
 
-def test_a_class_absent_from_truth_and_prediction_counts_as_zero() -> None:
+def test_a_class_absent_from_ground_truth_and_prediction_counts_as_zero() -> None:
     values = scores(Confusion(tp=0, fp=0, fn=0, tn=9))
     assert values["overall_accuracy"] == 1
     assert values["miou"] == values["precision"] == 0.5
@@ -70,7 +71,7 @@ def test_pooling_adds_pixels(some: Confusion, others: Confusion) -> None:
 
 
 def test_the_papers_headline_row_under_both_conventions() -> None:
-    # TransLandSeg on Bijie: 10.05 % of the pixels are landslide, as in every row.
+    # TransLandSeg on Bijie: 10.05 % of the pixels are positive, as in every row.
     values = scores(Confusion(tp=89_244, fp=12_749, fn=11_256, tn=886_751))
     percent = {name: 100 * value for name, value in values.items()}
     published = {

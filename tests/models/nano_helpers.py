@@ -30,5 +30,5 @@ def scatter(model: Segmenter) -> None:
 
 def backward(model: Segmenter, images: Tensor) -> None:
     """The gradient of a binary cross-entropy against noise."""
-    truth = torch.rand(images[:, :1].shape, generator=torch.Generator().manual_seed(5)) > 0.5
-    F.binary_cross_entropy_with_logits(model(images), truth.to(images.dtype)).backward()
+    masks = torch.rand(images[:, :1].shape, generator=torch.Generator().manual_seed(5)) > 0.5
+    F.binary_cross_entropy_with_logits(model(images), masks.to(images.dtype)).backward()

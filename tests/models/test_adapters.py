@@ -7,7 +7,7 @@ from segment_anything.modeling.image_encoder import Block
 from torch import Tensor, nn
 
 from ablate.models.adapters import Atl, InsideAtl, OutsideAtl
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.spec import AtlAdapter, SamVariant
 from structures import DECODER_ONLY, STRUCTURES
 
@@ -25,7 +25,7 @@ def altered(**fields: object) -> SamVariant:
 def test_a_residual_variant_starts_as_sams_own_encoder(
     build_nano: Build, nano_weights: dict[str, Tensor], images: Tensor, name: str
 ) -> None:
-    sam = bare("vit_nano").to_empty(device="cpu")
+    sam = sam_without_weights("vit_nano").to_empty(device="cpu")
     sam.load_state_dict(nano_weights)
     with torch.no_grad():
         assert torch.equal(

@@ -14,8 +14,8 @@ from torch.utils._pytree import tree_leaves
 
 from ablate.models import attention
 from ablate.models.adapters import insert
-from ablate.models.attention import ExactAttention, install
-from ablate.models.sam import bare
+from ablate.models.attention import ExactAttention, replace_attention
+from ablate.models.sam import sam_without_weights
 from structures import STRUCTURES
 
 
@@ -196,9 +196,9 @@ def test_bfloat16_stays_close_to_float32() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         own = output_and_gradient(original, x)
         found = output_and_gradient(exact(original), x)
-    for ours, sams, truth in zip(found, own, expected, strict=True):
+    for ours, sams, precise in zip(found, own, expected, strict=True):
         assert ours.dtype == sams.dtype
-        assert (ours - truth).norm() <= 1.1 * (sams - truth).norm() + 1e-3 * truth.norm()
+        assert (ours - precise).norm() <= 1.1 * (sams - precise).norm() + 1e-3 * precise.norm()
 
 
 def test_it_works_in_inference_mode_after_training() -> None:
@@ -227,10 +227,10 @@ def small_encoder(img_size: int = 224) -> ImageEncoderViT:
     return encoder.requires_grad_(False)
 
 
-def test_install_keeps_names_and_parameters_and_spares_small_blocks() -> None:
+def test_replacing_attention_keeps_names_and_parameters_and_spares_small_blocks() -> None:
     encoder = small_encoder()
     before = dict(encoder.named_parameters())
-    install(encoder)
+    replace_attention(encoder)
     after = dict(encoder.named_parameters())
     assert list(after) == list(before)
     assert all(after[name] is before[name] for name in before)
@@ -240,8 +240,8 @@ def test_install_keeps_names_and_parameters_and_spares_small_blocks() -> None:
 
 def test_nano_is_left_alone_and_every_block_of_vit_l_is_not() -> None:
     for backbone, replaced in (("vit_nano", False), ("vit_l", True)):
-        encoder = bare(backbone).image_encoder
-        install(encoder)
+        encoder = sam_without_weights(backbone).image_encoder
+        replace_attention(encoder)
         assert {isinstance(b.attn, ExactAttention) for b in encoder.blocks} == {replaced}
 
 
@@ -249,7 +249,7 @@ def test_nano_is_left_alone_and_every_block_of_vit_l_is_not() -> None:
 def test_adapters_work_on_top(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(attention, "_FEWEST_TOKENS", 0)
     plain, ours = small_encoder(), small_encoder()
-    install(ours)
+    replace_attention(ours)
     assert all(isinstance(b.attn, ExactAttention) for b in ours.blocks)
     images = torch.randn(2, 3, 224, 224)
     outs = []

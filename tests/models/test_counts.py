@@ -1,12 +1,12 @@
-"""Table III by formula and by building."""
+"""Table III by formula and on the modules."""
 
 import pytest
 import torch
-from nano_helpers import Build
+from nano_helpers import Build, widened
 from segment_anything import sam_model_registry
 
 from ablate.models import count
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.runs import Parameters
 from ablate.spec import BACKBONES, AtlAdapter, BackboneName, SamVariant
 from structures import BETWEEN, DECODER_ONLY, RELEASED, STRUCTURES
@@ -25,7 +25,7 @@ def sams() -> dict[BackboneName, tuple[int, int]]:
             sum(value.numel() for value in sam.image_encoder.parameters()),
             sum(value.numel() for value in sam.mask_decoder.parameters()),
         )
-    nano = bare("vit_nano")
+    nano = sam_without_weights("vit_nano")
     counted["vit_nano"] = (
         sum(value.numel() for value in nano.image_encoder.parameters()),
         sum(value.numel() for value in nano.mask_decoder.parameters()),
@@ -72,7 +72,7 @@ def test_23_sites_have_table_3s_numbers() -> None:
     )
 
 
-def test_the_released_reading_has_table_3s_numbers() -> None:
+def test_the_interpretation_as_released_has_table_3s_numbers() -> None:
     assert count(RELEASED["translandseg-released"], "vit_l") == Parameters(
         total=312_453_412, trainable=4_175_140, adapter=116_544, sites=24
     )
@@ -89,6 +89,30 @@ def test_the_other_released_midlays_are_counted() -> None:
             adapter=adapter,
             sites=24,
         )
+
+
+def test_the_no_mask_embedding_is_counted_only_where_it_is_trained() -> None:
+    released = RELEASED["translandseg-released"]
+    frozen = released.model_copy(update={"trained": ("adapter", "mask_decoder")})
+    with_it, without = (count(each, "vit_l") for each in (released, frozen))
+    assert (with_it.total - without.total, with_it.trainable - without.trainable) == (256, 256)
+
+
+def test_the_trained_share_is_the_printed_one() -> None:
+    """Section V-A: the trained parameters are 1.3 % of all."""
+    for variant in (STRUCTURES["translandseg"], BETWEEN, RELEASED["translandseg-released"]):
+        counted = count(variant, "vit_l")
+        assert round(100 * counted.trainable / counted.total, 1) == 1.3
+
+
+def test_2_is_the_only_width_that_fits_the_printed_trained_parameters() -> None:
+    fitting = [
+        width
+        for width in range(1, 9)
+        if round(count(widened(STRUCTURES["translandseg"], width), "vit_l").trainable / 1e6, 2)
+        == 4.18
+    ]
+    assert fitting == [2]
 
 
 def test_what_is_trained_is_what_the_variant_says() -> None:

@@ -1,4 +1,4 @@
-"""The gate catches what research code lets through."""
+"""The preflight finds the vacuous ablations that research code lets through."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ from ablate.models import (
     with_random_encoder,
     with_random_prompts,
 )
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from ablate.spec import BackboneName
 from structures import DECODER_ONLY, RELEASED, STRUCTURES
 
@@ -22,7 +22,7 @@ from structures import DECODER_ONLY, RELEASED, STRUCTURES
 def test_the_official_sizes_are_sams_own(backbone: BackboneName) -> None:
     with torch.device("meta"):
         official = sam_model_registry[backbone]()
-    ours = bare(backbone)
+    ours = sam_without_weights(backbone)
     shapes = {name: value.shape for name, value in official.state_dict().items()}
     assert {name: value.shape for name, value in ours.state_dict().items()} == shapes
     # What no shape shows: windows, heads, scales, eps, activations, strides.

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.errors import WeightsError
 from ablate.models import Segmenter
-from ablate.models.sam import bare
+from ablate.models.sam import sam_without_weights
 from structures import DECODER_ONLY, STRUCTURES
 
 
@@ -20,7 +20,7 @@ def test_the_decoder_is_sams_own_without_prompts(
     build_nano: Build, nano_weights: dict[str, Tensor], images: Tensor, size_px: int
 ) -> None:
     model = build_nano(DECODER_ONLY, image_size_px=size_px)
-    sam = bare("vit_nano", size_px).to_empty(device="cpu")
+    sam = sam_without_weights("vit_nano", size_px).to_empty(device="cpu")
     sam.load_state_dict(nano_weights)
     image = images[:1, :, :size_px, :size_px]
     with torch.no_grad():

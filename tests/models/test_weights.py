@@ -12,12 +12,12 @@ from ablate.data.generated import scene
 from ablate.errors import WeightsError
 from ablate.models import build, load_weights, nano, with_random_encoder
 from ablate.models.checkpoint import shapes_of
-from ablate.models.sam import bare, whole
+from ablate.models.sam import load_sam, sam_without_weights
 from structures import STRUCTURES
 
 
 class Code:
-    """Something that only unpickling code could bring back."""
+    """Something that only pickled code can restore."""
 
 
 def refused(checkpoint: Path, backbone: str = "vit_b") -> str:
@@ -149,7 +149,7 @@ def test_nanos_weights_are_the_same_every_time(nano_weights: dict[str, Tensor]) 
 
 
 def test_nanos_file_is_a_sam_in_the_official_layout(nano_weights: dict[str, Tensor]) -> None:
-    assert shapes_of(nano_weights) == shapes_of(bare("vit_nano").state_dict())
+    assert shapes_of(nano_weights) == shapes_of(sam_without_weights("vit_nano").state_dict())
     assert {value.dtype for value in nano_weights.values()} == {torch.float32}
     assert nano.PATH.stat().st_size < 10e6
 
@@ -178,14 +178,14 @@ def test_nanos_frozen_encoder_keeps_the_picture(nano_weights: dict[str, Tensor])
     random = with_random_encoder(nano_weights, "vit_nano", seed=0)
     read = {}
     for name, weights in (("pre-trained", nano_weights), ("random", random)):
-        sam = whole("vit_nano", image_size_px=128, weights=weights)
+        sam = load_sam("vit_nano", image_size_px=128, weights=weights)
         pixels = sam.preprocess(scenes.permute(0, 3, 1, 2).float())
         with torch.no_grad():
             tokens = sam.image_encoder(pixels).permute(0, 2, 3, 1).reshape(-1, 64).double()
         cells = F.pixel_unshuffle(F.avg_pool2d(pixels, 4), 4)
         colours = cells.permute(0, 2, 3, 1).reshape(-1, 48).double()
-        known, asked = slice(0, 3072), slice(3072, None)
+        known, unknown = slice(0, 3072), slice(3072, None)
         reader = torch.linalg.lstsq(tokens[known], colours[known]).solution
-        error = (tokens[asked] @ reader - colours[asked]).square().mean()
-        read[name] = float(1 - error / colours[asked].var())
+        error = (tokens[unknown] @ reader - colours[unknown]).square().mean()
+        read[name] = float(1 - error / colours[unknown].var())
     assert read["pre-trained"] > 0.85 > 0.75 > read["random"]

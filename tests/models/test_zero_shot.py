@@ -1,4 +1,4 @@
-"""SAM itself: where it is asked, what it answers, and what the truth makes of the answers."""
+"""Unadapted SAM (zero-shot): its prompts, its masks, and how the ground truth sorts them."""
 
 import sys
 from collections.abc import Callable
@@ -12,13 +12,12 @@ from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models import zero_shot
+from ablate.models import count, zero_shot
 from ablate.models.zero_shot import (
     ZeroShot,
     build_zero_shot,
-    count_zero_shot,
     interior_points,
-    landslides_among,
+    positive_masks,
 )
 from ablate.runs import Parameters
 from ablate.spec import Everything, InteriorPoints, ZeroShotVariant
@@ -31,7 +30,7 @@ POINTS = InteriorPoints(kind="interior-points")
 LENIENT = Everything(kind="everything", points_per_side=3, min_quality=0, min_stability=0)
 
 
-def asked(prompts: InteriorPoints | Everything) -> ZeroShotVariant:
+def prompted(prompts: InteriorPoints | Everything) -> ZeroShotVariant:
     return ZeroShotVariant(system="sam-zero-shot", prompts=prompts)
 
 
@@ -39,7 +38,7 @@ def asked(prompts: InteriorPoints | Everything) -> ZeroShotVariant:
 def build_nano_zero_shot(nano_weights: dict[str, Tensor]) -> BuildZeroShot:
     def build_it(prompts: InteriorPoints | Everything, image_size_px: int = 128) -> ZeroShot:
         return build_zero_shot(
-            asked(prompts),
+            prompted(prompts),
             "vit_nano",
             image_size_px=image_size_px,
             weights=nano_weights,
@@ -58,11 +57,11 @@ def drawn(rows: str) -> Mask:
 
 
 def block(side: int, *boxes: tuple[int, int, int, int]) -> Mask:
-    """Landslides in the boxes (first row, first column, height, width)."""
-    truth = np.zeros((side, side), dtype=np.bool_)
+    """Positive where the boxes are (first row, first column, height, width)."""
+    ground_truth = np.zeros((side, side), dtype=np.bool_)
     for row, column, height, width in boxes:
-        truth[row : row + height, column : column + width] = True
-    return truth
+        ground_truth[row : row + height, column : column + width] = True
+    return ground_truth
 
 
 # Interior points --------------------------------------------------------------------------
@@ -84,18 +83,18 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_deepest_pixel_of_each_landslide_is_asked(name: str) -> None:
-    truth, expected = SHAPES[name]
-    assert [tuple(point) for point in interior_points(truth).tolist()] == expected
+def test_the_deepest_pixel_of_each_region_becomes_a_prompt(name: str) -> None:
+    ground_truth, expected = SHAPES[name]
+    assert [tuple(point) for point in interior_points(ground_truth).tolist()] == expected
 
 
 def test_points_are_the_deepest_of_their_components_by_exhaustion() -> None:
     rng = np.random.default_rng(0)
     for share in np.linspace(0.1, 0.95, 20):
-        truth = rng.random((12, 15)) < share
-        components, number = ndimage.label(truth, structure=np.ones((3, 3)))
-        outside = np.argwhere(~np.pad(truth, 1)) - 1
-        points = interior_points(truth)
+        ground_truth = rng.random((12, 15)) < share
+        components, number = ndimage.label(ground_truth, structure=np.ones((3, 3)))
+        outside = np.argwhere(~np.pad(ground_truth, 1)) - 1
+        points = interior_points(ground_truth)
         assert [components[y, x] for x, y in points] == list(range(1, number + 1))
         for index, (x, y) in enumerate(points, start=1):
             pixels = np.argwhere(components == index)
@@ -104,16 +103,16 @@ def test_points_are_the_deepest_of_their_components_by_exhaustion() -> None:
             assert tuple(pixels[depth.argmax()]) == (y, x)
 
 
-def test_the_answer_for_one_landslide_is_sams_own(build_nano_zero_shot: BuildZeroShot) -> None:
+def test_the_mask_of_one_region_is_sams_own(build_nano_zero_shot: BuildZeroShot) -> None:
     model = build_nano_zero_shot(POINTS)
-    image, truth = noise(), block(128, (10, 70, 21, 31))
+    image, ground_truth = noise(), block(128, (10, 70, 21, 31))
     predictor = SamPredictor(model.sam)
     predictor.set_image(image)
     masks, quality, _ = predictor.predict(np.array([[80, 20]]), np.array([1]))
-    found = model.predict(image, truth)
-    assert found.dtype == np.bool_
-    assert [np.array_equal(found, mask) for mask in masks] == list(quality == quality.max())
-    assert 0 < found.mean() < 1
+    prediction = model.predict(image, ground_truth)
+    assert prediction.dtype == np.bool_
+    assert [np.array_equal(prediction, mask) for mask in masks] == list(quality == quality.max())
+    assert 0 < prediction.mean() < 1
 
 
 @pytest.mark.parametrize("side", [96, 160])
@@ -136,15 +135,15 @@ def test_another_image_size_is_neither_resized_nor_padded(
             multimask_output=True,
         )
         logits = F.interpolate(small, (side, side), mode="bilinear")[0, quality.argmax()].numpy()
-    found = model.predict(image, block(side, (20, 40, 11, 11)))
-    assert found.shape == (side, side)
+    prediction = model.predict(image, block(side, (20, 40, 11, 11)))
+    assert prediction.shape == (side, side)
     # Normalising in another order rounds differently, which may turn a logit near zero.
     unsure = np.abs(logits) < 1e-3
-    assert (found == (logits > 0))[~unsure].all()
+    assert (prediction == (logits > 0))[~unsure].all()
     assert unsure.mean() < 0.01
 
 
-def test_several_landslides_give_the_union(
+def test_several_regions_give_the_union(
     build_nano_zero_shot: BuildZeroShot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zero_shot, "_POINTS_PER_BATCH", 2)
@@ -159,13 +158,13 @@ def test_several_landslides_give_the_union(
         assert (together != fewer).mean() > 1e-3
 
 
-def test_without_landslide_sam_is_not_asked(build_nano_zero_shot: BuildZeroShot) -> None:
+def test_without_a_positive_region_sam_is_not_prompted(build_nano_zero_shot: BuildZeroShot) -> None:
     model = build_nano_zero_shot(POINTS)
     calls: list[nn.Module] = []
     for part in model.sam.children():
         part.register_forward_hook(lambda module, *_: calls.append(module))
-    found = model.predict(noise(), block(128))
-    assert (found.shape, found.any(), calls) == ((128, 128), False, [])
+    prediction = model.predict(noise(), block(128))
+    assert (prediction.shape, prediction.any(), calls) == ((128, 128), False, [])
     model.predict(noise(), block(128, (5, 5, 9, 9), (60, 60, 9, 9)))
     assert calls == [model.sam.image_encoder, model.sam.prompt_encoder, model.sam.mask_decoder]
 
@@ -173,48 +172,48 @@ def test_without_landslide_sam_is_not_asked(build_nano_zero_shot: BuildZeroShot)
 # Everything -------------------------------------------------------------------------------
 
 
-def test_a_mask_counts_if_more_than_half_of_it_is_landslide() -> None:
-    truth = block(20, (0, 0, 10, 20))
+def test_a_mask_counts_if_more_than_half_of_it_is_positive() -> None:
+    ground_truth = block(20, (0, 0, 10, 20))
     more, half, less = (block(20, (rows, 0, 10, 10)) for rows in (4, 5, 6))
-    assert [np.count_nonzero(mask & truth) for mask in (more, half, less)] == [60, 50, 40]
+    assert [np.count_nonzero(mask & ground_truth) for mask in (more, half, less)] == [60, 50, 40]
     barely = more & ~block(20, (4, 0, 2, 9))
-    assert 2 * np.count_nonzero(barely & truth) == np.count_nonzero(barely) + 2
+    assert 2 * np.count_nonzero(barely & ground_truth) == np.count_nonzero(barely) + 2
     for mask in (more, barely):
-        assert np.array_equal(landslides_among([mask], truth), mask)
+        assert np.array_equal(positive_masks([mask], ground_truth), mask)
     for mask in (half, less, block(20)):
-        assert not landslides_among([mask], truth).any()
+        assert not positive_masks([mask], ground_truth).any()
 
 
 def test_a_mask_of_51_percent_counts() -> None:
-    truth = block(10, (0, 0, 5, 10), (5, 0, 1, 1))
+    ground_truth = block(10, (0, 0, 5, 10), (5, 0, 1, 1))
     everything = block(10, (0, 0, 10, 10))
-    assert landslides_among([everything], truth).all()
-    truth[5, 0] = False
-    assert not landslides_among([everything], truth).any()
+    assert positive_masks([everything], ground_truth).all()
+    ground_truth[5, 0] = False
+    assert not positive_masks([everything], ground_truth).any()
 
 
-def test_the_generators_masks_are_sorted_by_the_truth(
+def test_the_generators_masks_are_sorted_by_the_ground_truth(
     build_nano_zero_shot: BuildZeroShot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    truth = block(128, (0, 0, 64, 128))
+    ground_truth = block(128, (0, 0, 64, 128))
     inside, overlapping, outside = (block(128, (row, 8, 40, 40)) for row in (4, 30, 60))
     offered = [{"segmentation": mask} for mask in (outside, overlapping, inside)]
     monkeypatch.setattr(SamAutomaticMaskGenerator, "generate", lambda self, image: offered)
-    found = build_nano_zero_shot(LENIENT).predict(noise(), truth)
-    assert np.array_equal(found, inside | overlapping)
+    prediction = build_nano_zero_shot(LENIENT).predict(noise(), ground_truth)
+    assert np.array_equal(prediction, inside | overlapping)
 
 
 def test_each_field_of_the_generator_changes_something(
     build_nano_zero_shot: BuildZeroShot,
 ) -> None:
-    # Where all is landslide, every mask counts.
-    image, truth = noise(), block(128, (0, 0, 128, 128))
-    found = build_nano_zero_shot(LENIENT).predict(image, truth)
-    assert 0 < found.mean() < 1
-    assert np.array_equal(build_nano_zero_shot(LENIENT).predict(image, truth), found)
+    # Where all is positive, every mask counts.
+    image, ground_truth = noise(), block(128, (0, 0, 128, 128))
+    prediction = build_nano_zero_shot(LENIENT).predict(image, ground_truth)
+    assert 0 < prediction.mean() < 1
+    assert np.array_equal(build_nano_zero_shot(LENIENT).predict(image, ground_truth), prediction)
     for change in ({"points_per_side": 2}, {"min_quality": 1.0}, {"min_stability": 1.0}):
         other = build_nano_zero_shot(LENIENT.model_copy(update=change))
-        assert not np.array_equal(other.predict(image, truth), found), change
+        assert not np.array_equal(other.predict(image, ground_truth), prediction), change
 
 
 def test_the_generator_needs_neither_opencv_nor_pycocotools(
@@ -260,7 +259,7 @@ def test_weights_with_a_gap_are_refused(nano_weights: dict[str, Tensor]) -> None
     weights = {name: value for name, value in nano_weights.items() if name != gap}
     with pytest.raises(RuntimeError, match=gap):
         build_zero_shot(
-            asked(POINTS),
+            prompted(POINTS),
             "vit_nano",
             image_size_px=128,
             weights=weights,
@@ -268,16 +267,18 @@ def test_weights_with_a_gap_are_refused(nano_weights: dict[str, Tensor]) -> None
         )
 
 
-def test_an_image_or_truth_of_another_size_is_refused(build_nano_zero_shot: BuildZeroShot) -> None:
+def test_an_image_or_ground_truth_of_another_size_is_refused(
+    build_nano_zero_shot: BuildZeroShot,
+) -> None:
     model = build_nano_zero_shot(POINTS)
-    for image, truth in ((noise(96), block(128)), (noise(), block(96))):
+    for image, ground_truth in ((noise(96), block(128)), (noise(), block(96))):
         with pytest.raises(ValueError, match="128x128x3"):
-            model.predict(image, truth)
+            model.predict(image, ground_truth)
 
 
 def test_the_prompt_encoder_is_counted_too(build_nano_zero_shot: BuildZeroShot) -> None:
     total = 308_278_272 + 6_220 + 4_058_340
     expected = Parameters(total=total, trainable=0, adapter=0, sites=0)
-    assert count_zero_shot(asked(POINTS), "vit_l") == expected
+    assert count(prompted(POINTS), "vit_l") == expected
     built = build_nano_zero_shot(LENIENT).count_parameters()
-    assert built == count_zero_shot(asked(LENIENT), "vit_nano")
+    assert built == count(prompted(LENIENT), "vit_nano")

@@ -80,6 +80,54 @@ def test_an_overridden_protocol_is_no_longer_the_papers() -> None:
     altered = Catalogue().protocol("paper", ["epochs=3", "optimizer.lr=1e-3"])
     assert paper.published_split is not None
     assert altered.published_split is None
-    assert altered.name == "paper with epochs=3, optimizer.lr=1e-3"
+    assert (altered.name, altered.overrides) == ("paper", ("epochs=3", "optimizer.lr=1e-3"))
+    assert altered.label == "paper with epochs=3, optimizer.lr=1e-3"
     assert (altered.epochs, altered.optimizer.lr) == (3, 1e-3)
     assert altered.optimizer.weight_decay == paper.optimizer.weight_decay
+
+
+def test_an_override_is_in_the_label_and_not_in_the_name() -> None:
+    altered = Catalogue().protocol("demo", ["epochs=3"])
+    assert (altered.name, altered.label) == ("demo", "demo with epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("name", "rounding", "sizes"),
+    [("paper", "floor", (539, 231)), ("released", "floor-plus-one", (538, 232))],
+)
+def test_the_two_protocols_of_the_paper_split_bijie(
+    name: str, rounding: str, sizes: tuple[int, int]
+) -> None:
+    protocol = Catalogue().protocol(name)
+    assert protocol.published_split is not None
+    assert protocol.split.rounding == rounding
+    assert (protocol.published_split.train, protocol.published_split.validation) == sizes
+
+
+def test_a_users_file_that_hides_a_shipped_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("variants", "sweeps/protocols"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "variants/unet.yaml").write_text("extends: pspnet\n")
+    (tmp_path / "variants/mine.yaml").write_text("extends: pspnet\n")
+    (tmp_path / "sweeps/protocols/demo.yaml").write_text("extends: paper\n")
+    monkeypatch.chdir(tmp_path)
+    assert Catalogue().hidden() == {
+        "variant unet": shipped("variants") / "unet.yaml",
+        "protocol demo": shipped("sweeps") / "protocols/demo.yaml",
+    }
+
+
+def test_nothing_is_hidden_where_the_working_folder_is_the_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(shipped("variants").parent)
+    assert Catalogue().hidden() == {}
+
+
+def test_a_sweep_is_taken_by_name_or_as_a_value() -> None:
+    catalogue = Catalogue()
+    by_name = catalogue.rows("table4", "vit_l")
+    assert catalogue.rows(catalogue.sweep("table4"), "vit_l") == by_name
+    assert Catalogue().rows(catalogue.sweep("table4"), "vit_l") == by_name

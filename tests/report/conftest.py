@@ -1,199 +1,11 @@
-"""A small table on disk: runs that end as a test says, through the ledger's own interface."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from ablate.metrics import Confusion, scores
 from ablate.registry import Catalogue
-from ablate.report import Report, build
-from ablate.runs import (
-    Failure,
-    Machine,
-    Parameters,
-    Provenance,
-    Result,
-    RunFolder,
-    SpecFile,
-    Store,
-)
-from ablate.spec import (
-    BACKBONES,
-    NANO_WEIGHTS,
-    AtlAdapter,
-    CnnVariant,
-    Context,
-    DataIdentity,
-    InteriorPoints,
-    NoAdapter,
-    Protocol,
-    PublishedSplit,
-    ResNetIdentity,
-    ResNetName,
-    RunSpec,
-    SamVariant,
-    Sweep,
-    Variant,
-    WeightsIdentity,
-    ZeroShotVariant,
-    digest_of,
-    random_resnet,
-)
-
-STRUCTURES = {
-    "translandseg-1": ("ccc", True, "outside"),
-    "translandseg-2": ("cc", True, "outside"),
-    "translandseg-3": ("cc", False, "outside"),
-    "translandseg-5": ("mmccc", True, "outside"),
-    "translandseg-7": ("m", False, "outside"),
-    "translandseg-9": ("m", False, "inside"),
-    "translandseg": ("m", True, "outside"),
-}
-RIVALS = ("ccnet", "deeplabv3plus", "unet", "pspnet")
-# Table I as the shipped sweep has it.
-FIVE_AND_SAM = (*RIVALS, "translandseg", "sam-points")
-MACHINE = Machine(
-    device="cpu", device_name="A processor", threads=2, precision="float32", torch="2.10.0"
-)
-VIT_L = Parameters(total=312_459_684, trainable=4_181_412, adapter=123_072, sites=24)
-
-
-def variant_of(name: str) -> Variant:
-    label = name.replace("translandseg", "TransLandSeg")
-    if name in RIVALS:
-        return CnnVariant.model_validate({"system": "cnn", "label": label, "architecture": name})
-    if name == "sam-points":
-        prompts = InteriorPoints(kind="interior-points")
-        return ZeroShotVariant(system="sam-zero-shot", label="SAM, one point", prompts=prompts)
-    if name not in STRUCTURES:
-        return SamVariant(
-            system="sam", label=label, adapter=NoAdapter(kind="none"), trained=("mask_decoder",)
-        )
-    midlays, residual, placement = STRUCTURES[name]
-    adapter = AtlAdapter(
-        kind="atl", midlays=tuple(midlays), residual=residual, placement=placement, width=2
-    )
-    return SamVariant(
-        system="sam", label=label, adapter=adapter, trained=("adapter", "mask_decoder")
-    )
-
-
-@dataclass
-class Table:
-    """A sweep whose runs end as told."""
-
-    root: Path
-    protocol: Protocol
-    names: Sequence[str] = tuple(STRUCTURES)
-    seeds: Sequence[int] = (0,)
-    published: str | None = "table4"
-    baseline: str | None = "translandseg"
-    comparisons: tuple = ()
-    weights: WeightsIdentity = NANO_WEIGHTS
-    store: Store = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.store = Store(self.root)
-
-    @property
-    def context(self) -> Context:
-        data = DataIdentity(
-            label="generated data", digest=digest_of("scenes"), train=159, validation=69
-        )
-        variants = [variant_of(name) for name in self.names]
-        resnets: dict[ResNetName, ResNetIdentity] = {
-            variant.resnet: random_resnet(variant.resnet)
-            for variant in variants
-            if isinstance(variant, CnnVariant)
-        }
-        return Context(protocol=self.protocol, data=data, weights=self.weights, resnets=resnets)
-
-    def make_comparable(self) -> None:
-        """Gives it a split of the published size and SAM's official weights."""
-        data, geometry = self.context.data, BACKBONES["vit_l"]
-        split = PublishedSplit(train=data.train, validation=data.validation)
-        self.protocol = self.protocol.model_copy(update={"published_split": split})
-        self.weights = WeightsIdentity(
-            label=geometry.label, backbone="vit_l", sha256=str(geometry.checkpoint_sha256)
-        )
-
-    @property
-    def sweep(self) -> Sweep:
-        return Sweep(
-            name="table4",
-            title="Table IV: ten structures",
-            protocol=self.protocol.name,
-            seeds=tuple(self.seeds),
-            baseline=self.baseline,
-            published=self.published,
-            comparisons=self.comparisons,
-            variants=tuple(self.names),
-        )
-
-    @property
-    def runs(self) -> list[RunSpec]:
-        return [self.run(name, seed) for name in self.names for seed in self.seeds]
-
-    def run(self, name: str, seed: int = 0) -> RunSpec:
-        return RunSpec(name=name, variant=variant_of(name), context=self.context, seed=seed)
-
-    def begin(self, name: str, seed: int = 0, commit: str | None = "abc1234") -> RunFolder:
-        run = self.run(name, seed)
-        folder = self.store.run(run.key)
-        provenance = Provenance(
-            created=1.7e9, ablate="0.1.0", commit=commit, python="3.11.2", packages={"numpy": "2.2"}
-        )
-        folder.create(SpecFile(key=run.key, run=run, provenance=provenance))
-        return folder
-
-    def finish(
-        self,
-        name: str,
-        seed: int = 0,
-        miou: float | None = None,
-        parameters: Parameters = VIT_L,
-        machine: Machine = MACHINE,
-        commit: str | None = "abc1234",
-        finished: float = 1.7e9 + 60,
-        confusion: tuple[int, int, int, int] = (8_000, 1_100, 1_000, 89_900),
-    ) -> None:
-        folder = self.begin(name, seed, commit)
-        pixels = dict(zip(("tp", "fp", "fn", "tn"), confusion, strict=True))
-        metrics = scores(Confusion(**pixels))
-        is_trained = variant_of(name).system != "sam-zero-shot"
-        if is_trained:
-            metrics["val_loss"] = 0.1
-        if miou is not None:
-            metrics["miou"] = miou
-        folder.publish_result(
-            Result(
-                key=folder.key,
-                epoch=7 * is_trained,
-                epochs=20 * is_trained,
-                steps=400 * is_trained,
-                metrics=metrics,
-                confusion=pixels,
-                parameters=parameters,
-                weights_sha256=digest_of("weights"),
-                machine=machine,
-                finished=finished,
-                train_s=12.5,
-            )
-        )
-
-    def fail(self, name: str, seed: int = 0, kind: str = "error", why: str = "no memory") -> None:
-        self.begin(name, seed).write_failure(
-            Failure(kind=kind, message=why, detail="", time=1.7e9 + 30)
-        )
-
-    def interrupt(self, name: str, seed: int = 0) -> None:
-        self.begin(name, seed).save_checkpoint(1, b"state")
-
-    def report(self, runs: Sequence[RunSpec] | None = None) -> Report:
-        record = self.store.record_sweep("table4", self.context, self.runs)
-        return build(self.sweep, record, self.runs if runs is None else runs, self.store)
+from ablate.report import Report
+from ablate.spec import Protocol
+from report.sweep_on_disk import SweepOnDisk, five_systems, mixed_report
 
 
 @pytest.fixture
@@ -202,5 +14,15 @@ def protocol() -> Protocol:
 
 
 @pytest.fixture
-def table(tmp_path: Path, protocol: Protocol) -> Table:
-    return Table(tmp_path, protocol)
+def table(tmp_path: Path, protocol: Protocol) -> SweepOnDisk:
+    return SweepOnDisk(tmp_path, protocol)
+
+
+@pytest.fixture
+def report(table: SweepOnDisk) -> Report:
+    return mixed_report(table)
+
+
+@pytest.fixture
+def five(table: SweepOnDisk) -> Report:
+    return five_systems(table)

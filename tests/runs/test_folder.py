@@ -1,5 +1,6 @@
 """A run's folder survives kills, races and repetition."""
 
+import json
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -9,15 +10,27 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import StoreError
-from ablate.plan import provenance
-from ablate.runs import Event, Failure, Machine, Parameters, Result, RunFolder, SpecFile, State
+from ablate.runs import (
+    Event,
+    Failure,
+    Machine,
+    Parameters,
+    Progress,
+    Provenance,
+    Result,
+    RunFolder,
+    SpecFile,
+    State,
+)
 from ablate.spec import RunSpec
+
+PROVENANCE = Provenance(created=1.0, ablate="0.1.0", commit=None, python="3.11.7", packages={})
 
 
 @pytest.fixture
 def folder(tmp_path: Path, run_spec: RunSpec) -> RunFolder:
     made = RunFolder(tmp_path / run_spec.key)
-    made.create(SpecFile(key=run_spec.key, run=run_spec, provenance=provenance()))
+    made.create(SpecFile(key=run_spec.key, run=run_spec, provenance=PROVENANCE))
     return made
 
 
@@ -46,7 +59,9 @@ def event(epoch: int) -> Event:
 def test_the_spec_comes_back_and_never_changes(folder: RunFolder, run_spec: RunSpec) -> None:
     before = folder.spec_file()
     assert before.run == run_spec
-    folder.create(before.model_copy(update={"provenance": provenance()}))
+    folder.create(
+        before.model_copy(update={"provenance": PROVENANCE.model_copy(update={"created": 2.0})})
+    )
     assert folder.spec_file() == before
 
 
@@ -56,9 +71,9 @@ def test_a_folder_with_another_runs_spec_is_refused(folder: RunFolder) -> None:
         RunFolder(moved).spec()
 
 
-def test_a_broken_spec_is_one_line(folder: RunFolder) -> None:
-    (folder.path / "spec.json").write_text("{")
-    with pytest.raises(StoreError, match="cannot be read"):
+def test_a_missing_spec_is_one_line(folder: RunFolder) -> None:
+    (folder.path / "spec.json").unlink()
+    with pytest.raises(StoreError, match=r"spec\.json is missing"):
         folder.spec()
 
 
@@ -79,7 +94,7 @@ def test_states_in_the_order_of_a_life(folder: RunFolder) -> None:
     assert folder.load_checkpoint() is None
 
 
-def test_a_folder_is_untouched_until_somebody_works_on_it(
+def test_a_folder_is_untouched_until_a_process_works_on_it(
     folder: RunFolder, tmp_path: Path
 ) -> None:
     assert RunFolder(tmp_path / "none").is_untouched()
@@ -153,8 +168,46 @@ def test_a_killed_process_loses_its_claim(folder: RunFolder) -> None:
         assert claimed
 
 
-@pytest.mark.parametrize("name", ["result", "failure", "progress"])
-def test_a_broken_file_is_one_line(folder: RunFolder, name: str) -> None:
-    (folder.path / f"{name}.json").write_text("{")
-    with pytest.raises(StoreError, match=f"{name}.json cannot be read"):
+BROKEN = [b"{", b"[]", b"\xff\xfe", b'{"schema_version": 2, "key": 1}', b'{"key": 1}']
+
+
+@pytest.mark.parametrize("content", BROKEN)
+@pytest.mark.parametrize("name", ["spec_file", "result", "failure", "progress"])
+def test_a_broken_file_is_one_line(folder: RunFolder, name: str, content: bytes) -> None:
+    file = name.removesuffix("_file")
+    (folder.path / f"{file}.json").write_bytes(content)
+    with pytest.raises(StoreError, match=rf"{file}\.json cannot be read: [^\n]*$"):
         getattr(folder, name)()
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_broken_whole_line_of_events_is_one_line(folder: RunFolder, content: bytes) -> None:
+    folder.append_event(event(1))
+    with (folder.path / "events.jsonl").open("ab") as file:
+        file.write(content + b"\n")
+    with pytest.raises(StoreError, match=r"line 2 of \S*events\.jsonl cannot be read: [^\n]*$"):
+        folder.events()
+
+
+def test_every_document_says_its_schema(folder: RunFolder) -> None:
+    folder.append_event(event(1))
+    folder.write_failure(Failure(kind="error", message="m", detail="", time=0.0))
+    folder.write_progress(
+        Progress(epoch=1, epochs=2, step_in_epoch=0, steps_per_epoch=3, loss=None, time=0.0)
+    )
+    files = ["spec.json", "failure.json", "progress.json", "events.jsonl"]
+    contents = [json.loads((folder.path / name).read_bytes()) for name in files]
+    folder.publish_result(result(folder))
+    contents.append(json.loads((folder.path / "result.json").read_bytes()))
+    assert [content["schema_version"] for content in contents] == [2] * 5
+
+
+def test_a_key_of_another_engine_is_not_computed_again(tmp_path: Path, run_spec: RunSpec) -> None:
+    context = run_spec.context.model_copy(update={"engine": 1})
+    old = run_spec.model_copy(update={"context": context})
+    folder = RunFolder(tmp_path / "0123456789abcdef")
+    folder.create(SpecFile(key=folder.key, run=old, provenance=PROVENANCE))
+    assert folder.spec() == old
+    moved = RunFolder(folder.path.rename(tmp_path / "fedcba9876543210"))
+    with pytest.raises(StoreError, match="is of run 0123456789abcdef, not of fedcba9876543210"):
+        moved.spec()

@@ -8,6 +8,7 @@ import pytest
 from ablate.registry import Catalogue
 from ablate.spec import (
     BACKBONES,
+    ENGINE_VERSION,
     Context,
     DataIdentity,
     Protocol,
@@ -49,6 +50,10 @@ def change(spec: RunSpec, path: str, value: Any) -> RunSpec:
         ("context.protocol.image_size_px", 256),
         ("context.protocol.split.seed", 43),
         ("context.protocol.split.validation_share", 0.2),
+        ("context.protocol.split.rounding", "floor"),
+        ("context.protocol.task.threshold", 0.4),
+        ("variant.encoder_weights", "random"),
+        ("context.engine", 7),
         ("context.protocol.mean", [0.0, 0.0, 0.0]),
         ("context.protocol.std", [1.0, 1.0, 1.0]),
         (
@@ -77,17 +82,20 @@ def test_what_decides_the_result_is_in_the_key(run_spec: RunSpec, path: str, val
     [
         ("name", "another"),
         ("variant.label", "Another"),
-        ("variant.backbone", "vit_nano"),  # the protocol's own, said again
-        ("variant.adapter.up_init", "zero"),  # the default with the residual, said again
+        ("variant.backbone", "vit_nano"),  # the protocol's own, given explicitly
+        ("variant.adapter.up_init", "zero"),  # the default with the residual, given explicitly
         ("variant.adapter.kernel_size", 5),  # there is no MidLay c
         ("variant.trained", ["mask_decoder", "adapter"]),
         ("context.protocol.name", "another"),
+        ("context.protocol.overrides", ["epochs=3"]),
+        ("context.protocol.task.positive_class", "water"),
+        ("context.protocol.task.metrics", ["miou"]),
         ("context.protocol.published_split", {"train": 1, "validation": 1}),
         ("context.data.label", "another"),
         ("context.weights.label", "another"),
     ],
 )
-def test_what_does_not_is_not(run_spec: RunSpec, path: str, value: Any) -> None:
+def test_what_does_not_decide_it_is_not(run_spec: RunSpec, path: str, value: Any) -> None:
     assert change(run_spec, path, value).key == run_spec.key
 
 
@@ -96,21 +104,22 @@ def test_the_kernel_counts_where_there_is_a_convolution(run_spec: RunSpec) -> No
     assert change(convolved, "variant.adapter.kernel_size", 5).key != convolved.key
 
 
-def test_keys_are_what_they_have_always_been(run_spec: RunSpec) -> None:
-    """A field that is added with a default must not orphan the runs of everybody's stores."""
+def test_keys_are_those_of_this_engine(run_spec: RunSpec) -> None:
+    """A field that is added must not orphan the runs of existing stores without a new engine."""
+    assert run_spec.context.engine == ENGINE_VERSION == 6
     context = Context(
         protocol=Catalogue().protocol("paper"),
-        data=DataIdentity(label="Bijie", digest="0" * 64, train=538, validation=232),
+        data=DataIdentity(label="Bijie", digest="0" * 64, train=539, validation=231),
         weights=WeightsIdentity(label="SAM ViT-L", backbone="vit_l", sha256="1" * 64),
     )
-    assert run_spec.model_copy(update={"context": context}).key == "c0b3726a3d930212"
+    assert run_spec.model_copy(update={"context": context}).key == "f4c362d6e4dec482"
 
 
-# Rivals and SAM as it is ----------------------------------------------------------------
+# CNN baselines and unadapted SAM ---------------------------------------------------------
 
 
 @pytest.fixture
-def rival(run_spec: RunSpec) -> RunSpec:
+def cnn(run_spec: RunSpec) -> RunSpec:
     resnets = {"resnet50": random_resnet("resnet50"), "resnet101": random_resnet("resnet101")}
     return RunSpec(
         name="pspnet",
@@ -131,8 +140,8 @@ def rival(run_spec: RunSpec) -> RunSpec:
         ("seed", 1),
     ],
 )
-def test_what_decides_a_rival_is_in_its_key(rival: RunSpec, path: str, value: Any) -> None:
-    assert change(rival, path, value).key != rival.key
+def test_what_decides_a_cnn_is_in_its_key(cnn: RunSpec, path: str, value: Any) -> None:
+    assert change(cnn, path, value).key != cnn.key
 
 
 @pytest.mark.parametrize(
@@ -144,19 +153,19 @@ def test_what_decides_a_rival_is_in_its_key(rival: RunSpec, path: str, value: An
         ("context.protocol.backbone", "vit_b"),
     ],
 )
-def test_neither_sam_nor_another_resnet_is_in_a_rivals_key(
-    rival: RunSpec, path: str, value: Any
+def test_neither_sam_nor_another_resnet_is_in_a_cnns_key(
+    cnn: RunSpec, path: str, value: Any
 ) -> None:
-    assert change(rival, path, value).key == rival.key
+    assert change(cnn, path, value).key == cnn.key
 
 
-def test_rivals_weights_do_not_orphan_the_runs_of_sam(run_spec: RunSpec, rival: RunSpec) -> None:
-    beside_rivals = run_spec.model_copy(update={"context": rival.context})
-    assert beside_rivals.key == run_spec.key
-    assert beside_rivals.context.id != run_spec.context.id
+def test_resnet_weights_do_not_orphan_the_runs_of_sam(run_spec: RunSpec, cnn: RunSpec) -> None:
+    beside_cnns = run_spec.model_copy(update={"context": cnn.context})
+    assert beside_cnns.key == run_spec.key
+    assert beside_cnns.context.id != run_spec.context.id
 
 
-def test_a_rival_without_the_identity_of_its_resnet_is_refused(run_spec: RunSpec) -> None:
+def test_a_cnn_without_the_identity_of_its_resnet_is_refused(run_spec: RunSpec) -> None:
     with pytest.raises(ValueError, match="the context names no weights for resnet50"):
         RunSpec(name="p", variant=Catalogue().variant("pspnet"), context=run_spec.context, seed=0)
 
@@ -172,10 +181,50 @@ def test_a_rival_without_the_identity_of_its_resnet_is_refused(run_spec: RunSpec
         ("context.weights.sha256", "1" * 64),
     ],
 )
-def test_what_sam_is_asked_is_in_the_key(run_spec: RunSpec, path: str, value: Any) -> None:
-    asked = run_spec.model_copy(update={"variant": Catalogue().variant("sam-everything")})
-    assert change(asked, path, value).key != asked.key
-    assert asked.epochs == 0
+def test_how_sam_is_prompted_is_in_the_key(run_spec: RunSpec, path: str, value: Any) -> None:
+    zero_shot = run_spec.model_copy(update={"variant": Catalogue().variant("sam-everything")})
+    assert change(zero_shot, path, value).key != zero_shot.key
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed", 1),
+        ("context.protocol.epochs", 3),
+        ("context.protocol.batch_size", 2),
+        ("context.protocol.optimizer.lr", 1e-3),
+        ("context.protocol.selection", "last"),
+        ("context.protocol.task.threshold", 0.4),
+    ],
+)
+def test_neither_seed_nor_recipe_is_in_the_key_of_what_is_only_evaluated(
+    run_spec: RunSpec, path: str, value: Any
+) -> None:
+    zero_shot = run_spec.model_copy(update={"variant": Catalogue().variant("sam-points")})
+    assert change(zero_shot, path, value).key == zero_shot.key
+    assert zero_shot.epochs == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("context.protocol.image_size_px", 256),
+        ("context.protocol.split.seed", 43),
+        ("context.protocol.split.rounding", "floor"),
+        ("context.data.digest", "1" * 64),
+        ("context.engine", 7),
+    ],
+)
+def test_the_images_are_in_the_key_of_what_is_only_evaluated(
+    run_spec: RunSpec, path: str, value: Any
+) -> None:
+    zero_shot = run_spec.model_copy(update={"variant": Catalogue().variant("sam-points")})
+    assert change(zero_shot, path, value).key != zero_shot.key
+
+
+def test_a_cnn_is_not_prompted(cnn: RunSpec) -> None:
+    prompted = change(cnn, "context.protocol.prompt_weights", "random")
+    assert prompted.key == cnn.key
 
 
 def test_a_key_is_sixteen_hex_digits(run_spec: RunSpec) -> None:
@@ -205,7 +254,7 @@ def test_only_official_weights_on_the_published_split_go_without_watermark(
         assert comparable.model_copy(update=altered).watermark is not None
 
 
-def test_rivals_from_random_values_are_not_comparable(run_spec: RunSpec, demo: Protocol) -> None:
+def test_cnns_from_random_values_are_not_comparable(run_spec: RunSpec, demo: Protocol) -> None:
     data = run_spec.context.data
     split = {"train": data.train, "validation": data.validation}
     comparable = Context(

@@ -1,4 +1,4 @@
-"""A store whose runs end as a test says, told through the ledger's own interface."""
+"""A store whose runs end as a test says, written through the store's own interface."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -24,16 +24,16 @@ from ablate.runs import (
 from ablate.spec import (
     BACKBONES,
     NANO_WEIGHTS,
-    AtlAdapter,
     Context,
     DataIdentity,
     Protocol,
     PublishedSplit,
     RunSpec,
-    SamVariant,
+    Sweep,
     WeightsIdentity,
     digest_of,
 )
+from structures import labelled_structure
 
 CREATED_S = 1_760_000_000.25
 EPOCH_S = 2.5
@@ -42,11 +42,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 PROTOCOL = {
     "name": "demo",
+    "task": {"positive_class": "landslide"},
     "published_split": None,
     "backbone": "vit_nano",
     "image_size_px": 128,
     "data": {"kind": "generated", "seed": 2024, "count": 60, "size_px": 128},
-    "split": {"seed": 42, "validation_share": 0.3},
+    "split": {"kind": "holdout", "seed": 42, "validation_share": 0.3, "rounding": "floor-plus-one"},
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
     "color_jitter": None,
@@ -58,17 +59,6 @@ PROTOCOL = {
     "selection": "validation-loss",
     "precision": "float32",
 }
-
-# MidLays, residual, placement: rows of the paper's table.
-STRUCTURES = {
-    "translandseg-1": ("ccc", True, "outside"),
-    "translandseg-2": ("cc", True, "outside"),
-    "translandseg-5": ("mmccc", True, "outside"),
-    "translandseg-7": ("m", False, "outside"),
-    "translandseg-8": ("m", True, "inside"),
-    "translandseg": ("m", True, "outside"),
-}
-
 
 OFFICIAL_WEIGHTS = WeightsIdentity(
     label=BACKBONES["vit_l"].label,
@@ -89,16 +79,7 @@ def context(*, comparable: bool = False) -> Context:
 
 
 def run_spec(name: str, seed: int = 0, within: Context | None = None) -> RunSpec:
-    midlays, residual, placement = STRUCTURES[name]
-    adapter = AtlAdapter(
-        kind="atl", midlays=tuple(midlays), residual=residual, placement=placement, width=2
-    )
-    variant = SamVariant(
-        system="sam",
-        label=name.replace("translandseg", "TransLandSeg"),
-        adapter=adapter,
-        trained=("adapter", "mask_decoder"),
-    )
+    variant = labelled_structure(name)
     return RunSpec(name=name, variant=variant, context=within or context(), seed=seed)
 
 
@@ -130,7 +111,7 @@ class FakeStore:
     def finish(self, index: int, *, created_s: float = CREATED_S) -> RunFolder:
         """A whole run, from its folder to its result."""
         folder = self.begin(index, created_s=created_s)
-        tell_epochs(folder, 1, EPOCHS)
+        log_epochs(folder, 1, EPOCHS)
         conclude(folder, created_s=created_s)
         return folder
 
@@ -145,7 +126,10 @@ def fake_store(
     """A store that only knows of a sweep ``table4`` over these variants and seeds."""
     store, within = Store(root), context(comparable=comparable)
     specs = [run_spec(name, seed, within) for name in names for seed in seeds]
-    return FakeStore(store, specs, store.record_sweep("table4", within, specs))
+    sweep = Sweep(
+        name="table4", title="Table IV", protocol="demo", seeds=tuple(seeds), variants=tuple(names)
+    )
+    return FakeStore(store, specs, store.record_sweep(sweep, within, specs))
 
 
 def epoch_metrics(epoch: int, offset: float = 0.0) -> dict[str, float]:
@@ -163,7 +147,7 @@ def event_time_s(epoch: int) -> float:
     return CREATED_S + EPOCH_S * epoch
 
 
-def tell_epochs(
+def log_epochs(
     folder: RunFolder, first: int, last: int, *, later_s: float = 0.0, offset: float = 0.0
 ) -> None:
     """Ends the epochs from ``first`` to ``last``."""
@@ -215,7 +199,7 @@ def fail(folder: RunFolder, kind: str = "error") -> None:
 
 @contextmanager
 def worked_on(folder: RunFolder) -> Iterator[None]:
-    """While this is open, somebody works on the run."""
+    """While this is open, a process works on the run."""
     with folder.claim() as claimed:
         assert claimed
         yield

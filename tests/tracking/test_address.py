@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from ablate.errors import StoreError
 from ablate.runs import Store
-from ablate.tracking import tracking_uri
+from ablate.tracking import check_uri, tracking_uri
 from ablate.tracking.address import Address
 
 
@@ -37,13 +38,45 @@ def test_a_database_without_a_file_is_refused(tmp_path, uri):
         Address.of(Store(tmp_path), uri)
 
 
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("foo://x", "cannot use the tracking URI foo://x"),
+        ("nonsense", "cannot use the tracking URI nonsense"),
+        ("file:///tmp/mlruns", "cannot use the tracking URI"),
+        ("http://[::bad", "is not a URI"),
+        ("http://", "names no host"),
+        ("https:///path", "names no host"),
+        ("http://host:port", "is not a URI"),
+        ("sqlite+nothing:///x.db", "is not a URI"),
+        ("mssql+nothing://u@h/x", "is not a URI"),
+        ("postgresql+psycopg2://u@127.0.0.1:9/x", "has no driver here"),
+    ],
+)
+def test_what_can_never_work_is_refused_in_one_line(tmp_path, uri, problem):
+    if "psycopg2" in uri and importlib.util.find_spec("psycopg2"):
+        pytest.skip("psycopg2 is installed")
+    for refuse in (lambda: check_uri(uri), lambda: Address.of(Store(tmp_path), uri)):
+        with pytest.raises(StoreError, match=problem) as caught:
+            refuse()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://h:5000", "https://u:p@h/path", "databricks", "databricks://profile", "sqlite:///x.db"],
+)
+def test_what_may_work_passes(uri):
+    check_uri(uri)
+
+
 def test_importing_the_room_imports_no_mlflow():
     script = (
         "import sys, ablate.tracking as t; from pathlib import Path;"
         "from ablate.runs import Store; t.tracking_uri(Store(Path('x')), None);"
         "print([m for m in ('mlflow', 'sqlalchemy', 'torch', 'pandas') if m in sys.modules])"
     )
-    told = subprocess.run(
+    shown = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip() == "[]"
+    assert shown.stdout.strip() == "[]"

@@ -77,7 +77,7 @@ def test_anything_else_in_its_place_is_refused(tmp_path):
     address = Address.of(Store(tmp_path), None)
     address.database.parent.mkdir()
     address.database.write_bytes(b"not a database " * 100)
-    with pytest.raises(StoreError, match="no usable MLflow database"):
+    with pytest.raises(StoreError, match="is not a usable MLflow database"):
         database.ensure(address)
 
 

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from fake_store import conclude, fake_store, tell_epochs, worked_on
+from fake_store import conclude, fake_store, log_epochs, worked_on
 from filelock import FileLock
 from reading import all_runs, histories, nested, parents
 
@@ -61,11 +61,11 @@ def test_a_sweep_is_mirrored_while_it_runs(fake, tmp_path, monkeypatch, capfd):
     folder = fake.folder(0)
     with following(fake, log) as (process, stop):
         with worked_on(folder):
-            tell_epochs(folder, 1, 2)
+            log_epochs(folder, 1, 2)
             wait_until(lambda: mirrored_steps(fake) == {1, 2}, "two epochs")
             (run,), (parent,) = nested(fake.store).values(), parents(fake.store)
             assert (run.info.status, parent.info.status) == ("RUNNING", "RUNNING")
-            tell_epochs(folder, 3, 4)
+            log_epochs(folder, 3, 4)
             wait_until(lambda: mirrored_steps(fake) == {1, 2, 3, 4}, "two more")
             os.kill(process.pid, signal.SIGINT)  # not its business
             conclude(folder)
@@ -80,7 +80,7 @@ def test_a_sweep_is_mirrored_while_it_runs(fake, tmp_path, monkeypatch, capfd):
 
 
 def test_what_ended_before_it_woke_is_mirrored_all_the_same(fake, tmp_path):
-    tell_epochs(fake.folder(0), 1, 4)
+    log_epochs(fake.folder(0), 1, 4)
     conclude(fake.folder(0))
     with following(fake, tmp_path / "log") as (process, stop):
         stop.set()
@@ -93,7 +93,7 @@ def test_what_ended_before_it_woke_is_mirrored_all_the_same(fake, tmp_path):
 def test_sigterm_ends_it_after_a_last_look(fake, tmp_path):
     with following(fake, tmp_path / "log") as (process, _):
         wait_until(lambda: mirrored_runs(fake) == 2, "the runs")
-        tell_epochs(fake.folder(0), 1, 3)
+        log_epochs(fake.folder(0), 1, 3)
         process.terminate()
         process.join(LIMIT_S)
         assert process.exitcode == 0
@@ -136,7 +136,7 @@ def test_it_ends_when_its_parent_has_died(fake, tmp_path):
     try:
         child = int(parent.stdout.readline())
         wait_until(lambda: mirrored_runs(fake) == 2, "the runs")
-        tell_epochs(fake.folder(0), 1, 3)
+        log_epochs(fake.folder(0), 1, 3)
     finally:
         parent.kill()
         parent.communicate()
@@ -156,7 +156,7 @@ def test_it_waits_for_another_writer_and_for_a_database_that_can_be_read(fake, t
         time.sleep(1.5)
         assert log.read_text() == ""
         lock.release()
-        wait_until(lambda: "no usable MLflow database" in log.read_text(), "its complaint")
+        wait_until(lambda: "is not a usable MLflow database" in log.read_text(), "its complaint")
         database.write_bytes(good)
         wait_until(lambda: mirrored_runs(fake) == 2, "the runs")
         # Removed while it runs, the mirror is made again from the folders.

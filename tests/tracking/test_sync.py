@@ -12,15 +12,18 @@ from fake_store import (
     event_time_s,
     fail,
     fake_store,
-    tell_epochs,
+    log_epochs,
     worked_on,
 )
 from reading import all_runs, client_of, histories, nested, parents
 
+from ablate import tracking
 from ablate.errors import StoreError
-from ablate.runs import Store
-from ablate.spec import digest_of
+from ablate.registry import Catalogue
+from ablate.runs import Provenance, SpecFile, Store
+from ablate.spec import RunSpec, digest_of
 from ablate.tracking import sync
+from fixture_stores import FOLDERS, copy_of
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_a_sweep_is_a_parent_with_its_runs_nested(swept):
     assert tags["ablate.states"] == "1 new, 1 done"
     assert parent.data.metrics == {"done": 1, "failed": 0}
     children = nested(swept.store)
-    assert sorted(children) == sorted(swept.record.runs)
+    assert sorted(children) == sorted(run.key for run in swept.record.runs)
     for run in children.values():
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.info.start_time == round(CREATED_S * 1000)
@@ -62,6 +65,9 @@ def test_a_run_carries_its_spec_as_params_and_tags(swept):
     assert params["variant.adapter.residual"] == "true"
     assert params["variant.adapter.up_init"] == "zero"
     assert params["variant.backbone"] == "vit_nano"
+    assert params["variant.encoder_weights"] == "pretrained"
+    assert (params["columns.midlays"], params["columns.sites"]) == ("m×1", "all")
+    assert params["engine"] == str(context.engine)
     assert params["protocol.optimizer.lr"] == "0.002"
     assert params["protocol.color_jitter"] == "none"
     assert params["protocol.data.count"] == "60"
@@ -71,6 +77,7 @@ def test_a_run_carries_its_spec_as_params_and_tags(swept):
     assert params["weights.sha256"] == context.weights.sha256
     tags = run.data.tags
     assert (tags["ablate.key"], tags["ablate.variant"]) == (spec.key, "translandseg")
+    assert tags["ablate.description"] == spec.variant.describe()
     assert tags["ablate.watermark"] == context.watermark
     assert tags["mlflow.source.git.commit"] == COMMIT
     assert tags["mlflow.source.git.dirty"] == "True"
@@ -83,18 +90,18 @@ def test_a_run_carries_its_spec_as_params_and_tags(swept):
 def test_metrics_keep_their_epochs_and_stored_times(swept):
     result = swept.folder(0).result()
     sync(swept.store, [swept.record])
-    told = histories(swept.store)
+    logged = histories(swept.store)
     for name in ("train_loss", "val_loss", "lr", "miou"):
-        assert told["TransLandSeg", f"epoch/{name}"] == [
+        assert logged["TransLandSeg", f"epoch/{name}"] == [
             (epoch, round(event_time_s(epoch) * 1000), epoch_metrics(epoch)[name])
             for epoch in range(1, EPOCHS + 1)
         ]
     end_ms = round(result.finished * 1000)
     for name, value in result.metrics.items():
-        assert told["TransLandSeg", f"final/{name}"] == [(0, end_ms, value)]
-    assert told["TransLandSeg", "parameters/total"] == [(0, end_ms, 1_000_000)]
-    assert told["TransLandSeg", "parameters/trainable"] == [(0, end_ms, 250_000)]
-    assert told["TransLandSeg", "parameters/adapter"] == [(0, end_ms, 1_234)]
+        assert logged["TransLandSeg", f"final/{name}"] == [(0, end_ms, value)]
+    assert logged["TransLandSeg", "parameters/total"] == [(0, end_ms, 1_000_000)]
+    assert logged["TransLandSeg", "parameters/trainable"] == [(0, end_ms, 250_000)]
+    assert logged["TransLandSeg", "parameters/adapter"] == [(0, end_ms, 1_234)]
 
 
 def test_the_data_set_is_an_input(swept):
@@ -147,16 +154,16 @@ def test_a_second_sync_changes_nothing(swept):
         )
 
     sync(swept.store, [swept.record])
-    before, told = everything(), histories(swept.store)
+    before, logged = everything(), histories(swept.store)
     assert sync(swept.store, [swept.record]) == 2
     assert everything() == before
-    assert histories(swept.store) == told
+    assert histories(swept.store) == logged
 
 
-def test_a_lost_word_is_told_again(swept):
+def test_a_lost_request_is_repeated(swept):
     """A kill between two requests leaves a run without its params, data set or ending."""
     sync(swept.store, [swept.record])
-    told = histories(swept.store)
+    logged = histories(swept.store)
     client, key = client_of(swept.store), swept.specs[0].key
     run_id = nested(swept.store)[key].info.run_id
     with client._tracking_client.store.ManagedSessionMaker(read_only=False) as session:
@@ -171,31 +178,31 @@ def test_a_lost_word_is_told_again(swept):
     assert (run.info.status, run.data.tags["ablate.state"]) == ("FINISHED", "done")
     assert run.data.params["weights.label"] == "SAM-nano"
     assert len(run.inputs.dataset_inputs) == 1
-    assert histories(swept.store) == told
+    assert histories(swept.store) == logged
 
 
 def test_a_removed_mirror_is_made_again(swept, with_database):
     sync(swept.store, [swept.record])
-    told = histories(swept.store)
+    logged = histories(swept.store)
     shutil.rmtree(swept.store.mlflow_path)
     with_database(swept.store)
     assert sync(swept.store, [swept.record]) == 2
     again = histories(swept.store)
     clocked = {("table4 · demo", "done"), ("table4 · demo", "failed")}
-    assert again.keys() == told.keys()
+    assert again.keys() == logged.keys()
     assert {k: v for k, v in again.items() if k not in clocked} == {
-        k: v for k, v in told.items() if k not in clocked
+        k: v for k, v in logged.items() if k not in clocked
     }
 
 
-def test_epochs_that_a_resumed_run_tells_again_are_not_doubled(tmp_path, with_database):
+def test_epochs_that_a_resumed_run_repeats_are_not_doubled(tmp_path, with_database):
     fake = fake_store(tmp_path, names=["translandseg"])
     with_database(fake.store)
     folder = fake.begin(0)
-    tell_epochs(folder, 1, 3)
+    log_epochs(folder, 1, 3)
     sync(fake.store, [fake.record])
     folder.cut_events(1)
-    tell_epochs(folder, 2, 4, later_s=100)
+    log_epochs(folder, 2, 4, later_s=100)
     sync(fake.store, [fake.record])
     steps = {name: [step for step, _, _ in h] for (_, name), h in histories(fake.store).items()}
     assert steps["epoch/miou"] == steps["epoch/train_loss"] == [1, 2, 3, 4]
@@ -214,7 +221,7 @@ def test_status_follows_the_folder(tmp_path, with_database):
     folder = fake.begin(0)
     assert look() == ("new", "SCHEDULED", "KILLED")
     with worked_on(folder):
-        tell_epochs(folder, 1, 2)
+        log_epochs(folder, 1, 2)
         folder.save_checkpoint(20, b"state")
         assert look() == ("running", "RUNNING", "RUNNING")
     assert look() == ("interrupted", "KILLED", "KILLED")
@@ -230,7 +237,7 @@ def test_status_follows_the_folder(tmp_path, with_database):
     files = {f.path for f in client_of(fake.store).list_artifacts(run.info.run_id)}
     assert files == {"spec.json", "failure.json"}
     folder.clear_failure()
-    tell_epochs(folder, 3, 4)
+    log_epochs(folder, 3, 4)
     result = conclude(folder)
     assert look() == ("done", "FINISHED", "FINISHED")
     (run,) = nested(fake.store).values()
@@ -291,17 +298,15 @@ def test_runs_without_a_folder_are_not_mirrored(tmp_path, with_database):
 def test_only_one_process_writes(swept, monkeypatch):
     from filelock import FileLock
 
-    from ablate.tracking import live
-
-    monkeypatch.setattr(live, "_SYNC_PATIENCE_S", 0.05)
+    monkeypatch.setattr("ablate.tracking.syncing._SYNC_PATIENCE_S", 0.05)
     with (
         FileLock(swept.store.mlflow_path / "writer.lock"),
-        pytest.raises(StoreError, match="another process writes"),
+        pytest.raises(StoreError, match="another process is writing"),
     ):
         sync(swept.store, [swept.record])
 
 
-def test_a_broken_database_is_told_with_its_repair(swept):
+def test_a_broken_database_is_reported_with_its_repair(swept):
     (swept.store.mlflow_path / "mlflow.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match=r"not a database; remove .*ablate sync"):
         sync(swept.store, [swept.record])
@@ -344,3 +349,45 @@ def test_strange_letters_in_the_path_do_no_harm(tmp_path, with_database):
     (run,) = nested(fake.store).values()
     names = {file.path for file in client_of(fake.store).list_artifacts(run.info.run_id)}
     assert "weights.safetensors" in names
+
+
+def test_what_is_only_evaluated_belongs_to_every_sweep_that_has_it(tmp_path, with_database):
+    """Its folder has the protocol of the first sweep, the mirror that of each."""
+    fake = fake_store(tmp_path, names=["translandseg"])
+    with_database(fake.store)
+    variant = Catalogue().variant("sam-points")
+    records = []
+    for epochs in (2, 3):
+        protocol = fake.record.context.protocol.model_copy(update={"epochs": epochs})
+        within = fake.record.context.model_copy(update={"protocol": protocol})
+        spec = RunSpec(name="sam-points", variant=variant, context=within, seed=0)
+        origin = Provenance(created=1, ablate="0", commit=None, python="3", packages={})
+        fake.store.run(spec.key).create(SpecFile(key=spec.key, run=spec, provenance=origin))
+        records.append(fake.store.record_sweep(fake.record.sweep, within, [spec]))
+    assert sync(fake.store, records) == 2
+    runs = [run for run in all_runs(fake.store) if "ablate.key" in run.data.tags]
+    assert {run.data.tags["ablate.key"] for run in runs} == {spec.key}
+    assert sorted(run.data.params["protocol.epochs"] for run in runs) == ["2", "3"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_stores_of_older_engines_are_mirrored_as_what_they_are(folder, tmp_path, with_database):
+    store = copy_of(folder, tmp_path)
+    with_database(store)
+    records = store.sweep_records()
+    assert sync(store, records) == sum(len(record.runs) for record in records)
+    for run in all_runs(store):
+        tags = run.data.tags
+        assert tags["ablate.engine"] == folder.name.rpartition("-")[2]
+        if "ablate.key" in tags:
+            assert run.data.params["engine"] == tags["ablate.engine"]
+            if result := store.run(tags["ablate.key"]).result():
+                assert run.data.metrics["final/positive_iou"] == result.metrics["positive_iou"]
+
+
+def test_the_rooms_functions_stay_functions_after_their_use(tmp_path):
+    store = Store(tmp_path)
+    for name in ("sync", "check"):
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                getattr(tracking, name)(store, *([[]] if name == "sync" else []), "nonsense")

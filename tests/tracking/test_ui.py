@@ -42,10 +42,11 @@ def test_a_server_has_an_interface_of_its_own(tmp_path):
 
 def test_the_server_keeps_to_itself(monkeypatch):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
-    told = environment.server_environment()
-    assert "MLFLOW_RUN_ID" not in told
-    assert told["MLFLOW_DISABLE_TELEMETRY"] == told["DO_NOT_TRACK"] == "true"
-    assert told["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    environ = environment.server_environment()
+    assert "MLFLOW_RUN_ID" not in environ
+    assert environ["MLFLOW_DISABLE_TELEMETRY"] == environ["DO_NOT_TRACK"] == "true"
+    assert environ["PYTHONSAFEPATH"]
+    assert environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 
 def free_port():
@@ -76,7 +77,13 @@ def test_a_browser_shows_the_runs(tmp_path, with_database):
     fake.begin(1)
     sync(fake.store, [fake.record])
     port = free_port()
-    server = subprocess.Popen([sys.executable, "-c", SERVE, fake.store.root, str(port)])
+    # Nothing of the folder that it is started in is imported.
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name in ("random", "queue", "torch", "fastapi"):
+        (folder / f"{name}.py").write_text(f"open({str(folder / 'imported')!r}, 'a').write('x')")
+    command = [sys.executable, "-P", "-c", SERVE, fake.store.root, str(port)]
+    server = subprocess.Popen(command, cwd=folder)
     try:
         page = f"http://127.0.0.1:{port}/"
         wait_for(f"{page}health", server)
@@ -98,3 +105,4 @@ def test_a_browser_shows_the_runs(tmp_path, with_database):
         server.send_signal(signal.SIGTERM)
         code = server.wait(30)
     assert code == 0
+    assert not (folder / "imported").exists()

@@ -1,6 +1,5 @@
-"""A protocol so small that a run takes a second, and runs planned with it."""
+"""Runs that are planned with a tiny protocol."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,14 @@ from ablate.plan import identify_resnets, provenance
 from ablate.registry import Catalogue
 from ablate.runs import RunFolder, SpecFile, Store
 from ablate.spec import NANO_WEIGHTS, Context, RunSpec
-
-TINY = [
-    "epochs=2",
-    "batch_size=4",
-    "image_size_px=64",
-    "data={kind: generated, seed: 1, count: 20, size_px: 64}",
-]
-
-PlanRun = Callable[..., RunFolder]
+from train.run_helpers import TINY, PlanRun
 
 
 @pytest.fixture
 def plan_run(tmp_path: Path) -> PlanRun:
-    """Makes the folder of a run: ``plan_run(variant, *overrides, store=…)``."""
+    """Makes the folder of a run: ``plan_run(variant, *overrides, store=…, seed=…)``."""
 
-    def make(variant: str, *overrides: str, store: str = "store") -> RunFolder:
+    def make(variant: str, *overrides: str, store: str = "store", seed: int = 0) -> RunFolder:
         catalogue = Catalogue()
         protocol = catalogue.protocol("demo", [*TINY, *overrides])
         data = identify(open_images(protocol.data, None), protocol.split)
@@ -36,7 +27,7 @@ def plan_run(tmp_path: Path) -> PlanRun:
             weights=NANO_WEIGHTS,
             resnets=identify_resnets([built], []),
         )
-        spec = RunSpec(name=variant, variant=built, context=context, seed=0)
+        spec = RunSpec(name=variant, variant=built, context=context, seed=seed)
         folder = Store(tmp_path / store).run(spec.key)
         folder.create(SpecFile(key=spec.key, run=spec, provenance=provenance()))
         return folder

@@ -1,4 +1,4 @@
-"""Runs trained together: nobody's outcome shows who else was there."""
+"""Runs trained together: the outcome of a run does not depend on the others."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,25 +10,20 @@ from torch import Tensor, nn
 
 from ablate.data.batches import TrainingBatches
 from ablate.errors import Interrupted
-from ablate.models import SegmentationModel, Segmenter, build
+from ablate.models import SegmentationModel, Segmenter, build, forward_together
 from ablate.runs import RunFolder, State
 from ablate.train import work
-from ablate.train.cohort_setup import CohortSetup
 from ablate.train.training_run import TrainingRun
-from train.conftest import PlanRun
-from train.test_work import finished, outcome, stop_after
+from train.run_helpers import SHORT, PlanRun, failure_of, finished, outcome, stop_after
 
 # Both placements, both MidLays, the released adapter: no two of the same shape.
 VARIANTS = ("translandseg", "translandseg-6", "translandseg-released")
-# Nine images, in batches of four: three steps, the last with a single image.
-SHORT = "data={kind: generated, seed: 1, count: 14, size_px: 64}"
 
 
 @pytest.fixture
 def taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """SAM-nano is trained as large models are."""
-
-    monkeypatch.setattr("ablate.train.worker._is_small", lambda context: False)
+    monkeypatch.setattr("ablate.models.ensemble._is_small", lambda model: False)
 
 
 def paths(folders: list[RunFolder]) -> list[Path]:
@@ -62,19 +57,16 @@ def test_no_more_go_together_than_fit_into_memory(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone, together = alone_and_together(plan_run, "epochs=1")
-    companies: list[int] = []
-    stack = CohortSetup.stack
+    sizes: list[int] = []
 
-    def counted(
-        self: CohortSetup, models: Sequence[SegmentationModel], images: Tensor
-    ) -> list[Tensor]:
-        companies.append(len(models))
-        return stack(self, models, images)
+    def counted(models: Sequence[SegmentationModel], images: Tensor) -> list[Tensor]:
+        sizes.append(len(models))
+        return forward_together(models, images)
 
-    monkeypatch.setattr(CohortSetup, "stack", counted)
+    monkeypatch.setattr("ablate.train.engine.forward_together", counted)
     monkeypatch.setattr("ablate.train.engine.fitting", lambda *_: 2)
     work(paths(together), "cpu")
-    assert set(companies) == {1, 2}
+    assert sizes == [2, 1] * 3
     assert outcomes(together) == outcomes(alone)
 
 
@@ -86,7 +78,7 @@ def test_turns_leave_bit_for_bit_what_each_leaves_alone(plan_run: PlanRun) -> No
 
 
 @pytest.mark.parametrize("looks", [1, 4, 7])
-def test_a_stopped_cohort_goes_on_in_other_company(
+def test_a_stopped_run_goes_on_beside_other_runs(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
     """One has not begun when the others are stopped, in a step or a validation; it catches up."""
@@ -112,7 +104,7 @@ def test_a_stop_between_the_last_evaluations_keeps_the_others(
     assert [folder.state() for folder in folders] == states
 
 
-def test_a_finished_member_is_not_trained_again(
+def test_a_finished_run_of_a_cohort_is_not_trained_again(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done, other = (plan_run(name, SHORT, "epochs=1") for name in VARIANTS[:2])
@@ -145,14 +137,9 @@ def test_every_batch_is_made_once_for_all(
     monkeypatch.setattr(TrainingBatches, "epoch", counted)
     work([plan_run(name, SHORT).path for name in VARIANTS], "cpu")
     assert epochs == [1, 2]
-    epochs.clear()
-    folders = [plan_run(name, SHORT, store="in twos") for name in VARIANTS]
-    work(paths(folders), "cpu", cohort_size=2)
-    assert epochs == [1, 2, 1, 2]
-    assert {folder.state() for folder in folders} == {State.DONE}
 
 
-# Who leaves ----------------------------------------------------------------------------------
+# Runs that fail ------------------------------------------------------------------------------
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, how: Callable[[Segmenter], None]) -> None:
@@ -192,7 +179,7 @@ def crash(model: Segmenter) -> None:
         (crash, State.FAILED, "RuntimeError: out of luck"),
     ],
 )
-def test_who_leaves_the_cohort_does_not_disturb_the_others(
+def test_a_run_that_fails_does_not_disturb_the_others(
     plan_run: PlanRun,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
@@ -207,13 +194,11 @@ def test_who_leaves_the_cohort_does_not_disturb_the_others(
     spoil(monkeypatch, how)
     work(paths(together), "cpu")
     assert together[1].state() is state
-    failure = together[1].failure()
-    assert failure is not None
-    assert failure.message == message
+    assert failure_of(together[1]) == message
     assert outcomes([together[0], together[2]]) == outcomes([alone[0], alone[2]])
 
 
-def test_what_hinders_all_is_the_failure_of_each(
+def test_what_prevents_a_cohort_is_the_failure_of_each(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = [plan_run(name, SHORT) for name in VARIANTS]
@@ -223,8 +208,78 @@ def test_what_hinders_all_is_the_failure_of_each(
 
     monkeypatch.setattr("ablate.train.worker.prepare", unreadable)
     work(paths(folders), "cpu")
-    failures = [folder.failure() for folder in folders]
-    assert [each and each.message for each in failures] == ["OSError: the disk is gone"] * 3
+    assert [failure_of(folder) for folder in folders] == ["OSError: the disk is gone"] * 3
+
+
+def test_a_spec_that_cannot_be_read_is_the_failure_of_its_run(plan_run: PlanRun) -> None:
+    broken, other = (plan_run(name, SHORT, "epochs=1") for name in VARIANTS[:2])
+    (broken.path / "spec.json").write_text("{")
+    work([broken.path, other.path], "cpu")
+    assert failure_of(broken).startswith("StoreError: ")
+    assert other.state() is State.DONE
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("translandseg-6", {"seed": 1}),
+        ("translandseg-6", {"store": "another"}),
+        ("random-encoder", {}),
+        ("sam-points", {}),
+        ("unet", {}),
+    ],
+    ids=str,
+)
+def test_runs_that_cannot_go_together_are_refused(
+    plan_run: PlanRun, name: str, overrides: dict[str, Any]
+) -> None:
+    folders = [plan_run("translandseg", SHORT), plan_run(name, SHORT, **overrides)]
+    work(paths(folders), "cpu")
+    for folder in folders:
+        assert failure_of(folder).startswith(
+            f"BadInput: translandseg, {name} cannot be trained together; only runs of adapted SAM"
+        )
+
+
+def test_runs_of_two_protocols_are_refused(plan_run: PlanRun) -> None:
+    folders = [plan_run("translandseg", SHORT), plan_run("translandseg-6", SHORT, "epochs=1")]
+    work(paths(folders), "cpu")
+    assert all("cannot be trained together" in failure_of(folder) for folder in folders)
+
+
+# Models that cannot be stacked ---------------------------------------------------------------
+
+
+class Doubled(nn.Module):
+    """A wrapper that the stack does not know."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layer(x)
+        return out + out
+
+
+def test_a_model_with_a_replaced_layer_trains_beside_the_others(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def double(model: Segmenter) -> None:
+        mlp = model.get_submodule("image_encoder.blocks.0.block.mlp")
+        mlp.lin1 = Doubled(mlp.lin1)
+
+    plain, together = alone_and_together(plan_run)
+    spoil(monkeypatch, double)
+    changed = plan_run(VARIANTS[1], SHORT, store="changed")
+    work([changed.path], "cpu")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 4)
+        with pytest.raises(Interrupted):
+            work(paths(together[1:]), "cpu")
+    work(paths(together), "cpu")
+    assert outcomes(together) == outcomes([plain[0], changed, plain[2]])
+    assert outcome(changed) != outcome(plain[1])
 
 
 # Random numbers ------------------------------------------------------------------------------
@@ -265,16 +320,3 @@ def test_each_draws_random_numbers_of_its_own(
     # The first two differ in name alone: the same numbers from the same start.
     first, second = (finished(folder).weights_sha256 for folder in together[:2])
     assert first == second
-
-
-def test_each_trunk_has_its_own_cohort(plan_run: PlanRun) -> None:
-    names = ("translandseg", "random-encoder", "decoder-only")
-    alone, together = (
-        [plan_run(name, SHORT, "epochs=1", store=store) for name in names]
-        for store in ("alone", "together")
-    )
-    for folder in alone:
-        work([folder.path], "cpu")
-    work(paths(together), "cpu")
-    assert outcomes(together) == outcomes(alone)
-    assert len({str(each["weights"]) for each in outcomes(together)}) == 3

@@ -8,10 +8,7 @@ from torch import nn
 
 from ablate.errors import Interrupted
 from ablate.train import work
-from train.conftest import PlanRun
-from train.test_work import outcome, stop_after
-
-SHORT = "data={kind: generated, seed: 1, count: 14, size_px: 64}"
+from train.run_helpers import SHORT, PlanRun, failure_of, outcome, stop_after
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +56,7 @@ def test_without_a_compiler_the_run_says_so(plan_run: PlanRun) -> None:
     folder = plan_run("translandseg", SHORT, "compile=true")
     with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
         work([folder.path], "cpu")
-    failure = folder.failure()
-    assert failure is not None
-    assert failure.message == (
+    assert failure_of(folder) == (
         "BadInput: the protocol says compile: true, but there is no C++ compiler; "
         "install one, or leave the protocol's `compile` at false"
     )

@@ -1,4 +1,4 @@
-"""Systems other than SAM with adapters, through the folder: rivals, and SAM as it is."""
+"""Systems other than adapted SAM, through the folder: CNN baselines and zero-shot SAM."""
 
 from pathlib import Path
 
@@ -18,11 +18,10 @@ from ablate.runs import State, Store
 from ablate.spec import CnnVariant
 from ablate.train import work
 from ablate.train.worker import _load, _model
-from train.conftest import PlanRun
-from train.test_work import finished, outcome, stop_after
+from train.run_helpers import PlanRun, finished, outcome, stop_after
 
 
-def test_a_stopped_rival_ends_bit_for_bit_as_an_undisturbed_one(
+def test_a_stopped_cnn_ends_bit_for_bit_as_an_undisturbed_one(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dropout's random numbers and the running statistics go on where they were.
@@ -53,7 +52,7 @@ def test_a_stopped_rival_ends_bit_for_bit_as_an_undisturbed_one(
         assert not torch.equal(saved[moved], fresh[moved])
 
 
-def test_a_rival_starts_from_the_file_that_it_was_planned_with(
+def test_a_cnn_starts_from_the_file_that_it_was_planned_with(
     plan_run: PlanRun, tmp_path: Path
 ) -> None:
     planned = plan_run("pspnet")
@@ -99,11 +98,11 @@ def test_a_stopped_evaluation_goes_on_with_the_next_image(
     undisturbed = plan_run("sam-points", store="undisturbed")
     work([undisturbed.path], "cpu")
     folder = plan_run("sam-points")
-    asked: list[int] = []
+    predicted: list[int] = []
     predict = ZeroShot.predict
 
     def counted(self: ZeroShot, *images: np.ndarray) -> np.ndarray:
-        asked.append(1)
+        predicted.append(1)
         return predict(self, *images)
 
     monkeypatch.setattr(ZeroShot, "predict", counted)
@@ -114,7 +113,7 @@ def test_a_stopped_evaluation_goes_on_with_the_next_image(
     assert folder.state() is State.INTERRUPTED
     work([folder.path], "cpu")
     assert outcome(folder) == outcome(undisturbed)
-    assert len(asked) == 7
+    assert len(predicted) == 7
 
 
 def test_the_public_codes_slips_change_what_is_trained_and_validated(plan_run: PlanRun) -> None:
@@ -122,7 +121,8 @@ def test_the_public_codes_slips_change_what_is_trained_and_validated(plan_run: P
     plain = plan_run("translandseg", jitter % "training")
     everywhere = plan_run("translandseg", jitter % "all")
     forgetful = plan_run("translandseg", jitter % "training", "prompt_weights=random")
-    work([plain.path, everywhere.path, forgetful.path], "cpu")
+    for folder in (plain, everywhere, forgetful):
+        work([folder.path], "cpu")
     first, jittered, other = (
         [event.metrics for event in folder.events()] for folder in (plain, everywhere, forgetful)
     )

@@ -1,9 +1,7 @@
-"""Training through the folder: what a run leaves, and what stops, kills and failures leave."""
+"""Training through the folder: what runs, stops, kills and failures leave."""
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,50 +14,11 @@ from safetensors.torch import load_file
 from ablate.errors import BadInput, Interrupted, WeightsError
 from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
-from ablate.runs import Result, RunFolder, State, Store
+from ablate.runs import RunFolder, State, Store
 from ablate.train import work
-from ablate.train.signals import Stop, stop_on_signals
+from ablate.train.signals import stop_on_signals
 from ablate.train.worker import checkpoint_of
-from train.conftest import PlanRun
-
-
-class StopAfter(Stop):
-    """Asks for a stop after a number of looks at it."""
-
-    def __init__(self, looks: int) -> None:
-        self._looks = looks
-
-    @property
-    def requested(self) -> bool:
-        self._looks -= 1
-        return self._looks < 0
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
-    @contextmanager
-    def fake() -> Iterator[Stop]:
-        yield StopAfter(looks)
-
-    monkeypatch.setattr("ablate.train.worker.stop_on_signals", fake)
-
-
-def finished(folder: RunFolder) -> Result:
-    result = folder.result()
-    assert result is not None, folder.failure()
-    return result
-
-
-def outcome(folder: RunFolder) -> dict[str, object]:
-    """Everything of a finished run that must not depend on how it came about."""
-    result = finished(folder)
-    events = [event.model_dump(exclude={"time"}) for event in folder.events()]
-    untimed = result.model_dump(exclude={"finished", "train_s"})
-    return {
-        "result": untimed,
-        "events": events,
-        "weights": folder.weights_path.read_bytes(),
-        "confusion": folder.confusion_path.read_bytes(),
-    }
+from train.run_helpers import PlanRun, failure_of, finished, outcome, stop_after
 
 
 def test_what_a_run_leaves(plan_run: PlanRun) -> None:
@@ -129,7 +88,7 @@ def test_a_stopped_run_ends_bit_for_bit_as_an_undisturbed_one(
     assert outcome(folder) == outcome(undisturbed)
 
 
-def test_an_event_that_the_checkpoint_does_not_know_is_told_once(
+def test_an_event_that_is_not_in_the_checkpoint_is_appended_once(
     plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kill between the event and its checkpoint."""
@@ -150,21 +109,41 @@ def test_an_event_that_the_checkpoint_does_not_know_is_told_once(
 
 
 def test_two_seeds_differ_and_one_seed_repeats(plan_run: PlanRun) -> None:
-    first, again = plan_run("translandseg"), plan_run("translandseg", store="again")
-    work([first.path, again.path], "cpu")
+    first, other = plan_run("translandseg"), plan_run("translandseg", seed=1)
+    again = plan_run("translandseg", store="again")
+    for folder in (first, other, again):
+        work([folder.path], "cpu")
     assert outcome(first) == outcome(again)
+    losses = [[event.metrics["train_loss"] for event in each.events()] for each in (first, other)]
+    assert losses[0] != losses[1]
+    assert finished(first).weights_sha256 != finished(other).weights_sha256
 
 
-def test_a_diverging_run_leaves_its_cause_and_the_others_go_on(plan_run: PlanRun) -> None:
+def test_the_threshold_of_the_task_decides_what_is_predicted(plan_run: PlanRun) -> None:
+    plain, eager = plan_run("translandseg"), plan_run("translandseg", "task.threshold=0.2")
+    for folder in (plain, eager):
+        work([folder.path], "cpu")
+    assert finished(plain).weights_sha256 == finished(eager).weights_sha256
+    predicted = [
+        each.confusion["tp"] + each.confusion["fp"] for each in map(finished, (plain, eager))
+    ]
+    assert predicted[0] < predicted[1]
+    # Events and result are counted with the same threshold.
+    for folder in (plain, eager):
+        (event,) = (each for each in folder.events() if each.epoch == finished(folder).epoch)
+        assert event.metrics["positive_recall"] == finished(folder).metrics["positive_recall"]
+    first, second = (
+        np.asarray(Image.open(sorted(folder.panels_path.iterdir())[0])) for folder in (plain, eager)
+    )
+    assert not np.array_equal(first, second)
+
+
+def test_a_diverging_run_leaves_its_cause(plan_run: PlanRun) -> None:
     wild = plan_run("translandseg", "optimizer.lr=1e30", "schedule.lr_min=1e30")
-    tame = plan_run("translandseg")
-    work([wild.path, tame.path], "cpu")
-    failure = wild.failure()
-    assert failure is not None
+    work([wild.path], "cpu")
     assert wild.state() is State.DIVERGED
-    assert failure.message.startswith("Diverged: the ")
-    assert "loss is nan" in failure.message
-    assert tame.state() is State.DONE
+    assert failure_of(wild).startswith("Diverged: the ")
+    assert "loss is nan" in failure_of(wild)
 
 
 def test_a_raising_run_leaves_its_traceback_and_is_tried_again(
@@ -207,9 +186,7 @@ def test_images_that_have_changed_since_are_refused(plan_run: PlanRun) -> None:
     other = RunFolder(plan_run("translandseg").path.with_name(run.key))
     other.create(planned.model_copy(update={"run": run, "key": run.key}))
     work([other.path], "cpu")
-    failure = other.failure()
-    assert failure is not None
-    assert "no longer those that this run was planned for" in failure.message
+    assert "no longer those that this run was planned for" in failure_of(other)
 
 
 def test_weights_that_have_changed_since_are_refused(tmp_path: Path) -> None:

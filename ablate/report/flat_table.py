@@ -1,0 +1,106 @@
+"""The table of scores for programs: one line for each row and side, and no empty cell."""
+
+from collections.abc import Sequence
+
+from ablate.report.model import Difference, Report, Row, Score
+from ablate.report.table import (
+    NOT_REPORTED,
+    Table,
+    TableCell,
+    missing_cell,
+    number_cell,
+    number_column,
+    text_cell,
+    text_column,
+)
+from ablate.spec import METRIC_NAMES, Cell
+
+_NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
+_DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
+
+
+def flat_table(report: Report) -> Table:
+    """All scores with their deviations, under the names of ``ablate.spec.METRIC_NAMES``.
+
+    A missing number has its reason, and what there cannot be is ``n/a``.
+    """
+    structure = tuple(dict.fromkeys(name for row in report.rows for name in row.structure))
+    texts = ("sweep", "variant", "label", "system", *structure, "values")
+    numbers = ["n", *(name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd"))]
+    columns = [
+        *(text_column(name, name) for name in texts),
+        *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
+        *(text_column(name, name) for name in ("note", "watermark")),
+    ]
+    watermark = _text_or_none(report.watermark)
+    lines: list[tuple[TableCell, ...]] = []
+    for row in report.rows:
+        first = [text_cell(report.sweep), text_cell(row.name), text_cell(row.label)]
+        first += [_text_or_none(row.system), *(_value(row.structure.get(n)) for n in structure)]
+        note = _text_or_none("changed since it was run" if row.is_changed else None)
+        lines.append((*first, *_reproduced(row, report), note, watermark))
+        if report.published is not None:
+            lines.append((*first, *_published(row, report), note, watermark))
+    return Table(name="flat", title=report.title, columns=tuple(columns), rows=tuple(lines))
+
+
+def _reproduced(row: Row, report: Report) -> list[TableCell]:
+    n = sum(seed.state == "done" for seed in row.seeds)
+    cells = [text_cell("reproduced"), number_cell(n)]
+    for metric in METRIC_NAMES:
+        cells += _mean_and_sd(row, row.scores[metric])
+    if row.delta is None:
+        return [*cells, *_no_delta(row, report)]
+    return [*cells, *_delta(row, row.delta)]
+
+
+def _published(row: Row, report: Report) -> list[TableCell]:
+    cells = [text_cell("published"), NOT_REPORTED]
+    for metric in METRIC_NAMES:
+        score = row.scores[metric]
+        printed = NOT_REPORTED
+        if score.published is not None:
+            printed = number_cell(score.published, score.printed)
+        cells += [printed, NOT_REPORTED]
+    if row.delta is None:
+        return [*cells, *_no_delta(row, report)]
+    published = row.delta.published
+    delta = NOT_REPORTED if published is None else _number(published)
+    return [*cells, delta, NOT_REPORTED, NOT_REPORTED]
+
+
+def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:
+    if score.mean is None:
+        return [missing_cell(str(row.missing_reason))] * 2
+    return [_number(score.mean), _number(score.sd)]
+
+
+def _delta(row: Row, delta: Difference) -> Sequence[TableCell]:
+    if delta.mean is None:
+        return [missing_cell(str(row.missing_reason or delta.missing_reason))] * len(_DELTA)
+    return [_number(delta.mean), _number(delta.low), _number(delta.high)]
+
+
+def _no_delta(row: Row, report: Report) -> Sequence[TableCell]:
+    cell = text_cell("baseline") if row.name == report.baseline else _NOT_APPLICABLE
+    return [cell] * len(_DELTA)
+
+
+def _number(value: float | None) -> TableCell:
+    return _NOT_APPLICABLE if value is None else number_cell(value, f"{value:z.6f}")
+
+
+def _text_or_none(text: str | None) -> TableCell:
+    return _NOT_APPLICABLE if text is None else text_cell(text)
+
+
+def _value(value: Cell) -> TableCell:
+    match value:
+        case None:
+            return _NOT_APPLICABLE
+        case bool():
+            return TableCell(kind="mark", text="yes" if value else "no", value=value)
+        case str():
+            return text_cell(value)
+        case _:
+            return number_cell(value)

@@ -1,0 +1,138 @@
+"""Where the numbers come from: the runs of a table, and what they were made from."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ablate.report.model import Report, RunProvenance
+from ablate.report.provenance import commit_text
+from ablate.report.table import (
+    DASH,
+    Column,
+    Table,
+    TableCell,
+    caption_of,
+    number_cell,
+    number_column,
+    text_cell,
+    text_column,
+)
+from ablate.spec import BACKBONES
+
+_COLUMNS = (
+    text_column("label", "Model"),
+    number_column("seed", "seed"),
+    text_column("key", "key"),
+    number_column("trained", "trained"),
+    Column(key="epoch", heading="epoch", alignment="right"),
+    Column(key="finished", heading="finished", alignment="right"),
+    number_column("seconds", "seconds"),
+    text_column("device", "device"),
+    text_column("commit", "commit"),
+)
+
+
+def runs_table(report: Report) -> Table:
+    """The runs with a result; its notes are the provenance of all of them."""
+    return Table(
+        name="runs",
+        title="Provenance",
+        columns=_COLUMNS,
+        rows=tuple(_cells(run) for run in report.provenance.runs),
+        caption=caption_of(
+            report.watermark, "The runs with a result; trained: parameters that are trained."
+        ),
+        notes=tuple(_facts(report)),
+    )
+
+
+def _cells(run: RunProvenance) -> tuple[TableCell, ...]:
+    trained = run.parameters.trainable
+    return (
+        text_cell(run.label),
+        number_cell(run.seed) if run.epochs else DASH,
+        text_cell(run.key),
+        number_cell(trained, f"{trained:,}"),
+        text_cell(f"{run.epoch}/{run.epochs}" if run.epochs else "not trained"),
+        text_cell(_time(run.finished)),
+        number_cell(run.train_s, f"{run.train_s:.1f}"),
+        text_cell(run.device_name),
+        text_cell(commit_text(run)),
+    )
+
+
+def _facts(report: Report) -> list[str]:
+    provenance, published = report.provenance, report.published
+    context, runs = provenance.context, provenance.runs
+    protocol, data, weights = context.protocol, context.data, context.weights
+    kept = "the epoch of the lowest validation loss"
+    if protocol.selection == "last":
+        kept = "the last epoch"
+    facts = [
+        f"Protocol: {protocol.label} ({BACKBONES[protocol.backbone].label}, "
+        f"{protocol.image_size_px} px, {protocol.epochs} epochs, batches of {protocol.batch_size}, "
+        f"{protocol.precision}; kept: {kept})",
+        f"Data: {data.label}, {data.train} training and {data.validation} validation images, "
+        f"SHA-256 {data.digest}",
+        f"Weights: {weights.label}, SHA-256 {weights.sha256}",
+        *(
+            f"Weights of the CNN baselines: {each.label}, SHA-256 {each.sha256}"
+            for each in context.resnets.values()
+        ),
+        f"{_capitalised(report.positive_class)} pixels: {_share(report)}",
+    ]
+    if published:
+        facts.append(
+            f"Published values: {published.source.paper}, Table {published.source.table} "
+            f"({published.data}; {published.convention}; {published.rounding})"
+        )
+    seconds = sum(run.train_s for run in runs)
+    return [
+        *facts,
+        f"Code: {_unique([commit_text(run) for run in runs])}; engine {context.engine}",
+        f"Devices: {_unique(_devices(runs))}; {_unique([run.precision for run in runs])}",
+        f"Versions: {_unique(_versions(runs))}",
+        f"Dates: {_dates(runs)}; {seconds:.1f} s of computing",
+        *(f"Note: {note}" for note in provenance.notes),
+    ]
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _share(report: Report) -> str:
+    share = report.positive_share
+    text = "none yet" if share.validated is None else f"{share.validated:.2f} % of validation"
+    if share.published is None:
+        return text
+    low, high = share.published.low, share.published.high
+    return f"{text}; the published rows imply {low:.3f} to {high:.3f} %"
+
+
+def _unique(values: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(values)) or "none yet"
+
+
+def _devices(runs: Sequence[RunProvenance]) -> list[str]:
+    return [
+        f"{run.device_name} ({run.device}, {run.threads} thread{'s' if run.threads > 1 else ''})"
+        for run in runs
+    ]
+
+
+def _versions(runs: Sequence[RunProvenance]) -> list[str]:
+    return [
+        ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
+        for run in runs
+    ]
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _dates(runs: Sequence[RunProvenance]) -> str:
+    if not runs:
+        return "none yet"
+    first, last = min(run.created for run in runs), max(run.finished for run in runs)
+    return f"first run created {_time(first)}, last one finished {_time(last)}"

@@ -1,0 +1,133 @@
+"""From the store to the report: all that tables show is computed here, once."""
+
+from collections.abc import Mapping, Sequence
+
+from ablate.metrics import Confusion
+from ablate.report.claims import claim_of
+from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.model import PositiveShare, PublishedValues, Report, Row
+from ablate.report.parameters import counted_parameters
+from ablate.report.provenance import provenance_of
+from ablate.report.published import ScoreTable, StructureColumn, load_scores
+from ablate.report.results import RunRecord, read_results
+from ablate.report.rows import TableRuns, row_of
+from ablate.report.verdicts import rank_agreement
+from ablate.runs import Parameters, Store, SweepRecord
+from ablate.spec import Cell, MetricName, Task, Variant
+
+# What the paper's tables call them.
+HEADINGS: dict[MetricName, str] = {
+    "precision": "P",
+    "recall": "REC",
+    "f1": "F1",
+    "overall_accuracy": "OA",
+    "miou": "MIoU",
+    "positive_iou": "IoU",
+    "positive_precision": "P",
+    "positive_recall": "REC",
+    "positive_f1": "F1",
+}
+
+
+def build_report(
+    record: SweepRecord,
+    store: Store,
+    *,
+    parameters: Mapping[str, Parameters],
+    today: Mapping[str, Variant] | None = None,
+) -> Report:
+    """Reads all runs of a sweep and sets them beside the published values.
+
+    Args:
+        record: The start of the sweep that is reported: what was run, and in which order.
+        store: The store that holds the runs.
+        parameters: Counts by ``parameters_key`` of all that ``required_parameters`` names.
+        today: The sweep's rows as they are declared now: a row that was run otherwise is marked,
+            and one that was never run is described by it. None: nothing is compared.
+
+    Raises:
+        SpecError: If a published table is missing or breaks rules, or an interpretation in it is
+            not a variant.
+    """
+    sweep, context = record.sweep, record.context
+    published = load_scores(sweep.published) if sweep.published else None
+    runs = read_results(record, store)
+    table = TableRuns(record, runs, published, today or {})
+    baseline = table[sweep.baseline] if sweep.baseline else None
+    has_published = published is not None
+    rows = tuple(
+        row_of(row, baseline, has_published, is_comparable=context.watermark is None)
+        for row in table.rows.values()
+    )
+    return Report(
+        sweep=sweep.name,
+        title=sweep.title,
+        watermark=context.watermark,
+        unit="percent",
+        baseline=sweep.baseline,
+        published=_values_of(published) if published else None,
+        structure=_structure_columns(rows, published),
+        metrics=published.metrics if published else _standard_columns(context.protocol.task),
+        rows=rows,
+        rank=rank_agreement(rows) if published else None,
+        positive_share=PositiveShare(
+            validated=_validated_share(runs),
+            published=common_share(check_table(published)) if published else None,
+        ),
+        claims=tuple(claim_of(each, table, has_published) for each in sweep.comparisons),
+        parameters=counted_parameters(published.parameters, parameters)
+        if published and published.parameters
+        else None,
+        provenance=provenance_of(context, list(table.rows.values())),
+    )
+
+
+def _standard_columns(task: Task) -> dict[MetricName, str]:
+    """The task's metrics under the headings of the paper's tables."""
+    return {
+        metric: f"{HEADINGS[metric]} ({task.positive_class})"
+        if metric.startswith("positive_")
+        else HEADINGS[metric]
+        for metric in task.metrics
+    }
+
+
+def _structure_columns(
+    rows: Sequence[Row], published: ScoreTable | None
+) -> dict[str, StructureColumn]:
+    """The declared columns, and those in which the adapted SAMs differ otherwise.
+
+    The label says what sets CNN baselines and unadapted SAMs apart.
+    """
+    adapted = [row.structure for row in rows if row.system == "sam"]
+    columns = dict(published.structure) if published else {}
+    implied = published.implied if published else {}
+    for column in dict.fromkeys(name for structure in adapted for name in structure):
+        values = {structure.get(column) for structure in adapted} - {None}
+        if column in columns or len(values) < 2:
+            continue
+        if column in implied and _follows(adapted, column, implied[column]):
+            continue
+        columns[column] = StructureColumn(heading=column.replace("_", " "))
+    return columns
+
+
+def _follows(structures: Sequence[Mapping[str, Cell]], column: str, other: str) -> bool:
+    """Whether rows that agree in ``other`` agree in ``column``."""
+    pairs = {(each.get(other), each.get(column)) for each in structures}
+    return len(pairs) == len({key for key, _ in pairs})
+
+
+def _validated_share(runs: Sequence[RunRecord]) -> float | None:
+    """Of the first run with a result: all have the same validation pixels."""
+    finished = next((each.finished for each in runs if each.finished), None)
+    return share_of(Confusion(**finished.result.confusion)) if finished else None
+
+
+def _values_of(table: ScoreTable) -> PublishedValues:
+    return PublishedValues(
+        source=table.source,
+        data=table.data,
+        convention=table.convention,
+        rounding=table.rounding,
+    )

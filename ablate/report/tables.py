@@ -1,0 +1,207 @@
+"""From the report to its tables: every heading, number, word and gap that is printed.
+
+Writers print these tables as they are; see ``ablate.report.writers``.
+"""
+
+from collections.abc import Sequence
+
+from ablate.report.difference_tables import claims_table, differences_table, pairs_table
+from ablate.report.model import Report, Row, Score
+from ablate.report.notes import footnotes_of, label_cell, notes_of
+from ablate.report.parameters_table import parameters_table
+from ablate.report.published import METRICS_OF, StructureColumn
+from ablate.report.runs_table import runs_table
+from ablate.report.summary import HEADINGS
+from ablate.report.table import (
+    BLANK,
+    DASH,
+    NOT_REPORTED,
+    Table,
+    TableCell,
+    caption_of,
+    mark_cell,
+    missing_cell,
+    number_cell,
+    number_column,
+    text_cell,
+    text_column,
+)
+from ablate.report.verdicts import ONE_SEED_TOLERANCE
+from ablate.spec import Cell, MetricName
+
+
+def tables_of(report: Report) -> list[Table]:
+    """All tables of a report, in the order of the page."""
+    positive = _positive_metrics(report)
+    return [
+        _scores(report),
+        *([differences_table(report)] if report.baseline else []),
+        *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([_positive_class(report, positive)] if positive else []),
+        *([parameters_table(report.parameters)] if report.parameters else []),
+        runs_table(report),
+    ]
+
+
+# Scores ---------------------------------------------------------------------------------
+
+
+def _scores(report: Report) -> Table:
+    """The paper's table: the published line is under the reproduced one, digit under digit."""
+    over_seeds, published = _is_over_seeds(report), report.published
+    columns = [
+        text_column("label", "Model"),
+        *(text_column(key, each.heading) for key, each in report.structure.items()),
+        *([text_column("values", "values")] if published else []),
+        *([number_column("n", "n", "left")] if over_seeds else []),
+        *(number_column(key, name, "left") for key, name in report.metrics.items()),
+    ]
+    lines = [line for row in report.rows for line in _lines(report, row, over_seeds)]
+    source = f"Table {published.source.table}" if published else ""
+    return Table(
+        name="scores",
+        title=f"{source}, reproduced and published" if published else "Scores",
+        columns=tuple(columns),
+        rows=tuple(lines),
+        caption=_scores_caption(report),
+        footnotes=footnotes_of(report),
+        notes=tuple(notes_of(report)),
+    )
+
+
+def _lines(report: Report, row: Row, over_seeds: bool) -> list[tuple[TableCell, ...]]:
+    """The lines of one row: reproduced, published, verdict."""
+    first = [label_cell(row), *(_structure(row, *each) for each in report.structure.items())]
+    n = [_count_of(row)] if over_seeds else []
+    reproduced = [_score(row, row.scores[metric]) for metric in report.metrics]
+    if report.published is None:
+        return [(*first, *n, *reproduced)]
+    below, no_n = [BLANK] * len(first), [DASH for _ in n]
+    printed = [_printed(row.scores[metric]) for metric in report.metrics]
+    lines = [
+        (*first, text_cell("reproduced"), *n, *reproduced),
+        (*below, text_cell("published"), *no_n, *printed),
+    ]
+    if _has_verdicts(report):
+        verdicts = [_verdict(row.scores[metric]) for metric in report.metrics]
+        lines.append((*below, text_cell("verdict"), *no_n, *verdicts))
+    return lines
+
+
+def _structure(row: Row, name: str, column: StructureColumn) -> TableCell:
+    value: Cell = row.structure.get(name)
+    if value is None:
+        return DASH
+    if column.mark is not None:
+        return mark_cell(value == column.mark)
+    if isinstance(value, bool):
+        return mark_cell(value)
+    return text_cell(value) if isinstance(value, str) else number_cell(value)
+
+
+def _score(row: Row, score: Score) -> TableCell:
+    if score.mean is None:
+        return missing_cell(str(row.missing_reason))
+    spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
+    return number_cell(score.mean, f"{score.mean:.2f}{spread}")
+
+
+def _printed(score: Score) -> TableCell:
+    if score.published is None:
+        return NOT_REPORTED
+    return number_cell(score.published, score.printed)
+
+
+def _verdict(score: Score) -> TableCell:
+    """``yes``, or by how many points not; with the tolerance where it depends on the seeds."""
+    verdict = score.verdict
+    if verdict is None:
+        return DASH
+    text = "yes" if verdict.is_reproduced else f"no: {verdict.difference:+z.2f}"
+    return text_cell(text if score.n == 1 else f"{text} (± {verdict.tolerance:.2f})")
+
+
+def _has_verdicts(report: Report) -> bool:
+    return any(score.verdict for row in report.rows for score in row.scores.values())
+
+
+def _is_over_seeds(report: Report) -> bool:
+    return any(len(row.seeds) > 1 for row in report.rows)
+
+
+def _count_of(row: Row) -> TableCell:
+    """``3``, or ``2 of 3`` where some seed has no result."""
+    n, planned = sum(seed.state == "done" for seed in row.seeds), len(row.seeds)
+    return number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}")
+
+
+def _scores_caption(report: Report) -> str:
+    seeds = sorted({seed.seed for row in report.rows for seed in row.seeds})
+    listed = ", ".join(map(str, seeds))
+    published = report.published
+    return caption_of(
+        report.watermark,
+        "Percent.",
+        *_convention(report),
+        f"Reproduced: mean ± standard deviation over n seeds of {listed}."
+        if len(seeds) > 1
+        else f"Reproduced: one seed ({listed}), so no spread.",
+        published and f"Published: as Table {published.source.table} prints it.",
+        _has_verdicts(report)
+        and f"Verdict: yes if reproduced and published differ by at most {ONE_SEED_TOLERANCE} "
+        "points (one seed) or lie within the 95 % prediction interval of one more training "
+        "(several seeds); else the difference in points.",
+        published
+        and report.watermark
+        and "No verdict on each number, since they are not comparable.",
+    )
+
+
+def _convention(report: Report) -> list[str]:
+    """What P, REC and F1 of the table mean."""
+    headings, sentences = report.metrics, []
+    means = [headings[name] for name in ("precision", "recall") if name in headings]
+    classes = f"the two classes ({report.positive_class} and background)"
+    if len(means) == 2 and "f1" in headings:
+        sentences.append(
+            f"{' and '.join(means)} are means over {classes}, {headings['f1']} is their harmonic "
+            "mean."
+        )
+    elif means:
+        sentences.append(f"{' and '.join(means)}: the mean over {classes}.")
+    elif "f1" in headings:
+        sentences.append(f"{headings['f1']}: the harmonic mean of P and REC over {classes}.")
+    if alone := [headings[name] for name in METRICS_OF["positive-class"] if name in headings]:
+        sentences.append(f"{', '.join(alone)}: of the {report.positive_class} class alone.")
+    return sentences
+
+
+# The positive class ---------------------------------------------------------------------
+
+
+def _positive_metrics(report: Report) -> list[MetricName]:
+    """The scores of the positive class alone that the first table does not show."""
+    return [name for name in METRICS_OF["positive-class"] if name not in report.metrics]
+
+
+def _positive_class(report: Report, metrics: Sequence[MetricName]) -> Table:
+    rows = [
+        (label_cell(row), *(_score(row, row.scores[name]) for name in metrics))
+        for row in report.rows
+    ]
+    return Table(
+        name="positive-class",
+        title=f"The {report.positive_class} class alone",
+        columns=(
+            text_column("label", "Model"),
+            *(number_column(name, HEADINGS[name], "left") for name in metrics),
+        ),
+        rows=tuple(rows),
+        caption=caption_of(
+            report.watermark,
+            f"Percent. Precision, recall and F1 of the {report.positive_class} class, without the "
+            "background.",
+            report.published and "The paper does not report them.",
+        ),
+        footnotes=footnotes_of(report),
+    )

@@ -1,0 +1,28 @@
+"""Comma-separated values: the scores for programs and spreadsheets."""
+
+import csv
+import io
+
+from ablate.report.flat_table import flat_table
+from ablate.report.model import Report
+from ablate.report.table import TableCell
+
+# What a spreadsheet would take for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(report: Report) -> str:
+    """A line for each row and side."""
+    table = flat_table(report)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.key for column in table.columns])
+    writer.writerows([_text(cell) for cell in row] for row in table.rows)
+    return text.getvalue()
+
+
+def _text(cell: TableCell) -> str:
+    """The cell's text; words get an apostrophe where a spreadsheet would compute them."""
+    if cell.kind != "number" and cell.text.startswith(_FORMULA):
+        return f"'{cell.text}"
+    return cell.text

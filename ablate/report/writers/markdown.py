@@ -1,0 +1,66 @@
+"""Markdown that reads well raw and on GitHub."""
+
+import re
+from collections.abc import Sequence
+
+from ablate.report.model import Report
+from ablate.report.table import Table, TableCell
+from ablate.report.tables import tables_of
+
+# What Markdown would take for its own. An underscore inside a word means nothing to it.
+_SPECIAL = re.compile(r"[\\`*\[\]<|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def to_markdown(report: Report) -> str:
+    """The whole report as one page."""
+    blocks = [f"# {_literal(report.title)}"]
+    if report.watermark:
+        blocks.append(f"> **{_literal(report.watermark)}**")
+    for table in tables_of(report):
+        blocks += _blocks(table)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _blocks(table: Table) -> list[str]:
+    blocks = [f"## {_literal(table.title)}"] if table.title else []
+    blocks.append(_pipe_table(table))
+    if table.caption:
+        blocks.append(f"*{_literal(table.caption)}*")
+    for number, text in enumerate(table.footnotes, start=1):
+        blocks.append(f"{_mark(number)} {_literal(text)}")
+    if table.notes:
+        blocks.append("\n".join(f"- {_literal(note)}" for note in table.notes))
+    return blocks
+
+
+def _pipe_table(table: Table) -> str:
+    """A table whose columns are aligned in the raw text too."""
+    lines = [[_literal(column.heading) for column in table.columns]]
+    lines += [[_cell(cell) for cell in row] for row in table.rows]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [">" if column.alignment == "right" else "<" for column in table.columns]
+    rule = [
+        "-" * (width - 1) + (":" if side == ">" else "-")
+        for width, side in zip(widths, sides, strict=True)
+    ]
+    header, *rows = [_padded(line, widths, sides) for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *rows))
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], sides: Sequence[str]) -> list[str]:
+    return [f"{text:{side}{width}}" for text, width, side in zip(line, widths, sides, strict=True)]
+
+
+def _cell(cell: TableCell) -> str:
+    text = _literal(cell.text)
+    return f"{text} {_mark(cell.footnote)}" if cell.footnote else text
+
+
+def _mark(footnote: int) -> str:
+    return str(footnote).translate(_SUPERSCRIPTS)
+
+
+def _literal(text: str) -> str:
+    """Text that is shown as it is, in one line."""
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

@@ -1,0 +1,110 @@
+"""Reading the JSON documents of a store: older ones are upgraded, broken ones are one line."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ablate.errors import StoreError
+from ablate.runs.formats import SCHEMA_VERSION, Document
+from ablate.runs.upgrade import UPGRADES
+
+_Model = TypeVar("_Model", bound=Document)
+
+
+def read(model: type[_Model], path: Path, repair: str) -> _Model:
+    """The document in a file.
+
+    Args:
+        model: What the file holds.
+        path: The file.
+        repair: What to do where it cannot be read.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        StoreError: If it cannot be read.
+    """
+    return parse(model, load(path, repair), str(path), repair)
+
+
+def load(path: Path, repair: str) -> dict[str, Any]:
+    """The JSON object in a file, of whatever schema.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        StoreError: If it cannot be read or is not a JSON object.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
+    return decode(content, str(path), repair)
+
+
+def decode(content: bytes, where: str, repair: str) -> dict[str, Any]:
+    """The JSON object that ``content`` is, of whatever schema.
+
+    Raises:
+        StoreError: If it is not a JSON object; it names ``where``.
+    """
+    try:
+        document = json.loads(content)
+    # ValueError: no JSON, no UTF-8, or a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{where} cannot be read: {error}", repair) from error
+    if not isinstance(document, dict):
+        raise StoreError(f"{where} cannot be read: it is not a JSON object", repair)
+    return document
+
+
+def schema_version(document: dict[str, Any]) -> int:
+    """The schema that a document is written in; the first one has no such field.
+
+    What is not a whole number counts as the present one, whose validation refuses it.
+    """
+    version = document.get("schema_version", 1)
+    return version if type(version) is int else SCHEMA_VERSION
+
+
+def parse(model: type[_Model], document: dict[str, Any], where: str, repair: str) -> _Model:
+    """The value that a document describes, brought to the present schema.
+
+    Args:
+        model: What it holds.
+        document: The JSON object.
+        where: What messages call it.
+        repair: What to do where it cannot be read.
+
+    Raises:
+        StoreError: If it breaks the schema, or is written in a newer one.
+    """
+    version = schema_version(document)
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{where} is written in schema {version}, newer than this ablate's {SCHEMA_VERSION}",
+            "install the version of ablate that wrote it, or a newer one",
+        )
+    try:
+        for step in range(max(version, 1), SCHEMA_VERSION):
+            upgrade = UPGRADES[step].get(model.__name__, dict)
+            document = upgrade(document) | {"schema_version": step + 1}
+        # Through JSON: only there does a strict model take a list for a tuple.
+        return model.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise StoreError(f"{where} cannot be read: {_first_problem(error)}", repair) from error
+    # An older document that lacks what its own schema requires.
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise StoreError(
+            f"{where} cannot be read: it breaks schema {version} ({error!r})", repair
+        ) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The first of pydantic's problems in one line."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    message = first["msg"].partition("\n")[0]
+    return f"{place}: {message}" if place else message

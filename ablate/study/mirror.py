@@ -1,0 +1,46 @@
+"""The process that mirrors a sweep into MLflow while it is trained."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ablate import tracking
+from ablate.executors import isolated_children
+from ablate.runs import Store, SweepRecord
+
+# How long the mirror may take for its last pass; `ablate sync` completes what it misses.
+_PATIENCE_S = 120
+
+
+@contextmanager
+def mirror(store: Store, record: SweepRecord, uri: str | None) -> Iterator[list[str]]:
+    """While this is open, a process of its own mirrors the sweep's runs into MLflow.
+
+    Training never waits for it and never fails because of it.
+
+    Yields:
+        A list that holds, once this is closed, what the user should know.
+    """
+    context = multiprocessing.get_context("spawn")
+    log = store.logs_path / f"mlflow-{time.time_ns()}.log"
+    with isolated_children():
+        stop = context.Event()
+        process = context.Process(
+            target=tracking.follow,
+            args=(store.root, [record.id], uri, stop, log),
+            name="ablate-mirror",
+            daemon=True,
+        )
+        process.start()
+    notes: list[str] = []
+    try:
+        yield notes
+    finally:
+        stop.set()
+        process.join(_PATIENCE_S)
+        if process.is_alive():
+            process.terminate()
+            notes.append("MLflow is behind; `ablate sync` completes it")
+        elif log.exists() and log.stat().st_size:
+            notes.append(f"MLflow had trouble, see {log}; `ablate sync` completes it")

@@ -1,0 +1,73 @@
+"""Counts of parameters, remembered in the store so that a report need not load torch."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from ablate.executors import call_with_torch
+from ablate.report import required_parameters
+from ablate.runs import Parameters, Store, SweepRecord, atomic
+from ablate.spec import ENGINE_VERSION, BackboneName, Variant, digest_of
+
+_FILE = "parameters.json"
+# Packages whose modules are counted.
+_COUNTED = ("torch", "torchvision", "segment-anything")
+
+Wanted = Mapping[str, tuple[Variant, BackboneName]]
+
+
+def count_for_report(record: SweepRecord, store: Store) -> dict[str, Parameters]:
+    """The counts that a sweep's report shows: from the store's cache, or counted now.
+
+    Args:
+        record: The sweep.
+        store: Whose cache is read, and completed if it can be written.
+
+    Returns:
+        Parameters by key.
+
+    Raises:
+        BadInput: If something must be counted and torch is broken.
+    """
+    wanted = required_parameters(record)
+    path = store.cache_path / _FILE
+    known = _read(path)
+    missing = {key: model for key, model in wanted.items() if key not in known}
+    if missing:
+        known |= call_with_torch("ablate.study.parameters:count_all", missing)
+        _write(path, known)
+    return {key: known[key] for key in wanted}
+
+
+def count_all(wanted: Wanted) -> dict[str, Parameters]:
+    """Counts each model. Loads torch."""
+    from ablate.models import count
+
+    return {key: count(variant, backbone) for key, (variant, backbone) in wanted.items()}
+
+
+def _stamp() -> str:
+    """What counts depend on besides the variants: another version may count anew."""
+    return digest_of({"engine": ENGINE_VERSION} | {name: version(name) for name in _COUNTED})
+
+
+def _read(path: Path) -> dict[str, Parameters]:
+    """The cache; empty where it is of other versions or cannot be read."""
+    try:
+        content = json.loads(path.read_bytes())
+        if content["stamp"] != _stamp():
+            return {}
+        return {key: Parameters(**counted) for key, counted in content["parameters"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _write(path: Path, known: Mapping[str, Parameters]) -> None:
+    parameters = {key: counted.model_dump() for key, counted in known.items()}
+    content = {"schema_version": 1, "stamp": _stamp(), "parameters": parameters}
+    try:
+        atomic.replace(path, json.dumps(content, indent=2).encode())
+    except OSError:
+        # A store that cannot be written can still be reported: the next report counts again.
+        return

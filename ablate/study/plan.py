@@ -1,0 +1,76 @@
+"""``plan_sweep``: what would run, where, and together with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ablate.executors import executor_settings
+from ablate.plan import Cohort, Plan, build_plan, group_into_cohorts, sweep_runs
+from ablate.runs import Store
+from ablate.study.devices import choose_devices
+from ablate.study.request import Request
+from ablate.study.resolve import resolve
+from ablate.tracking import check_uri
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """All that ``run_sweep`` is going to do.
+
+    Attributes:
+        request: What was requested.
+        plan: The runs, and what their folders say now.
+        devices: Where they are trained, one worker for each.
+        cohorts: The runs that are trained together, in the order in which workers take them.
+    """
+
+    request: Request
+    plan: Plan
+    devices: tuple[str, ...]
+    cohorts: tuple[Cohort, ...]
+
+    def rows(self) -> list[dict[str, str | int | None]]:
+        """One row for each run: variant, seed, key, state and the number of its cohort."""
+        cohort_of = {
+            path: number
+            for number, cohort in enumerate(self.cohorts, start=1)
+            for path in cohort.folders
+        }
+        return [
+            {
+                "variant": run.spec.name,
+                "seed": run.spec.seed,
+                "key": run.spec.key,
+                "state": run.state.value,
+                "cohort": cohort_of.get(run.folder.path),
+            }
+            for run in self.plan.runs
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame; ``cohort`` is missing where nothing is to be trained."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows()).astype({"cohort": "Int64"})
+
+
+def plan_sweep(request: Request) -> SweepPlan:
+    """Plans a sweep. Starts and writes nothing.
+
+    Raises:
+        BadInput: If a name, a path or a file is wrong, or data, weights or a device are missing.
+    """
+    store = Store(request.store)
+    executor_settings(request.executor, request.executor_settings)
+    if request.track and request.tracking_uri is not None:
+        check_uri(request.tracking_uri)
+    resolved = resolve(request, store)
+    runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
+    plan = build_plan(resolved.sweep, resolved.context, runs, store)
+    devices = choose_devices(request.devices, resolved.context)
+    cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
+    return SweepPlan(request, plan, devices, tuple(cohorts))

@@ -1,0 +1,168 @@
+"""``report_sweep``: the tables of a sweep that was started in a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.errors import BadInput, SpecError, StoreError
+from ablate.registry import Catalogue
+from ablate.report import (
+    Report,
+    build_report,
+    render,
+    write_figure,
+    write_report,
+)
+from ablate.report.model import Row
+from ablate.runs import Store, SweepRecord
+from ablate.spec import Variant
+from ablate.study.parameters import count_for_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """A report, and how to put it on paper.
+
+    Attributes:
+        report: The report, as one value.
+        record: The start of the sweep that it is of.
+        store: Where its runs lie.
+    """
+
+    report: Report
+    record: SweepRecord
+    store: Store
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each variant, in the table's order.
+
+        Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
+        metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
+        with the ends of its 95 % interval, and ``missing_reason``. What there is not is None.
+        """
+        return [_row(row) for row in self.report.rows]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def render(self, format: str = "markdown") -> str:
+        """The report as text; ``ablate.report.WRITERS`` names the formats.
+
+        Raises:
+            BadInput: If there is no such format.
+        """
+        return render(self.report, format)
+
+    def write(self, path: str | Path, format: str = "markdown") -> None:
+        """Puts the report into a file, whole or not at all.
+
+        Raises:
+            BadInput: If there is no such format, or the path is a folder.
+        """
+        check_target(Path(path))
+        write_report(self.report, format, Path(path))
+
+    def write_figure(self, path: str | Path) -> None:
+        """Writes a PNG file: images, ground truth and what each row's model predicts.
+
+        Raises:
+            BadInput: If no run has a panel yet, or the path is a folder.
+        """
+        check_target(Path(path))
+        write_figure(self.record, self.store, Path(path))
+
+
+def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
+    """Reads the runs of a sweep and sets them beside the published values.
+
+    Args:
+        record: The start of the sweep.
+        store: Where the runs lie.
+
+    Raises:
+        SpecError: If a published table is missing or breaks rules.
+        StoreError: If a run's folder cannot be read.
+    """
+    parameters = count_for_report(record, store)
+    report = build_report(record, store, parameters=parameters, today=declared_rows(record))
+    return SweepReport(report, record, store)
+
+
+def latest_start(store: Store, sweep: str, protocol: str | None = None) -> list[SweepRecord]:
+    """The starts of a sweep under a protocol, the latest first.
+
+    Args:
+        store: Where it was started.
+        sweep: The sweep's name.
+        protocol: Only starts with this protocol, overridden or not; None: all.
+
+    Raises:
+        StoreError: If there is none.
+    """
+    records = store.sweep_records(sweep)
+    if not records:
+        raise StoreError(
+            f"sweep {sweep} was never started in {store.root}",
+            f"start it with `ablate run --grid {sweep}`, or give --store",
+        )
+    chosen = [each for each in records if protocol in (None, each.context.protocol.name)]
+    if not chosen:
+        names = ", ".join(sorted({each.context.protocol.name for each in records}))
+        raise StoreError(
+            f"sweep {sweep} was never started with protocol {protocol}",
+            f"there are runs with {names}",
+        )
+    return chosen
+
+
+def declared_rows(record: SweepRecord) -> dict[str, Variant]:
+    """The sweep's variants by name, as the catalogue declares them now.
+
+    What was removed or broken since is left out: a report needs no catalogue.
+    """
+    catalogue = Catalogue()
+    try:
+        return catalogue.rows(record.sweep, record.context.protocol.backbone)
+    except SpecError:
+        pass
+    rows: dict[str, Variant] = {}
+    for name in dict.fromkeys(run.name for run in record.runs):
+        try:
+            if name in catalogue.variant_files:
+                rows[name] = catalogue.variant(name)
+        except SpecError:
+            continue
+    return rows
+
+
+def _row(row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {"variant": row.name, "label": row.label, **row.structure}
+    values["n"] = sum(seed.state == "done" for seed in row.seeds)
+    for metric, score in row.scores.items():
+        values[metric] = score.mean
+        values[f"{metric}_sd"] = score.sd
+        values[f"{metric}_published"] = score.published
+    delta = row.delta
+    values["delta_miou"] = delta.mean if delta else None
+    values["delta_miou_low"] = delta.low if delta else None
+    values["delta_miou_high"] = delta.high if delta else None
+    values["missing_reason"] = row.missing_reason
+    return values
+
+
+def check_target(path: Path) -> None:
+    """Makes sure that a file can be put at ``path``.
+
+    Raises:
+        BadInput: If it is a folder.
+    """
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder", "give the name of a file")

@@ -1,0 +1,118 @@
+"""From names and paths to values: the sweep, its rows, its protocol and its context."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablate.errors import BadInput, DataError
+from ablate.plan import identify_resnets, identify_weights
+from ablate.registry import Catalogue
+from ablate.report import load_published, load_scores
+from ablate.runs import Store
+from ablate.spec import BACKBONES, Context, GeneratedData, Protocol, Sweep, Variant
+from ablate.study.request import Request
+
+_DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a request means.
+
+    Attributes:
+        sweep: The sweep.
+        rows: Its variants by name, in the table's order.
+        context: What all its runs share.
+        seeds: The seeds.
+    """
+
+    sweep: Sweep
+    rows: Mapping[str, Variant]
+    context: Context
+    seeds: tuple[int, ...]
+
+
+def resolve(request: Request, store: Store) -> Resolved:
+    """Reads the catalogue once, and looks at data and weights.
+
+    Raises:
+        BadInput: If a name, a path or a file is wrong, or data or weights are missing.
+    """
+    catalogue = Catalogue()
+    sweep = catalogue.sweep(request.sweep)
+    check_published(sweep)
+    protocol = choose_protocol(request, sweep, catalogue)
+    rows = catalogue.rows(sweep, protocol.backbone)
+    if not rows:
+        raise BadInput(
+            f"sweep {sweep.name} has no rows: `exclude` removes every one", "remove an exclusion"
+        )
+    context = identify_context(request, protocol, rows, store)
+    return Resolved(sweep, rows, context, request.seeds or sweep.seeds)
+
+
+def check_published(sweep: Sweep) -> None:
+    """Reads the published tables that the report will need.
+
+    Raises:
+        SpecError: If one is missing or breaks rules: that is better known before the training.
+    """
+    if sweep.published is not None:
+        scores = load_scores(sweep.published)
+        if scores.parameters is not None:
+            load_published(scores.parameters)
+
+
+def choose_protocol(request: Request, sweep: Sweep, catalogue: Catalogue) -> Protocol:
+    """The protocol that is named, or else the demo's or the sweep's own.
+
+    Raises:
+        SpecError: If there is no such protocol, or an override breaks its rules.
+    """
+    default = _DEMO if request.is_demo_by_default else sweep.protocol
+    return catalogue.protocol(request.protocol or default, request.overrides)
+
+
+def identify_context(
+    request: Request, protocol: Protocol, rows: Mapping[str, Variant], store: Store
+) -> Context:
+    """The identities of data and weights under a protocol.
+
+    Raises:
+        DataError: If the data set is missing, broken or too small.
+        WeightsError: If a checkpoint is missing or not what its name says.
+    """
+    # NumPy and SciPy would double the time until a mistake above is reported.
+    from ablate.data import identify, open_images
+
+    protocol = _with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
+    digests = store.digests_path if store.root.exists() else None
+    weights = identify_weights(protocol.backbone, request.checkpoint, digests)
+    resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
+    images = open_images(protocol.data, request.data, digests)
+    identity = identify(images, protocol.split)
+    return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
+
+
+def _with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
+    """The protocol with the kind of the data set that lies in the folder."""
+    from ablate.data import detect
+
+    if data is None:
+        if isinstance(protocol.data, GeneratedData):
+            return protocol
+        official = BACKBONES[protocol.backbone].checkpoint
+        also = f" and --checkpoint {official}" if official and needs_checkpoint else ""
+        raise DataError(
+            f"protocol {protocol.name} needs images and none are configured",
+            f"give --data PATH{also}, or run the demo with --protocol demo",
+        )
+    if not data.is_dir():
+        raise DataError(f"there is no folder {data}", "give the data set's folder")
+    if protocol.data.kind == "folders":
+        return protocol
+    found = detect(data)
+    # For one kind, the protocol's own declaration wins: part, channels, scale.
+    if found.kind == protocol.data.kind:
+        return protocol
+    return protocol.model_copy(update={"data": found})

@@ -1,0 +1,70 @@
+"""``sweep_status``: what every run of a store is at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablate.errors import StoreError
+from ablate.runs import RecordedRun, Store, SweepRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """A sweep that was started, and its runs.
+
+    Attributes:
+        record: The start.
+        runs: One row for each run, in the table's order: variant, seed, key, state, epoch, epochs,
+            miou (a fraction) and note (why it failed).
+    """
+
+    record: SweepRecord
+    runs: tuple[dict[str, Any], ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.runs)
+
+
+def sweep_status(store: Path, sweep: str | None = None) -> Sequence[SweepStatus]:
+    """The state of every run of a sweep, or of all sweeps, the latest start first.
+
+    Raises:
+        StoreError: If no such sweep was started, or a folder cannot be read.
+    """
+    opened = Store(store)
+    records = opened.sweep_records(sweep)
+    if not records:
+        what = f"sweep {sweep} was never started in" if sweep else "no sweep was started in"
+        raise StoreError(
+            f"{what} {store}", "start one with `ablate run --grid table4`, or give --store"
+        )
+    return [
+        SweepStatus(record, tuple(_row(record, run, opened) for run in record.runs))
+        for record in records
+    ]
+
+
+def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
+    folder = store.run(run.key)
+    state, result, failure = folder.state(), folder.result(), folder.failure()
+    events = folder.events() if result is None else []
+    miou = result.metrics["miou"] if result else events[-1].metrics["miou"] if events else None
+    return {
+        "variant": run.name,
+        "seed": run.seed,
+        "key": run.key,
+        "state": state.value,
+        "epoch": result.epochs if result else len(events),
+        "epochs": record.run_spec(run).epochs,
+        "miou": miou,
+        "note": failure.message if failure else None,
+    }

@@ -1,0 +1,125 @@
+"""``Study``: a sweep in Python."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import StoreError
+from ablate.runs import Store
+from ablate.study.plan import SweepPlan, plan_sweep
+from ablate.study.report import SweepReport, report_sweep
+from ablate.study.request import (
+    DEFAULT_EXECUTOR,
+    DEFAULT_STORE,
+    Request,
+    checked_seeds,
+    expanded,
+)
+from ablate.study.resolve import resolve
+from ablate.study.run import Outcome, run_sweep
+from ablate.study.watching import Progress
+
+
+class Study:
+    """A sweep, and what it is run on.
+
+    Nothing is read or started before ``plan``, ``run`` or ``report`` is called; all of them raise
+    the exceptions of ``ablate.errors`` and print nothing.
+
+    Args:
+        sweep: The sweep's name: a file of ``sweeps/``, such as ``table4``.
+        protocol: The protocol's name; None: the sweep's own, or the demo where neither data nor
+            checkpoint is given.
+        data: The data set's folder.
+        checkpoint: SAM's weights.
+        backbone_weights: Files of the weights of the CNN baselines' ResNets.
+        variants: Only these rows; empty: all.
+        seeds: The seeds; None: the sweep's own.
+        overrides: ``KEY=VALUE`` for the protocol, such as ``epochs=3``.
+        store: The folder that holds the runs.
+        devices: Where to train, one worker for each; empty: all GPUs, or else the CPU.
+        executor: The executor's name.
+        executor_settings: Its settings, by name.
+        cohort_size: How many runs are trained together at most; None: all that can be.
+        track: Whether to mirror the runs into MLflow.
+        tracking_uri: MLflow's server; None: a database in the store.
+
+    Raises:
+        BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1.
+    """
+
+    def __init__(
+        self,
+        sweep: str,
+        *,
+        protocol: str | None = None,
+        data: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        backbone_weights: Sequence[str | Path] = (),
+        variants: Sequence[str] = (),
+        seeds: Sequence[int] | None = None,
+        overrides: Sequence[str] = (),
+        store: str | Path = DEFAULT_STORE,
+        devices: Sequence[str] = (),
+        executor: str = DEFAULT_EXECUTOR,
+        executor_settings: Mapping[str, Any] | None = None,
+        cohort_size: int | None = None,
+        track: bool = True,
+        tracking_uri: str | None = None,
+    ) -> None:
+        """Reads nothing yet."""
+        self.request = Request(
+            sweep=sweep,
+            protocol=protocol,
+            data=None if data is None else expanded(data),
+            checkpoint=None if checkpoint is None else expanded(checkpoint),
+            backbone_weights=tuple(expanded(path) for path in backbone_weights),
+            variants=tuple(variants),
+            seeds=None if seeds is None else checked_seeds(seeds),
+            overrides=tuple(overrides),
+            store=expanded(store),
+            devices=tuple(devices),
+            executor=executor,
+            executor_settings=dict(executor_settings or {}),
+            cohort_size=cohort_size,
+            track=track,
+            tracking_uri=tracking_uri,
+        )
+
+    def plan(self) -> SweepPlan:
+        """What would run; starts and writes nothing.
+
+        Raises:
+            BadInput: If a name, a path or a file is wrong, or data, weights or a device are
+                missing.
+        """
+        return plan_sweep(self.request)
+
+    def run(self, progress: Progress | None = None) -> Outcome:
+        """Trains every run that is not done yet.
+
+        Args:
+            progress: Called from a thread with the state of every run.
+
+        Raises:
+            BadInput: As ``plan``, or if a variant is vacuous; nothing was started.
+            Interrupted: If a stop was requested; the state is saved.
+        """
+        return run_sweep(plan_sweep(self.request), progress)
+
+    def report(self) -> SweepReport:
+        """The tables of this very sweep: of its protocol, data and weights.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        store = Store(self.request.store)
+        context = resolve(self.request, store).context
+        for record in store.sweep_records(self.request.sweep):
+            if record.context.id == context.id:
+                return report_sweep(record, store)
+        raise StoreError(
+            f"sweep {self.request.sweep} was never started in {store.root} with protocol "
+            f"{context.protocol.label}, {context.data.label} and {context.weights.label}",
+            "run it first",
+        )

@@ -1,0 +1,201 @@
+"""When the mirror is brought up to date: once, or again and again while runs are under way."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event as StopEvent
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from ablate.errors import StoreError
+from ablate.runs import Store, SweepRecord
+from ablate.tracking import database, environment
+from ablate.tracking.address import Address
+
+_POLL_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+_SLICE_S = 0.1
+_SYNC_PATIENCE_S = 3.0
+_NICENESS = 10
+
+_logger = logging.getLogger(__name__)
+
+
+def sync(store: Store, records: Sequence[SweepRecord], uri: str | None) -> int:
+    """See ``ablate.tracking.sync``."""
+    # What MLflow logs as an error it raises as well.
+    environment.prepare_client(level="CRITICAL")
+    address = Address.of(store, uri)
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ablate.tracking.mirror import Mirror
+
+    try:
+        with _only_writer(address, _SYNC_PATIENCE_S) as alone:
+            if not alone:
+                raise StoreError(
+                    f"another process is writing to {address.uri}",
+                    "wait until the sweep has ended (it is mirrored while it runs)",
+                )
+            database.ensure(address)
+            with _light_commits(address):
+                mirror = Mirror(store, address)
+                passes = [mirror.update(record, live=False) for record in records]
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StoreError(f"MLflow at {address.uri}: {_one_line(error)}", address.repair) from error
+    problems = [problem for one in passes for problem in one.problems]
+    if problems:
+        raise StoreError("\n".join(problems), "all other runs are mirrored")
+    return sum(one.mirrored for one in passes)
+
+
+def follow(
+    store_root: Path, record_ids: Sequence[str], uri: str | None, stop: StopEvent, log: Path
+) -> None:
+    """See ``ablate.tracking.follow``."""
+    ending = _Ending(stop)
+    _redirect_output(log)
+    environment.prepare_client(level="WARNING")
+    # Runs come first where processors are few.
+    os.nice(_NICENESS)
+    try:
+        address = Address.of(Store(store_root), uri)
+        while True:
+            last = ending.requested()
+            with _only_writer(address, patience_s=0) as alone:
+                if alone:
+                    with _light_commits(address):
+                        _follow(Store(store_root), frozenset(record_ids), address, ending)
+                    return
+            if last:
+                break
+            ending.wait(_POLL_S)
+        _logger.error("another process wrote to %s to the end: run `ablate sync`", address.uri)
+    # Only the log has it: whatever breaks the mirror, the runs go on.
+    except Exception:
+        _logger.exception("the mirror gives up: run `ablate sync`")
+
+
+def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> None:
+    """Updates from the folders until the end is requested, and then once more."""
+    from ablate.tracking.mirror import Mirror
+
+    mirror: Mirror | None = None
+    pause_s = _POLL_S
+    reported = ""
+    while True:
+        last = ending.requested()
+        cause: Exception | None = None
+        try:
+            if database.ensure(address) or mirror is None:
+                mirror = Mirror(store, address)
+            records = [record for record in store.sweep_records() if record.id in record_ids]
+            passes = [mirror.update(record, live=not last) for record in records]
+            trouble = "\n".join(problem for one in passes for problem in one.problems)
+            pause_s = _POLL_S
+        # Whatever it is, the runs go on without the mirror, and the next update may succeed.
+        except Exception as error:
+            trouble, cause = _one_line(error), error
+            mirror = None
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        if trouble and trouble != reported:
+            _logger.error("%s", trouble, exc_info=cause)
+        reported = trouble
+        if last:
+            return
+        ending.wait(pause_s)
+
+
+class _Ending:
+    """Whether the end was requested: by the parent, by SIGTERM, or by the parent's death."""
+
+    def __init__(self, stop: StopEvent) -> None:
+        self._stop = stop
+        self._terminated = False
+        parent = multiprocessing.parent_process()
+        self._parent_id = os.getppid() if parent is None else parent.pid
+        # Ctrl-C reaches the whole process group; the parent handles it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._on_terminate)
+
+    def _on_terminate(self, number: int, frame: FrameType | None) -> None:
+        self._terminated = True
+
+    def requested(self) -> bool:
+        return self._terminated or os.getppid() != self._parent_id or self._stop.is_set()
+
+    def wait(self, longest_s: float) -> None:
+        # Not stop.wait(): were this process killed while it sleeps there, the parent's stop.set()
+        # would wait for it for ever.
+        end = time.monotonic() + longest_s
+        while time.monotonic() < end and not self.requested():
+            time.sleep(_SLICE_S)
+
+
+@contextmanager
+def _only_writer(address: Address, patience_s: float) -> Iterator[bool]:
+    """Holds the right to write to an sqlite mirror; a server needs none.
+
+    Yields:
+        Whether this process has it within ``patience_s``.
+    """
+    if address.database is None:
+        yield True
+        return
+    address.database.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(address.database.with_name("writer.lock"))
+    try:
+        lock.acquire(timeout=patience_s)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _light_commits(address: Address) -> Iterator[None]:
+    """Lets this process's commits to the store's own database wait for the disk less often.
+
+    A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
+    What is lost with the power is logged again, since the folders have it.
+    https://www.sqlite.org/pragma.html#pragma_synchronous
+    """
+    if not address.own:
+        yield
+        return
+    from sqlalchemy import Engine, event
+
+    def lighten(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    event.listen(Engine, "connect", lighten)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", lighten)
+
+
+def _redirect_output(log: Path) -> None:
+    """Sends all that this process, its libraries and their C code print to ``log``."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+
+
+def _one_line(error: Exception) -> str:
+    """The first line; of a database's error, the database's own words."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
