@@ -24,11 +24,11 @@ from ablate.plan import provenance
 from ablate.registry import Catalogue
 from ablate.runs import SpecFile, Store
 from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, SamVariant
+from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import Precision
 from ablate.train.engine import Engine
-from ablate.train.training_run import TrainingRun
-from ablate.train.cohort_setup import CohortSetup
 from ablate.train.signals import Stop
+from ablate.train.training_run import TrainingRun
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 METRICS = ("train_loss", "val_loss", "miou")
@@ -55,20 +55,20 @@ class Curve:
 def train(
     names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
 ) -> list[Curve]:
-    """Trains the variants together, in a precision that the device is not asked about."""
+    """Trains the variants together, in a precision that the device may not have in hardware."""
     protocol = protocol.model_copy(update={"precision": precision})
     store = Store(root / "store")
     images = open_images(protocol.data, None)
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     training, validation = split(len(prepared.names), protocol.split)
-    setting = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision, True)
+    setup = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision)
     context = Context(
         protocol=protocol, data=identify(images, protocol.split), weights=NANO_WEIGHTS
     )
     weights = load_weights("vit_nano", None)
     if precision == "bfloat16":
         weights = with_half_precision_encoder(weights, "vit_nano")
-    members = []
+    runs = []
     for name in names:
         variant = Catalogue().variant(name)
         if not isinstance(variant, SamVariant):
@@ -79,14 +79,14 @@ def train(
         model = build(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
-        members.append(TrainingRun(folder, model, setting))
-    Engine(setting, members, Stop()).train()
+        runs.append(TrainingRun(folder, model, setup))
+    Engine(setup, runs, Stop()).train()
     curves = []
-    for name, member in zip(names, members, strict=True):
-        if failure := member.folder.failure():
+    for name, run in zip(names, runs, strict=True):
+        if failure := run.folder.failure():
             sys.exit(f"{name} in {precision}, seed {seed}: {failure.message}")
         curves.append(
-            Curve(name, precision, seed, [event.metrics for event in member.folder.events()])
+            Curve(name, precision, seed, [event.metrics for event in run.folder.events()])
         )
     return curves
 
@@ -137,9 +137,9 @@ def final_rows(name: str, curves: Sequence[Curve]) -> list[str]:
     return rows
 
 
-def trunk_table() -> str:
+def encoder_table() -> str:
     """Bytes of the frozen encoder that all variants of a cohort share."""
-    lines = ["| frozen trunk | float32 | bfloat16 | ratio |", "| --- | --: | --: | --: |"]
+    lines = ["| frozen image encoder | float32 | bfloat16 | ratio |", "| --- | --: | --: | --: |"]
     for backbone, geometry in BACKBONES.items():
         # Without values: only names, shapes and types count.
         weights = sam_without_weights(backbone).state_dict()
@@ -194,7 +194,7 @@ def main() -> None:
                 *(row for name, mine in of.items() for row in final_rows(name, mine)),
             ]
         ),
-        trunk_table(),
+        encoder_table(),
     ]
     sys.stdout.write("\n\n".join(parts) + "\n")
 

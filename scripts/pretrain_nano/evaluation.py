@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.data.generated import scene as landslide_scene
-from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
 from scripts.pretrain_nano.pool import Pool
+from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
 from scripts.pretrain_nano.recipe import boxes_of, iou_of
 from scripts.pretrain_nano.scenes import SIZE_PX, SMALLEST_PX, masks_of
 

@@ -103,7 +103,7 @@ def _moved(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[
 def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
     """Somewhat other hues, contrasts, brightness, paler colours, and noise; Bx3xHxW in [0, 1].
 
-    Any hue at all would teach the trunk that colours mean nothing: what learns on it later finds
+    Any hue at all would teach the encoder that colours mean nothing: what learns on it later finds
     none left.
     """
     count = len(images)
