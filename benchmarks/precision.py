@@ -55,13 +55,17 @@ class Curve:
 def train(
     names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
 ) -> list[Curve]:
+<<<<<<< HEAD
     """Trains the variants together, in a precision that does not depend on the device."""
+=======
+    """Trains the variants together, in a precision that the device may not have in hardware."""
+>>>>>>> wt-B
     protocol = protocol.model_copy(update={"precision": precision})
     store = Store(root / "store")
     images = open_images(protocol.data, None)
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
     training, validation = split(len(prepared.names), protocol.split)
-    setting = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision, True)
+    setup = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision)
     context = Context(
         protocol=protocol, data=identify(images, protocol.split), weights=NANO_WEIGHTS
     )
@@ -79,8 +83,13 @@ def train(
         model = build(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
+<<<<<<< HEAD
         runs.append(TrainingRun(folder, model, setting))
     Engine(setting, runs, Stop()).train()
+=======
+        runs.append(TrainingRun(folder, model, setup))
+    Engine(setup, runs, Stop()).train()
+>>>>>>> wt-B
     curves = []
     for name, run in zip(names, runs, strict=True):
         if failure := run.folder.failure():
