@@ -139,7 +139,7 @@ class LocalExecutor:
         return job
 
     def wait(self, timeout_s: float) -> None:
-        """Gives queued jobs to workers; blocks until one of them has ended its cohort, or itself."""
+        """Gives queued jobs to workers; blocks until one of them has ended its cohort or itself."""
         self._assign_jobs()
         self._listen(timeout_s)
 
