@@ -4,12 +4,11 @@ Each contender takes how many runs it starts and an empty folder, and returns ho
 parts took. Other tools are imported where they are used, since each may be missing.
 """
 
-import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from ablate.runs import Machine, Parameters, Result, RunFolder, State, Store
@@ -45,26 +44,6 @@ def publish(folders: Sequence[Path], device: str) -> None:
                 folder.publish_result(RESULT.model_copy(update={"key": spec.key}))
 
 
-@contextmanager
-def mirror(store: Store, record_id: str) -> Iterator[None]:
-    """Mirrors the runs into MLflow meanwhile, as ``ablate run`` does."""
-    from ablate import tracking
-
-    context = multiprocessing.get_context("spawn")
-    stop, log = context.Event(), store.root / "mirror.log"
-    follower = context.Process(
-        target=tracking.follow, args=(store.root, [record_id], None, stop, log)
-    )
-    follower.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        follower.join()
-    if log.stat().st_size:
-        raise RuntimeError(log.read_text())
-
-
 def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> Parts:
     """A whole sweep of ``count`` runs, a tenth of them for each row; seconds of its parts."""
     from ablate.cli.display import Display
@@ -72,6 +51,10 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
+<<<<<<< HEAD
+=======
+    from ablate.study.mirror import mirror
+>>>>>>> wt-E
     from ablate.study.watching import watching
 
     if mirrored:
@@ -95,7 +78,11 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     devices = ["cpu"] * WORKERS if local else ["cpu"]
     cohorts = group_into_cohorts(plan.pending, len(devices))
     with Display() as display, watching(plan, display):
+<<<<<<< HEAD
         with mirror(store, record.id) if mirrored else nullcontext():
+=======
+        with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
+>>>>>>> wt-E
             run_cohorts(
                 "local" if local else "inline",
                 cohorts,
@@ -106,6 +93,8 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
             clock.lap("work")
         if mirrored:
             clock.lap("mirror's rest")
+    if notes:
+        raise RuntimeError(notes[0])
     states = [run.folder.state() for run in plan.runs]
     clock.lap("end")
     if states != [State.DONE] * count:
