@@ -121,7 +121,7 @@ def _version(package: str) -> str:
 
 
 def section(benchmark: Benchmark) -> tuple[str, bool]:
-    """Runs a script; what the document says of it, and whether all went well."""
+    """Runs a script; its section of the document, and whether all went well."""
     script = HERE / benchmark.script
     words = shlex.split(benchmark.arguments)
     command = shlex.join(["python", f"{HERE.name}/{script.name}", *words])
@@ -140,20 +140,20 @@ def section(benchmark: Benchmark) -> tuple[str, bool]:
     return "\n\n".join(part for part in parts if part), done.returncode == 0
 
 
-def write(benchmarks: Sequence[Benchmark], facts: str, say: Callable[[str], None]) -> bool:
-    """Says the document, section by section, and whether all went well."""
-    say(f"# Benchmarks\n\n{facts}\n")
+def write(benchmarks: Sequence[Benchmark], facts: str, emit: Callable[[str], None]) -> bool:
+    """Writes the document, section by section; returns whether all went well."""
+    emit(f"# Benchmarks\n\n{facts}\n")
     started, well = time.perf_counter(), True
     for benchmark in benchmarks:
         text, good = section(benchmark)
-        say(f"\n{text}\n")
+        emit(f"\n{text}\n")
         well = well and good
-    say(f"\nAll took {(time.perf_counter() - started) / 60:.0f} min.\n")
+    emit(f"\nAll took {(time.perf_counter() - started) / 60:.0f} min.\n")
     return well
 
 
 def main() -> int:
-    """Reads the command line; prints the document, and keeps it where asked."""
+    """Reads the command line; prints the document, and writes it with ``--out``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", metavar="NAME", help="also write it to benchmarks/results/NAME.md")
     parser.add_argument(
@@ -163,30 +163,32 @@ def main() -> int:
         choices=[Path(each.script).stem for each in STANDARD],
         help="these scripts alone",
     )
-    asked = parser.parse_args()
-    if asked.out is not None and not re.fullmatch(r"\w[\w.-]*", asked.out):
-        parser.error(f"--out takes a name of letters, digits, '.', '_' and '-', not {asked.out!r}")
+    arguments = parser.parse_args()
+    if arguments.out is not None and not re.fullmatch(r"\w[\w.-]*", arguments.out):
+        parser.error(
+            f"--out takes a name of letters, digits, '.', '_' and '-', not {arguments.out!r}"
+        )
     chosen = [
         each
         for each in STANDARD
         if (torch.cuda.is_available() or not each.gpu)
-        and (asked.only is None or Path(each.script).stem in asked.only)
+        and (arguments.only is None or Path(each.script).stem in arguments.only)
     ]
     # Before the document is begun: in place of an older one it would count as a change.
     facts = machine()
-    kept = HERE / "results" / f"{asked.out}.md" if asked.out else None
+    kept = HERE / "results" / f"{arguments.out}.md" if arguments.out else None
     if kept:
         kept.parent.mkdir(exist_ok=True)
         kept.write_text("")
 
-    def say(text: str) -> None:
+    def emit(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         if kept:
             with kept.open("a") as document:
                 document.write(text)
 
-    return 0 if write(chosen, facts, say) else 1
+    return 0 if write(chosen, facts, emit) else 1
 
 
 if __name__ == "__main__":

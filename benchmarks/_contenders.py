@@ -1,7 +1,7 @@
 """What ``orchestration.py`` measures: our own sweeps of runs that do not train, and other tools.
 
-Each contender takes how many runs it shall start and an empty folder, and says how many seconds
-its parts took. Other tools are imported where they are used, since each may be missing.
+Each contender takes how many runs it starts and an empty folder, and returns how many seconds its
+parts took. Other tools are imported where they are used, since each may be missing.
 """
 
 import multiprocessing
@@ -72,6 +72,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
+    from ablate.study.watching import watching
 
     if mirrored:
         from ablate import tracking
@@ -93,7 +94,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     clock.lap("folders")
     devices = ["cpu"] * WORKERS if local else ["cpu"]
     cohorts = group_into_cohorts(plan.pending, len(devices))
-    with Display(plan, quiet=False):
+    with Display() as display, watching(plan, display):
         with mirror(store, record.id) if mirrored else nullcontext():
             run_cohorts(
                 "local" if local else "inline",
@@ -138,7 +139,7 @@ def ours_local(count: int, folder: Path) -> Parts:
 
 
 def ours_mirrored(count: int, folder: Path) -> Parts:
-    """In worker processes, with the mirror, until MLflow knows all."""
+    """In worker processes, with the mirror, until MLflow has all."""
     return sweep(count, Store(folder), local=True, mirrored=True)
 
 

@@ -1,6 +1,6 @@
 """SAM's encoder at its native size, forward and backward: ablate's attention, SAM's, transformers'.
 
-A training step of the frozen trunk: the gradient goes back to the input, no weight gets one.
+A training step of the frozen image encoder: the gradient reaches the input, no weight gets one.
 Hugging Face's transformers takes part where it is installed (its ``sdpa`` attention).
 Time: all in turn within each round; ratios are medians over the rounds. Memory: each in a fresh
 process, what one pass adds to what the block and its input take.
@@ -43,7 +43,7 @@ class First(nn.Module):
 
 
 def blocks_of(backbone: BackboneName, code: str) -> list[nn.Module]:
-    """The encoder's blocks in somebody's code, without values."""
+    """The encoder's blocks in the code of one implementation, without values."""
     if code != "transformers":
         encoder = sam_without_weights(backbone).image_encoder
         if code == "ablate":
@@ -132,10 +132,10 @@ def rows(
     for code in codes:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as fresh:
-            asked = fresh.submit(peak_bytes, backbone, part, code, *how, arguments.threads)
+            job = fresh.submit(peak_bytes, backbone, part, code, *how, arguments.threads)
             # What does not fit into a GPU is left out of the rounds.
             with suppress(torch.OutOfMemoryError):
-                peaks[code] = asked.result()
+                peaks[code] = job.result()
     runs = {code: a_pass(backbone, part, code, *how) for code in peaks}
     times: dict[str, list[float]] = {code: [] for code in codes}
     for repetition in range(arguments.rounds + 1):

@@ -26,8 +26,8 @@ from ablate.models import SegmentationModel, build, with_half_precision_encoder
 from ablate.models.sam import sam_without_weights
 from ablate.registry import Catalogue
 from ablate.spec import BACKBONES, BackboneName, Protocol
-from ablate.train.devices import Precision
 from ablate.train.cohort_setup import CohortSetup
+from ablate.train.devices import Precision
 from ablate.train.state import TrainingState
 
 VARIANT = "translandseg"
@@ -50,7 +50,7 @@ def opened(protocol: Protocol, cache: Path) -> Prepared:
 
 
 def forget(cache: Path) -> None:
-    """Asks the system to keep nothing of the prepared scenes in memory."""
+    """Drops the prepared scenes from the system's cache."""
     for path in cache.glob("*/*.npy"):
         with path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -89,12 +89,12 @@ def parts(
     numbers = np.random.default_rng(0).random((len(chosen), jitter.NUMBERS)).tolist()
     jitters = [jitter.choose(protocol.color_jitter, row) for row in numbers]
     for where in dict.fromkeys([torch.device("cpu"), device]):
-        finish = ToDevice(protocol, jitters, where)
-        yield f"jitter and normalisation, {where.type}", where, partial(finish, pixels)
+        to_device = ToDevice(protocol, jitters, where)
+        yield f"jitter and normalisation, {where.type}", where, partial(to_device, pixels)
 
 
 def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
-    """A variant on a frozen trunk of random values, as training builds it."""
+    """A variant on a frozen image encoder of random values, as training builds it."""
     empty = sam_without_weights(backbone).to_empty(device=setting.device)
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
     if setting.precision == "bfloat16":
@@ -104,7 +104,7 @@ def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     return build(variant, backbone, image_size_px=size_px, weights=weights, seed=0).train()
 
 
-def learn(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
+def train_step(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
     """One step, as the training loop takes it."""
     state.optimizer.zero_grad(set_to_none=True)
     with setting.autocast():
@@ -124,7 +124,7 @@ def train(setting: CohortSetup, backbone: BackboneName) -> dict[str, list[float]
     for batch in setting.training_batches().epoch(1):
         finish_all(setting.device)
         spent[WAIT].append(time.perf_counter() - started)
-        spent[STEP].append(seconds(partial(learn, state, setting, batch), setting.device))
+        spent[STEP].append(seconds(partial(train_step, state, setting, batch), setting.device))
         started = time.perf_counter()
     return {name: times[1:] for name, times in spent.items()}
 

@@ -1,9 +1,9 @@
 """What a run costs besides its training, as sweeps grow, against other tools that start things.
 
 Our runs do all that real ones do but train: they are planned, get their folders, are taken to
-workers by an executor while the display looks on, are claimed there, read their spec and publish a
-result; at the end every state is read. Everybody's imports, Ray's start and the making of an MLflow
-database are not counted; worker processes and the mirror's process are. A tool that is not
+workers by an executor while the display shows them, are claimed there, read their spec and publish
+a result; at the end every state is read. Imports, Ray's start and the making of an MLflow database
+are not counted; worker processes and the mirror's process are. A tool that is not
 installed is left out, and one that would need longer than the limit stops at a smaller sweep; ours
 never does. What takes long is repeated less often.
 """
@@ -44,7 +44,7 @@ class Cell:
 
     Attributes:
         spent: Seconds by part, of each repetition.
-        missing: Why there are none, or fewer than asked for.
+        missing: Why there are none, or fewer than requested.
     """
 
     spent: list[Parts] = field(default_factory=list)
@@ -93,7 +93,7 @@ def measured(name: str, count: int, limit_s: float | None) -> Parts:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and all that it started, by asking first."""
+    """Ends a process and all that it started, by SIGINT first."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGINT)
@@ -132,8 +132,8 @@ def _measure(name: str, count: int, limit_s: float, cell: Cell) -> None:
     except Failed as error:
         cell.missing = "failed"
         sys.stderr.write(f"{name}, {count} runs:\n{error}\n")
-    said = cell.missing or f"{sum(cell.spent[-1].values()):.2f} s"
-    sys.stderr.write(f"{name}, {count} runs: {said}\n")
+    shown = cell.missing or f"{sum(cell.spent[-1].values()):.2f} s"
+    sys.stderr.write(f"{name}, {count} runs: {shown}\n")
 
 
 def _expected_s(smaller: Sequence[tuple[int, Cell]], count: int) -> float:
@@ -213,24 +213,24 @@ def main() -> int:
     parser.add_argument(
         "--one", nargs=3, metavar=("NAME", "RUNS", "FOLDER"), help=argparse.SUPPRESS
     )
-    asked = parser.parse_args()
-    if asked.one:
-        name, count, folder = asked.one
+    arguments = parser.parse_args()
+    if arguments.one:
+        name, count, folder = arguments.one
         parts = CONTENDERS[name][0](int(count), Path(folder))
         Path(folder, "answer.json").write_text(json.dumps(parts))
         return 0
-    if any(count % 10 for count in asked.runs):
+    if any(count % 10 for count in arguments.runs):
         parser.error("the sweep has ten rows: --runs takes multiples of ten")
-    chosen = [name for name in CONTENDERS if name.startswith(asked.only)]
+    chosen = [name for name in CONTENDERS if name.startswith(arguments.only)]
     names = [name for name in chosen if importlib.util.find_spec(CONTENDERS[name][1])]
-    counts = sorted(asked.runs)
+    counts = sorted(arguments.runs)
     load = os.getloadavg()[0]
-    table = measure_all(names, counts, asked.repetitions, asked.limit_s)
+    table = measure_all(names, counts, arguments.repetitions, arguments.limit_s)
     sys.stdout.write(
         f"{len(os.sched_getaffinity(0))} cores, load {load:.1f} at the start, "
-        f"{os.getloadavg()[0]:.1f} at the end; at most {asked.repetitions} repetitions. In "
+        f"{os.getloadavg()[0]:.1f} at the end; at most {arguments.repetitions} repetitions. In "
         f"brackets the range, then how many times {REFERENCE}. Stopped: it took longer than "
-        f"{asked.limit_s:.0f} s. Not run: by what smaller sweeps took, it would have.\n\n"
+        f"{arguments.limit_s:.0f} s. Not run: by what smaller sweeps took, it would have.\n\n"
     )
     print_table(names, counts, table)
     if own := [name for name in names if name.startswith(OURS)]:

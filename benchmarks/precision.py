@@ -1,10 +1,10 @@
 """Whether training in bfloat16 ends where training in float32 does, and what it holds.
 
-A few variants of the demo learn from the same batches from the same start, twice: once in float32,
-once under autocast in bfloat16, on frozen weights in bfloat16. Processors without the instructions
-compute bfloat16 slowly, but round as those that have them: losses mean something anywhere, times
-do not, and none are printed. The difference is paired by seed; the spread is the standard
-deviation between seeds in float32.
+A few variants of the demo are trained on the same batches from the same start, twice: once in
+float32, once under autocast in bfloat16, on frozen weights in bfloat16. Processors without the
+instructions compute bfloat16 slowly, but round as those that have them: losses mean something
+anywhere, times do not, and none are printed. The difference is paired by seed; the spread is the
+standard deviation between seeds in float32.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from ablate.plan import provenance
 from ablate.registry import Catalogue
 from ablate.runs import SpecFile, Store
 from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, SamVariant
+from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import Precision
 from ablate.train.engine import Engine
-from ablate.train.training_run import TrainingRun
-from ablate.train.cohort_setup import CohortSetup
 from ablate.train.signals import Stop
+from ablate.train.training_run import TrainingRun
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 METRICS = ("train_loss", "val_loss", "miou")
@@ -37,7 +37,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Curve:
-    """What every epoch of a run said.
+    """The metrics of every epoch of a run.
 
     Attributes:
         variant: Its name.
@@ -55,7 +55,7 @@ class Curve:
 def train(
     names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
 ) -> list[Curve]:
-    """Trains the variants together, in a precision that the device is not asked about."""
+    """Trains the variants together, in a precision that does not depend on the device."""
     protocol = protocol.model_copy(update={"precision": precision})
     store = Store(root / "store")
     images = open_images(protocol.data, None)
@@ -68,7 +68,7 @@ def train(
     weights = load_weights("vit_nano", None)
     if precision == "bfloat16":
         weights = with_half_precision_encoder(weights, "vit_nano")
-    members = []
+    runs = []
     for name in names:
         variant = Catalogue().variant(name)
         if not isinstance(variant, SamVariant):
@@ -79,14 +79,14 @@ def train(
         model = build(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
-        members.append(TrainingRun(folder, model, setting))
-    Engine(setting, members, Stop()).train()
+        runs.append(TrainingRun(folder, model, setting))
+    Engine(setting, runs, Stop()).train()
     curves = []
-    for name, member in zip(names, members, strict=True):
-        if failure := member.folder.failure():
+    for name, run in zip(names, runs, strict=True):
+        if failure := run.folder.failure():
             sys.exit(f"{name} in {precision}, seed {seed}: {failure.message}")
         curves.append(
-            Curve(name, precision, seed, [event.metrics for event in member.folder.events()])
+            Curve(name, precision, seed, [event.metrics for event in run.folder.events()])
         )
     return curves
 
@@ -137,9 +137,9 @@ def final_rows(name: str, curves: Sequence[Curve]) -> list[str]:
     return rows
 
 
-def trunk_table() -> str:
+def encoder_table() -> str:
     """Bytes of the frozen encoder that all variants of a cohort share."""
-    lines = ["| frozen trunk | float32 | bfloat16 | ratio |", "| --- | --: | --: | --: |"]
+    lines = ["| frozen image encoder | float32 | bfloat16 | ratio |", "| --- | --: | --: | --: |"]
     for backbone, geometry in BACKBONES.items():
         # Without values: only names, shapes and types count.
         weights = sam_without_weights(backbone).state_dict()
@@ -170,7 +170,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # As SAM-nano always trains.
     torch.set_num_threads(1)
-    # Half the demo's batches: as many steps as it takes to learn something from few scenes.
+    # Half the demo's batches: enough steps to learn something from few scenes.
     protocol = Catalogue().protocol(
         "demo",
         [f"epochs={arguments.epochs}", f"data.count={arguments.scenes}", "batch_size=4"],
@@ -194,7 +194,7 @@ def main() -> None:
                 *(row for name, mine in of.items() for row in final_rows(name, mine)),
             ]
         ),
-        trunk_table(),
+        encoder_table(),
     ]
     sys.stdout.write("\n\n".join(parts) + "\n")
 

@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from ablate.cli.resolve import Request, resolve
-from ablate.plan import provenance
-from ablate.runs import SpecFile, Store
+from ablate.plan import create_run_folders
+from ablate.runs import Store
+from ablate.study import Study
 
 REPETITIONS = 11
 REFERENCE = "import typer, rich"
@@ -39,22 +39,9 @@ COMMANDS = {
 }
 
 
-def begin(store: Store) -> None:
+def begin(store: Path) -> None:
     """The demo's sweep as it is before its first run is trained."""
-    request = Request(
-        grid="table4",
-        protocol=None,
-        data=None,
-        checkpoint=None,
-        backbone_weights=(),
-        variants=(),
-        seeds=None,
-        overrides=(),
-    )
-    planned, origin = resolve(request, store), provenance()
-    for run in planned.runs:
-        run.folder.create(SpecFile(key=run.spec.key, run=run.spec, provenance=origin))
-    store.record_sweep("table4", planned.context, [run.spec for run in planned.runs])
+    create_run_folders(Study("table4", store=store).plan().plan, Store(store))
 
 
 def seconds(command: list[str], folder: str) -> float:
@@ -68,7 +55,7 @@ def main() -> None:
     """Measures all commands in turn, again and again, and prints the table."""
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
-        begin(Store(Path(folder, "begun")))
+        begin(Path(folder, "begun"))
         for repetition in range(REPETITIONS + 1):
             for name, command in COMMANDS.items():
                 spent = seconds(command, folder)

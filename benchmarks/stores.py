@@ -94,17 +94,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[10, 1_000, 10_000])
     parser.add_argument("--repetitions", type=int, default=3)
-    asked = parser.parse_args()
-    if any(count % 10 for count in asked.runs):
+    arguments = parser.parse_args()
+    if any(count % 10 for count in arguments.runs):
         parser.error("the sweep has ten rows: --runs takes multiples of ten")
     times: dict[tuple[str, int], list[float]] = {
-        each: [] for each in itertools.product(COMMANDS, asked.runs)
+        each: [] for each in itertools.product(COMMANDS, arguments.runs)
     }
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as root:
-        for count in asked.runs:
+        for count in arguments.runs:
             fill(Path(root, str(count), "ablate-store"), count)
-        for repetition in range(asked.repetitions + 1):
+        for repetition in range(arguments.repetitions + 1):
             for name, count in times:
                 folder = Path(root, str(count))
                 spent = seconds(COMMANDS[name], folder)
@@ -113,12 +113,12 @@ def main() -> None:
     sys.stdout.write(
         f"{len(os.sched_getaffinity(0))} cores, load {load:.1f} at the start, "
         f"{os.getloadavg()[0]:.1f} at the end. Medians, ranges in brackets.\n\n"
-        f"| command | {' | '.join(f'{count:,} runs' for count in asked.runs)} |\n"
-        f"| --- |{' --: |' * len(asked.runs)}\n"
+        f"| command | {' | '.join(f'{count:,} runs' for count in arguments.runs)} |\n"
+        f"| --- |{' --: |' * len(arguments.runs)}\n"
     )
     for name in COMMANDS:
         cells = []
-        for count in asked.runs:
+        for count in arguments.runs:
             spent = times[name, count]
             cells.append(f"{statistics.median(spent):.2f} s ({min(spent):.2f}…{max(spent):.2f})")
         sys.stdout.write(f"| `{name}` | {' | '.join(cells)} |\n")

@@ -63,8 +63,10 @@ def train_plainly(name: str, data: Path, epochs: int, weights: Path) -> None:
             image = Image.open(data / "images" / self.names[index]).convert("RGB")
             mask = Image.open(data / "masks" / self.names[index]).convert("L")
             pixels = resize(to_tensor(image), [size_px, size_px])
-            truth = resize(to_tensor(mask), [size_px, size_px])
-            return normalize(pixels, list(protocol.mean), list(protocol.std)), (truth > 0.5).float()
+            ground_truth = resize(to_tensor(mask), [size_px, size_px])
+            return normalize(pixels, list(protocol.mean), list(protocol.std)), (
+                ground_truth > 0.5
+            ).float()
 
     torch.manual_seed(0)
     share = protocol.split.validation_share

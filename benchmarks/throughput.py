@@ -2,10 +2,10 @@
 
 The released style is SAM's own attention in float32 with batches of 2. A step is forward, loss,
 backward and AdamW on a batch that lies on the device; weights are random. A cohort of ten is ten
-models on one trunk, which take the batch one after the other; each counts its images. The largest
-batch is found by doubling and halving. Peak memory is all that PyTorch's allocator held, weights
-included, and images per second are medians of steps in turn within a style: each style has the
-device for itself.
+models on one image encoder, which take the batch one after the other; each counts its images. The
+largest batch is found by doubling and halving. Peak memory is all that PyTorch's allocator held,
+weights included, and images per second are medians of steps in turn within a style: each style has
+the device for itself.
 """
 
 import argparse
@@ -31,8 +31,8 @@ class Style:
     Attributes:
         label: What it is called in the table.
         sams_attention: SAM's own attention instead of ablate's.
-        half: Autocast to bfloat16; the trunk is held in it where the attention is ablate's.
-        models: How many share the trunk and the batch.
+        half: Autocast to bfloat16; the image encoder is held in it where the attention is ablate's.
+        models: How many share the image encoder and the batch.
     """
 
     label: str
@@ -54,7 +54,9 @@ STYLES = (
 
 def random_weights(backbone: BackboneName, device: str) -> dict[str, torch.Tensor]:
     """Of a whole SAM, in the official layout."""
-    shapes = {name: value.shape for name, value in sam_without_weights(backbone).state_dict().items()}
+    shapes = {
+        name: value.shape for name, value in sam_without_weights(backbone).state_dict().items()
+    }
     return {name: 0.02 * torch.randn(shape, device=device) for name, shape in shapes.items()}
 
 
@@ -66,7 +68,7 @@ def a_step(style: Style, backbone: BackboneName, batch: int, device: str) -> Cal
     weights = random_weights(backbone, device)
     if style.half and not style.sams_attention:
         weights = with_half_precision_encoder(weights, backbone)
-    members = []
+    models = []
     for seed in range(style.models):
         model = build(
             catalogue.variant("translandseg"),
@@ -77,12 +79,12 @@ def a_step(style: Style, backbone: BackboneName, batch: int, device: str) -> Cal
             sams_attention=style.sams_attention,
         )
         trained = [value for value in model.parameters() if value.requires_grad]
-        members.append((model, torch.optim.AdamW(trained, protocol.optimizer.lr)))
+        models.append((model, torch.optim.AdamW(trained, protocol.optimizer.lr)))
     images = torch.randn(batch, 3, side_px, side_px, device=device)
     masks = (images[:, :1] > 0).float()
 
     def run() -> None:
-        for model, optimizer in members:
+        for model, optimizer in models:
             optimizer.zero_grad()
             with torch.autocast(device, torch.bfloat16, enabled=style.half):
                 logits = model(images)

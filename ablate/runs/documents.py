@@ -61,7 +61,7 @@ def decode(content: bytes, where: str, repair: str) -> dict[str, Any]:
 
 
 def schema_version(document: dict[str, Any]) -> int:
-    """The schema that a document is written in; the first one did not say so.
+    """The schema that a document is written in; the first one has no such field.
 
     What is not a whole number counts as the present one, whose validation refuses it.
     """

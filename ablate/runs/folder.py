@@ -74,7 +74,7 @@ class RunFolder:
         return spec
 
     def spec(self) -> RunSpec:
-        """The run that this folder is for."""
+        """The run of this folder."""
         return self.spec_file().run
 
     # Who works on it ----------------------------------------------------------------------
@@ -114,7 +114,7 @@ class RunFolder:
         return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
 
     def state(self) -> State:
-        """What the files say of the run."""
+        """The state that the files show."""
         if self._result_path.exists():
             return State.DONE
         if self.is_claimed():

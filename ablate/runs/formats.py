@@ -10,7 +10,7 @@ SCHEMA_VERSION = 2
 
 
 class State(StrEnum):
-    """What a run's folder says of the run."""
+    """The state of a run, as its folder shows it."""
 
     NEW = "new"
     RUNNING = "running"
@@ -34,7 +34,7 @@ class Provenance(Frozen):
     """Where a run comes from; not part of its key.
 
     Attributes:
-        created: When the folder was made.
+        created: When the folder was created.
         ablate: Version of ablate.
         commit: Git commit of the code, with ``+changes`` where the tree was dirty; None outside
             a checkout.
@@ -130,8 +130,8 @@ class Result(Document):
         confusion: Pooled validation pixels: tp, fp, fn, tn.
         parameters: Counted on the trained model.
         weights_sha256: Of ``weights.safetensors``.
-        machine: Where it was computed.
-        finished: When.
+        machine: What it was computed on.
+        finished: When it was published.
         train_s: Seconds spent in training and validation, over all resumptions.
     """
 
@@ -153,10 +153,10 @@ class Failure(Document):
 
     Attributes:
         kind: ``diverged``: the loss is not finite; ``error``: an exception; ``died``: the
-            worker's process ended without a word.
+            worker's process ended without a result or an error.
         message: One line.
         detail: The traceback, or empty.
-        time: When.
+        time: When it was written.
     """
 
     kind: Literal["error", "diverged", "died"]

@@ -1,4 +1,4 @@
-"""The store: the folder that holds the runs, the sweeps' records and everything derived."""
+"""The store: the folder that holds the runs, the sweeps' records and all that is derived from them."""
 
 import re
 import time
@@ -131,7 +131,7 @@ class Store:
         return documents.parse(SweepRecord, document, str(path), repair)
 
     def _recorded_runs(self, keys: Iterable[object]) -> list[dict[str, Any]]:
-        """What the folders of these runs say, as far as they are there."""
+        """The runs that these folders describe, as far as they are there."""
         folders = [self.run(str(key)) for key in keys]
         specs = [folder.spec_file() for folder in folders if folder.path.is_dir()]
         return [

@@ -23,9 +23,9 @@ def _spec_file(document: _Document) -> _Document:
 
 
 def _sweep_record(document: _Document) -> _Document:
-    """The sweep, of which schema 1 kept the name alone, is rebuilt as far as its runs tell.
+    """The sweep, of which schema 1 kept the name alone, is rebuilt as far as its runs show it.
 
-    ``runs`` are keys in schema 1; here each is already what its folder says of it.
+    ``runs`` are keys in schema 1; here each is already the run that its folder describes.
     """
     name, context = document["sweep"], _context(document["context"])
     sweep = {

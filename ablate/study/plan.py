@@ -11,6 +11,7 @@ from ablate.runs import Store
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
+from ablate.tracking import check_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     """
     store = Store(request.store)
     executor_settings(request.executor, request.executor_settings)
+    if request.track and request.tracking_uri is not None:
+        check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
     plan = build_plan(resolved.sweep, resolved.context, runs, store)

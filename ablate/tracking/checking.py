@@ -19,7 +19,11 @@ _CONNECT_LIMITS = {
     "mysql": {"connect_timeout": _LIMIT_S},
     "mssql": {"timeout": _LIMIT_S},
 }
-_RUNS = "SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'"
+# Without the sweeps' own runs, which have no key.
+_RUNS = (
+    "SELECT count(*) FROM runs JOIN tags USING (run_uuid) "
+    "WHERE lifecycle_stage = 'active' AND key = 'ablate.key'"
+)
 
 
 def check(store: Store, uri: str | None) -> str:
@@ -45,7 +49,7 @@ def _check_sqlite(address: Address) -> str:
             (runs,) = connection.execute(_RUNS).fetchone()
     except sqlite3.Error as error:
         raise StoreError(f"{path} is not an MLflow database: {error}", address.repair) from error
-    return f"{path} ({runs} runs)"
+    return f"{path} (runs: {runs})"
 
 
 def _check_server(address: Address) -> str:

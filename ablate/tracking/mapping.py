@@ -196,9 +196,9 @@ def state_tags(
 
     Args:
         spec: The run.
-        state: What its folder says now.
+        state: What its folder shows now.
         ending: Its result or failure, where it has one.
-        stamp: Tells one ending from another; empty without an ending.
+        stamp: Distinguishes one ending from another; empty without an ending.
     """
     tags = {
         "ablate.state": state.value,

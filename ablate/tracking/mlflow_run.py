@@ -149,7 +149,7 @@ def _ending(folder: RunFolder, state: State) -> Result | Failure | None:
 
 
 def _stamp(ending: Result | Failure | None) -> str:
-    """Tells one ending from another, so that its files are copied once."""
+    """Distinguishes one ending from another, so that its files are copied once."""
     if isinstance(ending, Result):
         return ending.weights_sha256
     return f"failure {mapping.milliseconds(ending.time)}" if ending else ""

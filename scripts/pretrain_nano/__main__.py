@@ -42,7 +42,7 @@ _STEPS = 16_000
 
 
 def main() -> None:
-    """Reads the command line and does what it says."""
+    """Reads the command line and carries it out."""
     parser = argparse.ArgumentParser(prog="python -m scripts.pretrain_nano", description=__doc__)
     commands = parser.add_subparsers(required=True)
     train = commands.add_parser("train", help="train, or go on training")

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.data.generated import scene as landslide_scene
 from scripts.pretrain_nano.pool import Pool
-from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
+from scripts.pretrain_nano.prompting import Prompts, boxed, clicked, prompt_sam
 from scripts.pretrain_nano.recipe import boxes_of, iou_of
 from scripts.pretrain_nano.scenes import SIZE_PX, SMALLEST_PX, masks_of
 
@@ -46,14 +46,14 @@ def landslides(count: int) -> list[Sample]:
     """Scenes of the target domain; an object is a landslide, or several that touch."""
     samples = []
     for index in range(count):
-        image, truth = landslide_scene(_LANDSLIDE_SEED, index, SIZE_PX)
-        regions, number = ndimage.label(truth, structure=np.ones((3, 3)))
+        image, ground_truth = landslide_scene(_LANDSLIDE_SEED, index, SIZE_PX)
+        regions, number = ndimage.label(ground_truth, structure=np.ones((3, 3)))
         samples.append((image, regions == np.arange(1, number + 1)[:, None, None]))
     return with_objects_from(SMALLEST_PX, samples)
 
 
 def deepest_points(masks: NDArray[np.bool_]) -> Tensor:
-    """The pixel of each mask (NxHxW) farthest from its outline: SAM's own evaluation's click.
+    """The pixel of each mask (NxHxW) furthest from its outline: the click of SAM's own evaluation.
 
     Returns:
         Nx2, (x, y).
@@ -84,32 +84,36 @@ def mean_ious(sam: Sam, samples: Iterable[Sample]) -> dict[str, float]:
 def _ious(sam: Sam, image: NDArray[np.uint8], masks: NDArray[np.bool_]) -> dict[str, Tensor]:
     device = sam.device
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float().to(device)
-    truth = torch.from_numpy(masks).to(device)
+    ground_truth = torch.from_numpy(masks).to(device)
     embeddings = sam.image_encoder(sam.preprocess(pixels)).expand(len(masks), -1, -1, -1)
-    boxes = boxes_of(truth)
-    by_click, quality = _answers(sam, embeddings, truth, clicked(deepest_points(masks).to(device)))
-    by_box, _ = _answers(sam, embeddings, truth, boxed(boxes))
+    boxes = boxes_of(ground_truth)
+    by_click, quality = _answers(
+        sam, embeddings, ground_truth, clicked(deepest_points(masks).to(device))
+    )
+    by_box, _ = _answers(sam, embeddings, ground_truth, boxed(boxes))
     every = torch.arange(len(masks), device=device)
     return {
         "click": by_click[every, 1 + quality[:, 1:].argmax(1)],
         "click_oracle": by_click[:, 1:].amax(1),
         "box": by_box[:, 0],
-        "box_filled": iou_of(_filled(boxes, truth), truth),
+        "box_filled": iou_of(_filled(boxes, ground_truth), ground_truth),
     }
 
 
 def _answers(
-    sam: Sam, embeddings: Tensor, truth: Tensor, prompts: Prompts
+    sam: Sam, embeddings: Tensor, ground_truth: Tensor, prompts: Prompts
 ) -> tuple[Tensor, Tensor]:
     """IoU of all four masks at the image's size, and their predicted quality; Nx4 each."""
-    logits, quality = ask(sam, embeddings, prompts)
-    large = F.interpolate(logits, size=truth.shape[-2:], mode="bilinear", align_corners=False)
-    return iou_of(large > 0, truth[:, None]), quality
+    logits, quality = prompt_sam(sam, embeddings, prompts)
+    large = F.interpolate(
+        logits, size=ground_truth.shape[-2:], mode="bilinear", align_corners=False
+    )
+    return iou_of(large > 0, ground_truth[:, None]), quality
 
 
-def _filled(boxes: Tensor, truth: Tensor) -> Tensor:
+def _filled(boxes: Tensor, ground_truth: Tensor) -> Tensor:
     """The boxes (Nx4) as masks (NxHxW)."""
     left, top, right, bottom = boxes[:, :, None, None].unbind(1)
-    y = torch.arange(truth.shape[1], device=truth.device)[:, None]
-    x = torch.arange(truth.shape[2], device=truth.device)[None]
+    y = torch.arange(ground_truth.shape[1], device=ground_truth.device)[:, None]
+    x = torch.arange(ground_truth.shape[2], device=ground_truth.device)[None]
     return (x >= left) & (x <= right) & (y >= top) & (y <= bottom)

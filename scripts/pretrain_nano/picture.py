@@ -1,7 +1,7 @@
 """Values of SAM-nano that keep a picture: made from a seed, the same on every machine.
 
-A random trunk loses most of a picture within a few layers, and what learns on top of it sees
-nothing to begin with. So pre-training starts from a trunk that is built to keep it:
+A random image encoder loses most of a picture within a few layers, and what is trained on top of it
+receives nothing to begin with. So pre-training starts from an encoder that is built to keep it:
 
 - The patch embedding takes the low frequencies (a cosine basis) of each 16x16 patch in three
   opponent colours, evens out their strengths, and mixes them by a random rotation.
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 _SEED = 2024
 # (frequencies kept along each side, strength) of brightness, red-blue and green-magenta:
 # 64 + 16 + 16 numbers fill the encoder's 96 channels. Land differs little in colour and much in
-# brightness (slopes in the sun and in the shade), but colour tells more of what it is.
+# brightness (slopes in the sun and in the shade), but colour identifies more of it.
 _COLOURS = (
     ((1.0, 1.0, 1.0), 8, 1.0),
     ((1.0, 0.0, -1.0), 4, 12.0),
@@ -90,7 +90,7 @@ def _fill_encoder(encoder: Any, rng: np.random.RandomState) -> None:
     channels = len(basis)
     mixing = _rotation(rng, channels)
     _put(encoder.patch_embed.proj.weight, mixing @ basis)
-    # Without an offset, the first LayerNorm could not tell a bright patch from a dim one.
+    # Without an offset, the first LayerNorm could not distinguish a bright patch from a dim one.
     _put(encoder.patch_embed.proj.bias, _BIAS * rng.standard_normal(channels))
     _put(encoder.pos_embed, _POSITION * waves(encoder.pos_embed.shape[1], channels))
     for block in encoder.blocks:

@@ -43,7 +43,7 @@ def kept(folder: Path, seed: int, count: int) -> Pool:
     """The same scenes, painted into files the first time and mapped from then on.
 
     Args:
-        folder: Where the two files lie; their names tell seed and count.
+        folder: Where the two files lie; their names hold seed and count.
         seed: Seed of the set of scenes.
         count: How many.
     """
@@ -103,8 +103,8 @@ def _moved(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[
 def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
     """Somewhat other hues, contrasts, brightness, paler colours, and noise; Bx3xHxW in [0, 1].
 
-    Any hue at all would teach the trunk that colours mean nothing: what learns on it later finds
-    none left.
+    Any hue at all would teach the image encoder that colours mean nothing: what is trained on it
+    later finds none left.
     """
     count = len(images)
 

@@ -1,4 +1,4 @@
-"""A way to ask SAM about many objects of many images at once."""
+"""Prompting SAM for many objects of many images at once."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ NOT_A_POINT, OUTSIDE, INSIDE, TOP_LEFT, BOTTOM_RIGHT = range(-1, 4)
 
 @dataclass(frozen=True)
 class Prompts:
-    """What is asked, for each of P objects.
+    """The prompts, for each of P objects.
 
     Attributes:
         points: PxKx2, (x, y) in pixels of the image.
@@ -25,11 +25,11 @@ class Prompts:
     masks: Tensor | None = None
 
     def with_click(self, points: Tensor, inside: Tensor, masks: Tensor) -> "Prompts":
-        """One more click for each object, and what SAM answered last.
+        """One more click for each object, and SAM's last answer as mask prompt.
 
         Args:
             points: Px2, in pixels.
-            inside: P, whether the click says that the object is there.
+            inside: P, whether the click lies inside the object.
             masks: Px1xhxw, logits.
         """
         kinds = torch.where(inside, INSIDE, OUTSIDE)
@@ -52,7 +52,7 @@ def boxed(boxes: Tensor) -> Prompts:
     return Prompts(boxes.view(-1, 2, 2), kinds)
 
 
-def ask(sam: Sam, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
+def prompt_sam(sam: Sam, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]:
     """SAM's answers to many prompts about many images in one pass.
 
     It computes what ``PromptEncoder.forward`` and ``MaskDecoder.predict_masks`` do, which take
@@ -61,7 +61,7 @@ def ask(sam: Sam, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]
     Args:
         sam: The model.
         embeddings: PxCxhxw, of each prompt's own image.
-        prompts: What is asked.
+        prompts: The prompts.
 
     Returns:
         Logits of all four masks (Px4x4hx4w; 0: the one answer, 1-3: those to an ambiguous
@@ -82,7 +82,7 @@ def ask(sam: Sam, embeddings: Tensor, prompts: Prompts) -> tuple[Tensor, Tensor]
 
 
 def _sparse(sam: Sam, prompts: Prompts) -> Tensor:
-    """Embeds points, PxKxC; kinds may be mixed, which SAM's own method has no way for."""
+    """Embeds points, PxKxC; kinds may be mixed, unlike in SAM's own method."""
     encoder = sam.prompt_encoder
     kinds = [encoder.not_a_point_embed, *encoder.point_embeddings]
     table = torch.cat([kind.weight for kind in kinds])

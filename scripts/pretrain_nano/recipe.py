@@ -25,7 +25,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
+from scripts.pretrain_nano.prompting import Prompts, boxed, clicked, prompt_sam
 
 _FOCUS = 2.0
 _FOCAL_WEIGHT = 20.0
@@ -40,10 +40,10 @@ class Recipe:
     Attributes:
         steps: Optimiser steps.
         images: Scenes of a step.
-        objects: Objects asked for in each scene, drawn with repetition.
+        objects: Objects that SAM is prompted for in each scene, drawn with repetition.
         clicks: Further clicks after the first prompt.
-        clicks_after: Steps in which the first prompt is all that is asked: a step is then nearly
-            twice as fast, and the image encoder learns as much.
+        clicks_after: Steps with the first prompt alone: a step is then nearly twice as fast, and
+            the image encoder learns as much.
         loss_px: Side of the grid on which masks are compared.
         lr: Highest learning rate.
         warmup: Steps until it is reached.
@@ -51,7 +51,7 @@ class Recipe:
             image embedding (``picture_error``).
         weight_decay: Of AdamW.
         memory: AdamW's second beta. With the usual 0.999 the large gradients of the first steps
-            hold back the small ones that tell places apart.
+            hold back the small ones that distinguish places.
         balanced: Steps until the focal loss counts every pixel alike. At first an object counts as
             much as all around it; else the model learns to answer with nothing, and stays there.
         clip: Largest norm of the gradient.
@@ -165,33 +165,35 @@ def noisy_boxes(masks: Tensor, generator: torch.Generator) -> Tensor:
 # Losses -------------------------------------------------------------------------------------
 
 
-def _mask_losses(logits: Tensor, truth: Tensor, balance: float) -> tuple[Tensor, Tensor]:
+def _mask_losses(logits: Tensor, ground_truth: Tensor, balance: float) -> tuple[Tensor, Tensor]:
     """Focal and dice loss of each mask.
 
     Args:
         logits: PxMxhxw.
-        truth: Px1xhxw, shares of pixels in [0, 1].
+        ground_truth: Px1xhxw, shares of pixels in [0, 1].
         balance: 0: every pixel counts alike; 1: an object counts as much as all around it.
 
     Returns:
         PxM each.
     """
-    share = truth.mean((2, 3), keepdim=True).clamp(1e-3, 1 - 1e-3)
-    weight = 1 + balance * (truth * (0.5 / share) + (1 - truth) * (0.5 / (1 - share)) - 1)
-    truth = truth.expand_as(logits)
+    share = ground_truth.mean((2, 3), keepdim=True).clamp(1e-3, 1 - 1e-3)
+    weight = 1 + balance * (
+        ground_truth * (0.5 / share) + (1 - ground_truth) * (0.5 / (1 - share)) - 1
+    )
+    ground_truth = ground_truth.expand_as(logits)
     probability = logits.sigmoid()
-    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    entropy = F.binary_cross_entropy_with_logits(logits, ground_truth, reduction="none")
     # Truths between 0 and 1, at outlines, are focused by how far off the probability is.
-    focal = ((probability - truth).abs() ** _FOCUS * entropy * weight).mean((2, 3))
-    overlap = (probability * truth).sum((2, 3))
-    dice = 1 - (2 * overlap + 1) / (probability.sum((2, 3)) + truth.sum((2, 3)) + 1)
+    focal = ((probability - ground_truth).abs() ** _FOCUS * entropy * weight).mean((2, 3))
+    overlap = (probability * ground_truth).sum((2, 3))
+    dice = 1 - (2 * overlap + 1) / (probability.sum((2, 3)) + ground_truth.sum((2, 3)) + 1)
     return focal, dice
 
 
-def iou_of(found: Tensor, truth: Tensor) -> Tensor:
+def iou_of(found: Tensor, ground_truth: Tensor) -> Tensor:
     """Intersection over union of boolean masks over their last two axes; 0 where both are empty."""
-    union = (found | truth).sum((-2, -1))
-    return (found & truth).sum((-2, -1)) / union.clamp(min=1)
+    union = (found | ground_truth).sum((-2, -1))
+    return (found & ground_truth).sum((-2, -1)) / union.clamp(min=1)
 
 
 def picture_error(embeddings: Tensor, pixels: Tensor, reader: nn.Linear) -> Tensor:
@@ -229,7 +231,7 @@ def step_losses(
     step: int,
     generator: torch.Generator,
 ) -> Losses:
-    """Asks for every object, first by click or box, then with further clicks, and compares.
+    """Prompts for every object, first by click or box, then with further clicks, and compares.
 
     Args:
         sam: The model, on the device of ``images``.
@@ -246,7 +248,7 @@ def step_losses(
     pixels = sam.preprocess(images)
     seen = sam.image_encoder(pixels)
     embeddings = seen[image.to(device)]
-    truth = F.adaptive_avg_pool2d(masks[:, None].float(), recipe.loss_px).to(device)
+    ground_truth = F.adaptive_avg_pool2d(masks[:, None].float(), recipe.loss_px).to(device)
     is_box = torch.rand(len(masks), generator=generator) < 0.5
     click, box = clicked(drawn_points(masks, generator)), boxed(noisy_boxes(masks, generator))
     prompts = Prompts(
@@ -254,7 +256,7 @@ def step_losses(
         torch.where(is_box[:, None], box.kinds, click.kinds).to(device),
     )
     rounds = list(
-        _rounds(sam, embeddings, prompts, ~is_box, masks, truth, clicks, generator, balance)
+        _rounds(sam, embeddings, prompts, ~is_box, masks, ground_truth, clicks, generator, balance)
     )
     focal, dice, quality = (torch.stack(part).mean() for part in zip(*rounds, strict=True))
     picture = picture_error(seen, pixels, reader)
@@ -268,7 +270,7 @@ def _rounds(
     prompts: Prompts,
     ambiguous: Tensor,
     masks: Tensor,
-    truth: Tensor,
+    ground_truth: Tensor,
     clicks: int,
     generator: torch.Generator,
     balance: float,
@@ -276,13 +278,13 @@ def _rounds(
     """Focal, dice and quality loss of each round of prompts."""
     device = embeddings.device
     every = torch.arange(len(masks), device=device)
-    side = truth.shape[-1]
+    side = ground_truth.shape[-1]
     several = ambiguous.to(device)
     for left in range(clicks, -1, -1):
-        logits, quality = ask(sam, embeddings, prompts)
+        logits, quality = prompt_sam(sam, embeddings, prompts)
         large = F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
-        focal, dice = _mask_losses(large, truth, balance)
-        iou = iou_of(large.detach() > 0, truth > 0.5)
+        focal, dice = _mask_losses(large, ground_truth, balance)
+        iou = iou_of(large.detach() > 0, ground_truth > 0.5)
         # Mask 0 answers what is clear, the best of masks 1 to 3 what is not; every mask that was
         # in the running learns its quality.
         cost = (_FOCAL_WEIGHT * focal + dice).detach()

@@ -47,7 +47,7 @@ class _Picture:
     labels: NDArray[np.uint8]
 
     def paint(self, cover: Field, colour: Field) -> None:
-        """Lays a colour (3x1x1 or 3xHxW) over the picture where cover (HxW, in [0, 1]) says."""
+        """Lays a colour (3x1x1 or 3xHxW) over the picture, weighted by cover (HxW, in [0, 1])."""
         self.colour[...] += cover * (colour - self.colour)
 
     def local(
@@ -251,7 +251,7 @@ def _place(rng: RandomState, picture: _Picture, number: int, height: float, coun
     _cast_shadow(rng, picture, cover, radius)
     colour = _any_colour(rng)
     if rng.uniform() < 0.2:
-        # Hard to tell from what lies behind: its colour, somewhat changed.
+        # Hard to distinguish from what lies behind: its colour, somewhat changed.
         behind = picture.colour[
             :, min(int(height * SIZE_PX), SIZE_PX - 1), int(centre[0] * SIZE_PX)
         ]

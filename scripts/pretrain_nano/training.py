@@ -130,7 +130,7 @@ class Training:
         self.optimizer.load_state_dict(content["optimizer"])
         self.step = content["step"]
         if self._log.exists():
-            # What was told after the checkpoint will be told again.
+            # What was logged after the checkpoint will be logged again.
             lines = self._log.read_text().splitlines()
             kept = [line for line in lines if json.loads(line)["step"] <= self.step]
             replace(self._log, "".join(line + "\n" for line in kept).encode())

@@ -136,18 +136,18 @@ def test_the_largest_batch_is_found_to_within_an_eighth(
 def test_what_would_take_too_long_is_not_run_and_ours_always_is(
     orchestration: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, int, float | None]] = []
+    started: list[tuple[str, int, float | None]] = []
 
     def slow(name: str, count: int, limit_s: float | None) -> dict[str, float]:
-        asked.append((name, count, limit_s))
+        started.append((name, count, limit_s))
         return {"all": 0.1 * count}
 
     monkeypatch.setattr(orchestration, "measured", slow)
     table = orchestration.measure_all(["ablate, inline", "Peer"], [10, 100, 1000], 3, 20.0)
     assert table["Peer", 1000].missing == "not run"
     assert len(table["Peer", 100].spent) == 2  # a third would pass the limit
-    assert ("Peer", 100, 20.0) in asked
-    assert asked.count(("ablate, inline", 1000, None)) == 1
+    assert ("Peer", 100, 20.0) in started
+    assert started.count(("ablate, inline", 1000, None)) == 1
 
 
 def test_a_tool_that_fails_or_is_stopped_is_called_so(

@@ -16,7 +16,7 @@ from scripts.pretrain_nano.evaluation import (
     with_objects_from,
 )
 from scripts.pretrain_nano.pool import draw, painted
-from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
+from scripts.pretrain_nano.prompting import Prompts, boxed, clicked, prompt_sam
 from scripts.pretrain_nano.recipe import (
     Recipe,
     boxes_of,
@@ -67,9 +67,9 @@ def test_answers_are_those_of_sams_own_code(sam, pool):
     box = torch.tensor([[10.0, 20.0, 90.0, 70.0]])
     earlier = torch.randn(1, 1, 32, 32, generator=seeded())
     with torch.inference_mode():
-        by_click = ask(sam, embeddings.expand(2, -1, -1, -1), clicked(points))
-        asked = boxed(box).with_click(points[:1], torch.tensor([False]), earlier)
-        by_box = ask(sam, embeddings, asked)
+        by_click = prompt_sam(sam, embeddings.expand(2, -1, -1, -1), clicked(points))
+        prompts = boxed(box).with_click(points[:1], torch.tensor([False]), earlier)
+        by_box = prompt_sam(sam, embeddings, prompts)
     _, quality, logits = predictor.predict_torch(points[:, None], torch.ones(2, 1))
     torch.testing.assert_close(by_click[0][:, 1:], logits)
     torch.testing.assert_close(by_click[1][:, 1:], quality)

@@ -11,7 +11,7 @@ import pytest
 import ablate
 from ablate.errors import BadInput, StoreError
 from ablate.runs import State
-from ablate.study import RunProgress, SweepPlan
+from ablate.study import RunProgress, Study, SweepPlan
 from tiny_sweeps import OVERRIDES, tiny_study
 
 HEAVY = {"torch", "torchvision", "mlflow", "optuna", "ray", "pandas", "scipy", "numpy", "yaml"}
@@ -109,8 +109,6 @@ def test_importing_study_loads_nothing_heavy() -> None:
 
 
 def test_study_is_what_ablate_exports() -> None:
-    from ablate.study import Study
-
     assert ablate.Study is Study
 
 
@@ -169,3 +167,14 @@ def test_a_report_goes_into_a_file_not_into_a_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no report format is called 'markdwn'"):
         report.write(tmp_path / "table.md", "markdwn")
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_tracking_uri_that_can_never_work_is_refused_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "store"
+    study = Study("table4", store=store, tracking_uri="nonsense")
+    for step in (study.plan, study.run):
+        with pytest.raises(StoreError, match="cannot use the tracking URI nonsense"):
+            step()
+    assert not store.exists()

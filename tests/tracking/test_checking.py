@@ -1,4 +1,4 @@
-"""The mirror's place is opened before anyone says that it is well."""
+"""``check`` opens the mirror's database or asks its server."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ def test_the_runs_of_a_database_are_counted_and_nothing_is_written(tmp_path, wit
     fake.finish(0)
     sync(fake.store, [fake.record])
     before = (tmp_path / "mlflow" / "mlflow.db").read_bytes()
-    assert check(fake.store) == f"{tmp_path}/mlflow/mlflow.db (2 runs)"
+    assert check(fake.store) == f"{tmp_path}/mlflow/mlflow.db (runs: 1)"
     assert (tmp_path / "mlflow" / "mlflow.db").read_bytes() == before
 
 
