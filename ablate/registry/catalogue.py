@@ -24,7 +24,7 @@ from ablate.spec import BackboneName, Protocol, Sweep, Variant, canonical_json
 
 # What a variant does not take over from the one that it extends.
 _NOT_INHERITED = ("label", "extends")
-# How many files one may stand on: more cannot be followed by a reader.
+# The longest chain of `extends`. A longer one cannot be followed by a reader.
 MAX_EXTENDS = 20
 # Keys that files do not have, and why.
 _RESERVED = {
@@ -64,7 +64,7 @@ class Catalogue:
         self._protocol_folders = [folder / "protocols" for folder in self._sweep_folders]
         self._published = search_path("reports/published") if published is None else published
         self._documents: dict[Path, Document] = {}
-        self._variants: dict[str, Variant] = {}
+        self._variants: dict[str, Variant | SpecError] = {}
         self._sweeps: dict[str, tuple[Sweep, Document]] = {}
 
     # Names --------------------------------------------------------------------------------
@@ -111,8 +111,14 @@ class Catalogue:
             SpecError: If there is no such variant, or it breaks rules.
         """
         if name not in self._variants:
-            self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
-        return self._variants[name]
+            try:
+                self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
+            except SpecError as error:
+                self._variants[name] = error
+        found = self._variants[name]
+        if isinstance(found, SpecError):
+            raise SpecError(found.problems)
+        return found
 
     def protocol(self, name: str, overrides: Sequence[str] = ()) -> Protocol:
         """A protocol, with ``KEY=VALUE`` overrides laid over it.
@@ -129,7 +135,7 @@ class Catalogue:
         return validated(Protocol, document)
 
     def sweep(self, name: str) -> Sweep:
-        """A sweep; ``rows`` checks what it says of its rows.
+        """A sweep; ``rows`` checks it against its rows.
 
         Raises:
             SpecError: If there is no such sweep, or it breaks rules.

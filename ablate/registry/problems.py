@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 # The fields whose values distinguish the models of a union.
 _DISCRIMINATORS = ("kind", "system")
 
-# A rule of ours may repeat what the file says.
+# The message of a spec's own rule may repeat text of the file.
 _MAX_RULE_CHARACTERS = 300
 
 # Rules that pydantic words for programmers, by the type of its error.

@@ -1,4 +1,4 @@
-"""The rows that a sweep's factors span, and the checks that a sweep means what it says."""
+"""The rows that a sweep's factors span, and the checks of a sweep against its rows."""
 
 import itertools
 import math
@@ -89,14 +89,14 @@ def combination_name(combination: Mapping[str, Any]) -> str:
 
 
 def factors_place(document: Document) -> Place:
-    """Where a sweep's factors stand."""
+    """The place of a sweep's factors."""
     return document.place(("factors",) if "factors" in document.value else ("zip",))
 
 
 def row_problems(
     sweep: Sweep, document: Document, rows: Mapping[str, Variant], backbone: BackboneName
 ) -> list[str]:
-    """What a sweep says that its rows cannot mean: a line for each problem."""
+    """The problems of a sweep with its rows: duplicates, and names that are not rows."""
     return [
         *_duplicates(document, rows, backbone),
         *_duplicate_labels(document, rows),

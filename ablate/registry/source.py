@@ -28,14 +28,14 @@ class Document:
 
     Attributes:
         value: The plain mapping.
-        places: Where each key, item and the whole stand.
+        places: The place of each key, of each item and of the whole.
     """
 
     value: dict[str, Any]
     places: dict[Loc, Place] = field(default_factory=dict)
 
     def place(self, loc: Loc) -> Place:
-        """Where ``loc`` stands, or else the nearest thing around it."""
+        """The place of ``loc``, or else of the nearest thing around it."""
         while loc not in self.places and loc:
             loc = loc[:-1]
         return self.places[loc]
@@ -49,28 +49,33 @@ class Document:
 
         A mapping of another ``kind`` replaces the parent's: its fields mean other things.
         """
-        merged = parent.copy()
-        merged._lay(self, merged.value, self.value, ())
-        merged.places[()] = self.places[()]
-        return merged
+        replaced: set[Loc] = set()
+        value = _merged(parent.value, self.value, (), replaced)
+        kept = {
+            loc: place
+            for loc, place in parent.places.items()
+            if not any(loc[:end] in replaced for end in range(1, len(loc) + 1))
+        }
+        return Document(value, kept | self.places)
 
-    def _lay(self, top: "Document", below: dict[str, Any], value: dict[str, Any], loc: Loc) -> None:
-        for key, item in value.items():
-            here = (*loc, key)
-            old = below.get(key)
-            if (
-                isinstance(item, dict)
-                and isinstance(old, dict)
-                and item.get("kind", old.get("kind")) == old.get("kind")
-            ):
-                below[key] = dict(old)
-                self.places[here] = top.place(here)
-                self._lay(top, below[key], item, here)
-            else:
-                for known in [known for known in self.places if known[: len(here)] == here]:
-                    del self.places[known]
-                below[key] = item
-                self.places |= {k: v for k, v in top.places.items() if k[: len(here)] == here}
+
+def _merged(
+    below: dict[str, Any], above: dict[str, Any], loc: Loc, replaced: set[Loc]
+) -> dict[str, Any]:
+    """``above`` laid over ``below``; adds to ``replaced`` what of ``below`` is gone."""
+    merged = dict(below)
+    for key, item in above.items():
+        old = below.get(key)
+        if (
+            isinstance(item, dict)
+            and isinstance(old, dict)
+            and item.get("kind", old.get("kind")) == old.get("kind")
+        ):
+            merged[key] = _merged(old, item, (*loc, key), replaced)
+        else:
+            merged[key] = item
+            replaced.add((*loc, key))
+    return merged
 
 
 def shown(path: Path) -> str:

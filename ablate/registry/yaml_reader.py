@@ -99,7 +99,7 @@ class _Reader:
     """Turns YAML's events into plain values.
 
     Attributes:
-        places: Where each key, item and the whole stand.
+        places: The place of each key, of each item and of the whole.
     """
 
     def __init__(self, text: str, place: Callable[[int], Place]) -> None:

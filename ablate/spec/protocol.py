@@ -94,8 +94,8 @@ class HoldoutSplit(Frozen):
         kind: The discriminator.
         seed: Seed of the shuffle.
         validation_share: f, of n images.
-        rounding: How many images validate. ``floor``: floor(f·n), on which the paper's printed
-            tables stand; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
+        rounding: How many images validate. ``floor``: floor(f·n), as in the paper's printed
+            tables; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
     """
 
     kind: Literal["holdout"]
@@ -191,7 +191,7 @@ class Protocol(Frozen):
         name: The file's stem.
         overrides: The ``KEY=VALUE`` that ``--set`` laid over the file.
         task: What is segmented, and the scores that are shown.
-        published_split: The split that the published values stand on; only on a split of that
+        published_split: The split that the published values are based on; only on a split of that
             size do tables go without a watermark. None: never.
         backbone: The image encoder of every variant that names none.
         image_size_px: Side of the square that images and masks are resized to.

@@ -1,4 +1,4 @@
-"""The rivals' geometry: ResNets and what stands on them, as plain numbers that need no torch."""
+"""The geometry of the CNN baselines: ResNets and heads, as plain numbers that need no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +33,7 @@ RESNETS: dict[ResNetName, ResNet] = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """One rival.
+    """One CNN baseline.
 
     Attributes:
         label: The name in its own paper.

@@ -112,7 +112,7 @@ class Context(Frozen):
 
     @property
     def id(self) -> str:
-        """Eight hex digits that tell contexts of one sweep apart."""
+        """Eight hex digits that distinguish the contexts of one sweep."""
         return digest_of(self.identity())[:8]
 
     def identity(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Context(Frozen):
 
 
 class RunSpec(Frozen):
-    """One training, fully said.
+    """One training, completely specified.
 
     Attributes:
         name: The variant's name.

@@ -246,6 +246,15 @@ def test_any_text_is_a_plain_value_or_a_list_of_lines(text: str) -> None:
     json.dumps(value, allow_nan=False)
 
 
+def test_as_many_unknown_keys_as_a_file_may_have_take_seconds(tmp_path: Path) -> None:
+    keys = "".join(f"  k{number}: 1\n" for number in range(MAX_VALUES - 100))
+    (tmp_path / "mine.yaml").write_text(f"extends: translandseg\nadapter:\n{keys}")
+    started = time.monotonic()
+    lines = Catalogue([tmp_path, shipped("variants")]).check()
+    assert lines[-1].endswith("mine.yaml: and 4,850 more problems; fix these first")
+    assert time.monotonic() - started < 20
+
+
 def test_a_long_chain_of_extends_is_refused(tmp_path: Path) -> None:
     for number in range(500):
         (tmp_path / f"v{number}.yaml").write_text(f"extends: v{number + 1}\n")

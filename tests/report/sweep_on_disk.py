@@ -22,7 +22,6 @@ from ablate.runs import (
 from ablate.spec import (
     BACKBONES,
     NANO_WEIGHTS,
-    AtlAdapter,
     CnnVariant,
     Comparison,
     Context,
@@ -42,16 +41,9 @@ from ablate.spec import (
     digest_of,
     random_resnet,
 )
+from structures import STRUCTURES, labelled_structure
 
-STRUCTURES = {
-    "translandseg-1": ("ccc", True, "outside"),
-    "translandseg-2": ("cc", True, "outside"),
-    "translandseg-3": ("cc", False, "outside"),
-    "translandseg-5": ("mmccc", True, "outside"),
-    "translandseg-7": ("m", False, "outside"),
-    "translandseg-9": ("m", False, "inside"),
-    "translandseg": ("m", True, "outside"),
-}
+ROWS = tuple(f"translandseg{end}" for end in ("-1", "-2", "-3", "-5", "-7", "-9", ""))
 CNN_BASELINES = ("ccnet", "deeplabv3plus", "unet", "pspnet")
 # Table I as the shipped sweep has it.
 FIVE_AND_SAM = (*CNN_BASELINES, "translandseg", "sam-points")
@@ -90,16 +82,10 @@ def variant_of(name: str) -> Variant:
     if name == "sam-points":
         prompts = InteriorPoints(kind="interior-points")
         return ZeroShotVariant(system="sam-zero-shot", label="SAM, one point", prompts=prompts)
-    if name not in STRUCTURES:
-        return SamVariant(
-            system="sam", label=label, adapter=NoAdapter(kind="none"), trained=("mask_decoder",)
-        )
-    midlays, residual, placement = STRUCTURES[name]
-    adapter = AtlAdapter(
-        kind="atl", midlays=tuple(midlays), residual=residual, placement=placement, width=2
-    )
+    if name in STRUCTURES:
+        return labelled_structure(name)
     return SamVariant(
-        system="sam", label=label, adapter=adapter, trained=("adapter", "mask_decoder")
+        system="sam", label=label, adapter=NoAdapter(kind="none"), trained=("mask_decoder",)
     )
 
 
@@ -112,7 +98,7 @@ class SweepOnDisk:
 
     root: Path
     protocol: Protocol
-    names: Sequence[str] = tuple(STRUCTURES)
+    names: Sequence[str] = ROWS
     seeds: Sequence[int] = (0,)
     published: str | None = "table4"
     baseline: str | None = "translandseg"
