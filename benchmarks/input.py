@@ -50,7 +50,7 @@ def opened(protocol: Protocol, cache: Path) -> Prepared:
 
 
 def forget(cache: Path) -> None:
-    """Drops the prepared scenes from the system's cache."""
+    """Asks the system to keep nothing of the prepared scenes in memory."""
     for path in cache.glob("*/*.npy"):
         with path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -89,42 +89,42 @@ def parts(
     numbers = np.random.default_rng(0).random((len(chosen), jitter.NUMBERS)).tolist()
     jitters = [jitter.choose(protocol.color_jitter, row) for row in numbers]
     for where in dict.fromkeys([torch.device("cpu"), device]):
-        to_device = ToDevice(protocol, jitters, where)
-        yield f"jitter and normalisation, {where.type}", where, partial(to_device, pixels)
+        finish = ToDevice(protocol, jitters, where)
+        yield f"jitter and normalisation, {where.type}", where, partial(finish, pixels)
 
 
-def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
-    """A variant on a frozen image encoder of random values, as training builds it."""
-    empty = sam_without_weights(backbone).to_empty(device=setting.device)
+def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
+    """A variant on a frozen image encoder with random values, as training builds it."""
+    empty = sam_without_weights(backbone).to_empty(device=setup.device)
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
-    if setting.precision == "bfloat16":
+    if setup.precision == "bfloat16":
         weights = with_half_precision_encoder(weights, backbone)
-    size_px = setting.protocol.image_size_px
+    size_px = setup.protocol.image_size_px
     variant = Catalogue().variant(VARIANT)
     return build(variant, backbone, image_size_px=size_px, weights=weights, seed=0).train()
 
 
-def train_step(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
+def learn(state: TrainingState, setup: CohortSetup, batch: Batch) -> None:
     """One step, as the training loop takes it."""
     state.optimizer.zero_grad(set_to_none=True)
-    with setting.autocast():
+    with setup.autocast():
         weighted = state.model.weighted_logits(batch.images)
-    losses = [weight * setting.loss(logits, batch) for weight, logits in weighted]
+    losses = [weight * setup.loss(logits, batch) for weight, logits in weighted]
     loss = torch.stack(losses).sum()
     loss.item()
     loss.backward()
     state.optimizer.step()
 
 
-def train(setting: CohortSetup, backbone: BackboneName) -> dict[str, list[float]]:
+def train(setup: CohortSetup, backbone: BackboneName) -> dict[str, list[float]]:
     """Waiting and steps of one epoch, the first step left out."""
-    state = TrainingState(model_of(setting, backbone), setting.protocol, seed=0)
+    state = TrainingState(model_of(setup, backbone), setup.protocol, seed=0)
     spent: dict[str, list[float]] = {WAIT: [], STEP: []}
     started = time.perf_counter()
-    for batch in setting.training_batches().epoch(1):
-        finish_all(setting.device)
+    for batch in setup.training_batches().epoch(1):
+        finish_all(setup.device)
         spent[WAIT].append(time.perf_counter() - started)
-        spent[STEP].append(seconds(partial(train_step, state, setting, batch), setting.device))
+        spent[STEP].append(seconds(partial(learn, state, setup, batch), setup.device))
         started = time.perf_counter()
     return {name: times[1:] for name, times in spent.items()}
 
@@ -183,8 +183,8 @@ def main() -> None:
                     times.append(once)
         precision: Precision = arguments.precision
         prepared = opened(protocol, cache)
-        setting = CohortSetup(protocol, 0, prepared, list(range(scenes)), [], device, precision)
-        spent |= train(setting, arguments.backbone)
+        setup = CohortSetup(protocol, 0, prepared, list(range(scenes)), [], device, precision)
+        spent |= train(setup, arguments.backbone)
     sys.stdout.write(
         f"{BACKBONES[arguments.backbone].label}, {protocol.image_size_px} pixels, {device}, "
         f"{precision}, {arguments.threads} threads\n\n"

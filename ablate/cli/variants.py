@@ -35,7 +35,7 @@ def list_(format: options.Format = TableFormat.TABLE) -> None:
     catalogue = Catalogue()
     variants = {name: catalogue.variant(name) for name in catalogue.variant_files}
     columns = dict.fromkeys(key for each in variants.values() for key in each.columns())
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, "system": variant.system, "label": variant.label or name}
         | {key: variant.columns().get(key) for key in columns}
         for name, variant in variants.items()

@@ -69,12 +69,11 @@ def attend(block: Any, x: Tensor) -> Tensor:
     """
     normal: Tensor = block.norm1(x)
     if block.window_size == 0:
-        whole: Tensor = block.attn(normal)
-        return whole
+        attended: Tensor = block.attn(normal)
+        return attended
     size = x.shape[1:3]
     windows, padded_size = window_partition(normal, block.window_size)
-    attended = block.attn(windows)
-    joined: Tensor = window_unpartition(attended, block.window_size, padded_size, size)
+    joined: Tensor = window_unpartition(block.attn(windows), block.window_size, padded_size, size)
     return joined
 
 
@@ -102,8 +101,8 @@ class InsideAtl(nn.Module):
     """An ATL between a transformer block's attention and its MLP, Eqs. 11-13, 15.
 
     x_A = MSA(LN(x)); x'_A = Ω(x_A) or Θ(x_A); x_T = x'_A + x; out = MLP(LN(x_T)) + x_T.
-    The windows are put together again before the ATL, so that a convolution sees the neighbours
-    across a window's border and never a window's padding.
+    The windows are joined before the ATL, so that a convolution sees the neighbours across a
+    window's border and never a window's padding.
 
     Args:
         block: One of SAM's own encoder blocks; its submodules are used, its forward is not.
@@ -145,7 +144,7 @@ class Adapted(NamedTuple):
 
 
 def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
-    """Wraps the blocks, each with an ATL of its own; "between" spares the first."""
+    """Wraps the blocks, each with its own ATL; ``sites: between`` leaves out the first block."""
     atls: list[nn.Module] = []
     for index, block in enumerate(encoder.blocks):
         if index == 0 and adapter.sites == "between":

@@ -20,7 +20,7 @@ def high_pass(images: Tensor) -> Tensor:
     """The strength of the image's high frequencies, as the authors' public code takes it.
 
     Each channel's 2-D spectrum is shifted so that frequency zero lies at the centre; a square
-    around it loses all it has, from ``centre - half`` up to but not including
+    around it is set to zero, from ``centre - half`` up to but not including
     ``centre + half``, where 2 * half is the square root of a quarter of the image's area,
     rounded down to an even number. What remains is transformed back; the absolute value of its
     real part is the result. Half precision is raised to float32, which the transform needs.
@@ -44,7 +44,7 @@ def high_pass(images: Tensor) -> Tensor:
 
 
 def _midlays(adapter: AtlReleasedAdapter, channels: int) -> nn.Sequential:
-    """What one block has for itself; MidLays c also widen to M, MidLays m stay at d."""
+    """The MidLays of one block; MidLays c also widen to M, MidLays m stay at d."""
     d = adapter.width
     if "c" in adapter.midlays:
         return nn.Sequential(
@@ -67,7 +67,7 @@ class Prompts(nn.Module):
     """
 
     def __init__(self, adapter: AtlReleasedAdapter, encoder: ImageEncoderViT) -> None:
-        """Weights from a normal distribution cut off (σ = 0.02), biases zero; L_up as the rest."""
+        """Weights from a truncated normal distribution (σ = 0.02), biases zero; L_up likewise."""
         super().__init__()
         patches = encoder.patch_embed.proj
         channels, d = patches.out_channels, adapter.width
@@ -78,7 +78,7 @@ class Prompts(nn.Module):
         self.apply(_start)
 
     def feature(self, patches: Tensor, images: Tensor) -> Tensor:
-        """What all prompts are made from.
+        """The feature that all prompts are made from.
 
         Args:
             patches: The patch embedding without positions, BxHxWxM.
@@ -87,7 +87,7 @@ class Prompts(nn.Module):
         Returns:
             BxHxWxd.
         """
-        # The filter answers in float32; outside of autocast the layers may be narrower.
+        # The filter computes in float32; outside of autocast the layers may be of half precision.
         high = high_pass(images).to(images.dtype)
         feature: Tensor = self.down(patches) + self.high(high).permute(0, 2, 3, 1)
         return feature
@@ -107,7 +107,7 @@ class Prompts(nn.Module):
 
 
 def _start(module: nn.Module) -> None:
-    """The public code's start of linear layers and convolutions; LayerNorms keep theirs."""
+    """Initialises linear layers and convolutions as the public code; LayerNorms keep theirs."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.trunc_normal_(module.weight, std=_STD)
         if module.bias is not None:
@@ -117,7 +117,7 @@ def _start(module: nn.Module) -> None:
 class PromptedEncoder(nn.Module):
     """SAM's encoder, which adds a prompt to the stream before every block.
 
-    Nothing is kept from one image to the next: the prompts' feature is handed on, so the module
+    Nothing is kept from one image to the next: the prompts' feature is an argument, so the module
     can be copied and pickled like any other.
 
     Args:

@@ -3,8 +3,8 @@
 Every block of ``segment_anything.modeling.ImageEncoderViT`` computes
 softmax(s·q·kᵀ + rel_h ⊕ rel_w)·v over N tokens: rel_h gives a score to each row of the map that
 the key lies in, rel_w to each column (decomposed relative positions). SAM's own code keeps
-several BxAxNxN tensors for the backward pass (A heads). Here a part of the scores is made, used,
-and made again in the backward pass, so that what is kept grows with N alone.
+several BxAxNxN tensors for the backward pass (A heads). Here a part of the scores is computed,
+used, and computed again in the backward pass, so that the memory that is kept grows with N only.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a kind of device attends.
+    """How attention is computed on one type of device.
 
     Attributes:
         part: Scores that are held at a time, in elements.
@@ -68,7 +68,7 @@ class _InParts(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scale: float, part: int, *inputs: Tensor) -> Tensor:
-        """Attends.
+        """Computes attention.
 
         Args:
             ctx: Keeps the inputs.
@@ -97,7 +97,7 @@ class _InParts(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Makes each part again; returns the gradients of what ``forward`` was given."""
+        """Computes each part again; returns the gradients of the arguments of ``forward``."""
         inputs = ctx.saved_tensors
         grads = [torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in inputs]
         grad = grad.transpose(1, 2)
@@ -140,7 +140,7 @@ def _softmax(q: Tensor, k: Tensor, rel_h: Tensor, rel_w: Tensor, scale: float) -
 def _add_gradients(
     sums: list[Tensor], inputs: list[Tensor], grad: Tensor, rows: slice, scale: float
 ) -> None:
-    """Adds to the gradients of ``inputs`` what comes through the queries ``rows``."""
+    """Adds the contribution of the queries ``rows`` to the gradients of ``inputs``."""
     q, k, v, rel_h, rel_w = inputs
     of_q, of_k, of_v, of_rel_h, of_rel_w = sums
     weights = _softmax(q[:, rows], k, rel_h[:, rows], rel_w[:, rows], scale)
@@ -188,7 +188,7 @@ def _attend(scale: float, q: Tensor, k: Tensor, v: Tensor, rel_h: Tensor, rel_w:
 
 
 class ExactAttention(nn.Module):
-    """What a block's attention computes, on the whole map, with memory linear in its tokens.
+    """A block's attention on the whole map, with memory linear in its tokens.
 
     The windows are made here, between the projections: what fills up the windows at the map's
     border is zero before the projections and the bias after them, so neither needs to project
@@ -224,7 +224,7 @@ class ExactAttention(nn.Module):
         return out
 
     def _filled_up(self, qkv: Tensor) -> Tensor:
-        """Continues a BxHxWx3M map to whole windows with the projection of nothing."""
+        """Pads a BxHxWx3M map to full windows with the projection of zeros."""
         images, height, width, _ = qkv.shape
         right, below = -width % self.window, -height % self.window
         if not right and not below:
@@ -236,7 +236,7 @@ class ExactAttention(nn.Module):
         return torch.cat((qkv, nothing.expand(images, below, width + right, -1)), 1)
 
     def _attend(self, qkv: Tensor) -> Tensor:
-        """Maps projections, BxHxWx3M, to what the heads give, BxHxWxM."""
+        """Maps projections, BxHxWx3M, to the outputs of the heads, BxHxWxM."""
         images, height, width, _ = qkv.shape
         heads = qkv.reshape(images, height, width, 3, self.num_heads, -1)
         q, k, v = heads.permute(3, 0, 4, 1, 2, 5).unbind(0)
@@ -248,7 +248,7 @@ class ExactAttention(nn.Module):
 
 
 def replace_attention(encoder: ImageEncoderViT) -> None:
-    """Replaces the attention of an encoder's blocks where that pays.
+    """Replaces the attention of an encoder's blocks where the replacement is faster.
 
     Blocks that attend over few tokens keep SAM's own attention, bit for bit. The others' windows
     become the attention's business: ``Block.window_size`` is 0 from then on, and the block

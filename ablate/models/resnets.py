@@ -24,7 +24,7 @@ _DEEP_STEM_CHANNELS = (64, 64, 128)
 
 
 class Features(NamedTuple):
-    """What an encoder sees of a batch, BxCxhxw each, where stride is image over map.
+    """An encoder's features of a batch, BxCxhxw each; stride is the image's side over the map's.
 
     Attributes:
         stem: Stride 2, before the pooling; 64 channels, 128 of a deep stem.
@@ -108,7 +108,7 @@ class ResNetEncoder(nn.Module):
 
 
 def _deepen_stem(network: Any) -> None:
-    """Puts three 3x3 convolutions in the 7x7 convolution's place, as CCNet's authors have it.
+    """Replaces the 7x7 convolution by three 3x3 convolutions, as CCNet's authors do.
 
     Args:
         network: torchvision's ResNet. Its own ``bn1`` and ``relu`` follow the last convolution.

@@ -30,13 +30,13 @@ def positions(attention: Attention, height: int, width: int) -> Tensor:
 
 
 class SmallAttention(torch.autograd.Function):
-    """Attends; the tables get no gradient."""
+    """Computes attention; the tables get no gradient."""
 
     @staticmethod
     def forward(
         ctx: Any, qkv: Tensor, table: Tensor, scale: float, heads: int, variants: int
     ) -> Tensor:
-        """Attends.
+        """Computes attention.
 
         Args:
             ctx: Keeps queries, keys, values and weights.

@@ -1,4 +1,4 @@
-"""Everything that a training carries from one step to the next, and its form on disk."""
+"""The state of a training from one step to the next, and its checkpoint."""
 
 import io
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ class TrainingState:
 
     @contextmanager
     def randomness(self) -> Iterator[None]:
-        """While this is open, torch's generators are this run's own, wherever it stopped."""
+        """While this is open, torch's generators continue this run's own random numbers."""
         with self._forked():
             torch.set_rng_state(self._rng)
             if self._device_rng is not None:
@@ -83,7 +83,7 @@ class TrainingState:
             self._keep_rng()
 
     def _forked(self) -> AbstractContextManager[None]:
-        """Puts back what the generators were before."""
+        """Restores the state of the generators afterwards."""
         devices = [self._device] if self._device.type == "cuda" else []
         forked: AbstractContextManager[None] = torch.random.fork_rng(devices)
         return forked
@@ -121,7 +121,7 @@ class TrainingState:
         return buffer.getvalue()
 
     def load(self, content: bytes) -> None:
-        """Becomes the state that ``to_bytes`` wrote; only tensors and plain values are read."""
+        """Restores the state that ``to_bytes`` wrote; only tensors and plain values are loaded."""
         saved: dict[str, Any] = torch.load(
             io.BytesIO(content), map_location="cpu", weights_only=True
         )

@@ -214,7 +214,7 @@ def test_a_few_steps_reduce_the_loss(built: dict[str, Cnn], name: str) -> None:
 
 
 @each_cnn
-def test_every_parameter_gets_a_gradient_but_the_unreached(
+def test_every_parameter_gets_a_gradient_but_those_that_no_mask_depends_on(
     built: dict[str, Cnn], name: str
 ) -> None:
     model = copy.deepcopy(built[name])

@@ -130,7 +130,7 @@ def test_autocast_reaches_into_graphs(build_nano: Build) -> None:
 
 
 @pytest.mark.usefixtures("without_code")
-def test_a_rivals_blocks_are_compiled() -> None:
+def test_the_blocks_of_a_cnn_are_compiled() -> None:
     variant = Catalogue().variant("pspnet")
     assert isinstance(variant, CnnVariant)
     _, compiled = twins(lambda: build_cnn(variant, None, seed=0))

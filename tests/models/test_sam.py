@@ -77,7 +77,7 @@ def test_train_and_eval_are_one(build_nano: Build, images: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", ["translandseg", "translandseg-6", "translandseg-released"])
-def test_a_trunk_held_in_half_precision_computes_what_autocast_does(
+def test_an_encoder_held_in_half_precision_computes_what_autocast_does(
     nano_weights: dict[str, Tensor], images: Tensor, name: str
 ) -> None:
     halved = with_half_precision_encoder(nano_weights, "vit_nano")
@@ -120,7 +120,7 @@ def test_random_prompts_replace_two_tensors_and_nothing_else(
         assert torch.equal(first[name], with_random_prompts(nano_weights, 0)[name])
 
 
-def test_a_random_trunk_is_what_segment_anything_constructs(
+def test_a_random_encoder_is_what_segment_anything_constructs(
     nano_weights: dict[str, Tensor],
 ) -> None:
     before = torch.get_rng_state()

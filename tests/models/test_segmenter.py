@@ -62,7 +62,7 @@ def test_only_adapters_and_decoder_are_trainable(build_nano: Build, name: str) -
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_every_trainable_parameter_gets_a_gradient_but_the_unreached(
+def test_every_trainable_parameter_gets_a_gradient_but_those_that_no_mask_depends_on(
     build_nano: Build, images: Tensor, name: str
 ) -> None:
     # At width 2, LayerNorm leaves MidLay c's gradients 1e-8 to 1e-28 of the others.
@@ -174,7 +174,9 @@ def test_a_state_of_another_variant_is_refused(build_nano: Build) -> None:
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_only_parameters_that_move_no_mask_are_unreached(build_nano: Build, images: Tensor) -> None:
+def test_parameters_without_gradient_do_not_change_the_logits(
+    build_nano: Build, images: Tensor
+) -> None:
     """Whatever happens to them, the logits stay."""
     model = build_nano(STRUCTURES["translandseg"]).double()
     images = images[:1].double()
