@@ -13,8 +13,19 @@
 Anything else that escapes is a defect of ablate itself.
 """
 
+import signal
 from enum import IntEnum
 from typing import Any
+
+# They request a stop, upon which state is saved: Ctrl-C, a scheduler's end or warning, a terminal
+# that closes.
+STOP_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 
 
 class ExitCode(IntEnum):

@@ -1,15 +1,14 @@
 """What ``orchestration.py`` measures: our own sweeps of runs that do not train, and other tools.
 
-Each contender takes how many runs it starts and an empty folder, and returns how many seconds its
-parts took. Other tools are imported where they are used, since each may be missing.
+Each contender takes how many runs it shall start and an empty folder, and says how many seconds
+its parts took. Other tools are imported where they are used, since each may be missing.
 """
 
-import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from ablate.runs import Machine, Parameters, Result, RunFolder, State, Store
@@ -45,26 +44,6 @@ def publish(folders: Sequence[Path], device: str) -> None:
                 folder.publish_result(RESULT.model_copy(update={"key": spec.key}))
 
 
-@contextmanager
-def mirror(store: Store, record_id: str) -> Iterator[None]:
-    """Mirrors the runs into MLflow meanwhile, as ``ablate run`` does."""
-    from ablate import tracking
-
-    context = multiprocessing.get_context("spawn")
-    stop, log = context.Event(), store.root / "mirror.log"
-    follower = context.Process(
-        target=tracking.follow, args=(store.root, [record_id], None, stop, log)
-    )
-    follower.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        follower.join()
-    if log.stat().st_size:
-        raise RuntimeError(log.read_text())
-
-
 def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> Parts:
     """A whole sweep of ``count`` runs, a tenth of them for each row; seconds of its parts."""
     from ablate.cli.display import Display
@@ -72,6 +51,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
+    from ablate.study.mirror import mirror
     from ablate.study.watching import watching
 
     if mirrored:
@@ -95,7 +75,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     devices = ["cpu"] * WORKERS if local else ["cpu"]
     cohorts = group_into_cohorts(plan.pending, len(devices))
     with Display() as display, watching(plan, display):
-        with mirror(store, record.id) if mirrored else nullcontext():
+        with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
             run_cohorts(
                 "local" if local else "inline",
                 cohorts,
@@ -106,6 +86,8 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
             clock.lap("work")
         if mirrored:
             clock.lap("mirror's rest")
+    if notes:
+        raise RuntimeError(notes[0])
     states = [run.folder.state() for run in plan.runs]
     clock.lap("end")
     if states != [State.DONE] * count:
@@ -139,7 +121,7 @@ def ours_local(count: int, folder: Path) -> Parts:
 
 
 def ours_mirrored(count: int, folder: Path) -> Parts:
-    """In worker processes, with the mirror, until MLflow has all."""
+    """In worker processes, with the mirror, until MLflow knows all."""
     return sweep(count, Store(folder), local=True, mirrored=True)
 
 

@@ -4,10 +4,14 @@ import importlib
 import signal
 from contextlib import suppress
 
+from ablate.errors import STOP_SIGNALS
+
 # The driver passes signals on to its workers; one that reaches the whole process group, as Ctrl-C
-# does, ends neither the server nor, since they inherit this, its copies.
-for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-    signal.signal(_number, signal.SIG_IGN)
+# does, ends neither the server nor, since they inherit this, its copies. SIGTERM is what the driver
+# sends them.
+for _number in STOP_SIGNALS:
+    if _number is not signal.SIGTERM:
+        signal.signal(_number, signal.SIG_IGN)
 
 # What fails here fails again in the copies and is reported there; a dead server reports nothing.
 with suppress(Exception):

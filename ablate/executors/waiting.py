@@ -6,19 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from ablate.errors import Interrupted
+from ablate.errors import STOP_SIGNALS, Interrupted
 from ablate.executors.base import Executor, JobState
 from ablate.plan import Cohort
 
-# Ctrl-C, a scheduler's end or warning, a terminal that closes.
-_STOP_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
-# A second one ends the jobs at once. Of the others several may come for one reason.
+# A second one ends the jobs at once. Of other signals several may come for one reason.
 _URGENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # How long a signal waits until it is passed on.
 _POLL_S = 0.2
@@ -41,8 +33,8 @@ class _StopRequests:
 def wait_for_all(executor: Executor, cohorts: Sequence[Cohort]) -> None:
     """Submits all cohorts and waits until their jobs have ended.
 
-    SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 cancel the jobs, which save their state; a second
-    SIGINT or SIGTERM ends them at once, and their runs continue from the last epoch's checkpoint.
+    A stop signal cancels the jobs, which save their state; a further SIGINT or SIGTERM ends them
+    at once, and their runs continue from the last epoch's checkpoint.
 
     Raises:
         Interrupted: If a job was cancelled; the state of its runs is saved.
@@ -70,9 +62,9 @@ def _stop_requests() -> Iterator[_StopRequests]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = [signal.signal(number, stop.receive) for number in _STOP_SIGNALS]
+    before = [signal.signal(number, stop.receive) for number in STOP_SIGNALS]
     try:
         yield stop
     finally:
-        for number, handler in zip(_STOP_SIGNALS, before, strict=True):
+        for number, handler in zip(STOP_SIGNALS, before, strict=True):
             signal.signal(number, handler)

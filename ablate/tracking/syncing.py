@@ -14,7 +14,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from ablate.errors import StoreError
+from ablate.errors import STOP_SIGNALS, StoreError
 from ablate.runs import Store, SweepRecord
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
@@ -122,8 +122,9 @@ class _Ending:
         self._terminated = False
         parent = multiprocessing.parent_process()
         self._parent_id = os.getppid() if parent is None else parent.pid
-        # Ctrl-C reaches the whole process group; the parent handles it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C reaches the whole process group, as others may; the parent handles them.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_terminate)
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:

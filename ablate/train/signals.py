@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM request a stop; the loop checks for it after every step."""
+"""Signals request a stop; the loop checks for it after every step."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from ablate.errors import STOP_SIGNALS
 
 
 class Stop:
@@ -21,7 +23,7 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """While this is open, SIGINT and SIGTERM request a stop instead of ending the process.
+    """While this is open, the stop signals request a stop instead of ending the process.
 
     Only a process's main thread receives signals; in any other thread no handler is installed.
     """
@@ -29,10 +31,9 @@ def stop_on_signals() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop.request) for number in signals]
+    before = [signal.signal(number, stop.request) for number in STOP_SIGNALS]
     try:
         yield stop
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in zip(STOP_SIGNALS, before, strict=True):
             signal.signal(number, handler)

@@ -56,7 +56,7 @@ def work(folders: Sequence[Path], device: str) -> None:
 
     Raises:
         BadInput: If there is no such device.
-        Interrupted: If Ctrl-C or SIGTERM requested a stop; the state is saved.
+        Interrupted: If a signal requested a stop; the state is saved.
     """
     where = check_device(device)
     with stop_on_signals() as stop, ExitStack() as claims:

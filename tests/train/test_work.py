@@ -1,6 +1,7 @@
 """Training through the folder: what runs, stops, kills and failures leave."""
 
 import hashlib
+import signal
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ablate.errors import BadInput, Interrupted, WeightsError
+from ablate.errors import STOP_SIGNALS, BadInput, Interrupted, WeightsError
 from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
 from ablate.runs import RunFolder, State, Store
@@ -203,6 +204,16 @@ def test_weights_that_have_changed_since_are_refused(tmp_path: Path) -> None:
 def test_an_unknown_device_is_bad_input(plan_run: PlanRun) -> None:
     with pytest.raises(BadInput, match="device 'abacus' cannot be used"):
         work([plan_run("translandseg").path], "abacus")
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_requests_a_stop_and_its_handler_is_restored(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with stop_on_signals() as stop:
+        assert not stop.requested
+        signal.raise_signal(number)
+        assert stop.requested
+    assert signal.getsignal(number) is before
 
 
 def test_outside_the_main_thread_no_handler_is_installed() -> None:
