@@ -1,7 +1,7 @@
 """What ``orchestration.py`` measures: our own sweeps of runs that do not train, and other tools.
 
-Each contender takes how many runs it starts and an empty folder, and returns how many seconds its
-parts took. Other tools are imported where they are used, since each may be missing.
+Each contender takes how many runs it shall start and an empty folder, and says how many seconds
+its parts took. Other tools are imported where they are used, since each may be missing.
 """
 
 import os
@@ -52,9 +52,13 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
 <<<<<<< HEAD
+<<<<<<< HEAD
 =======
     from ablate.study.mirror import mirror
 >>>>>>> wt-E
+=======
+    from ablate.study.mirror import mirror
+>>>>>>> wt-D
     from ablate.study.watching import watching
 
     if mirrored:
@@ -79,10 +83,14 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     cohorts = group_into_cohorts(plan.pending, len(devices))
     with Display() as display, watching(plan, display):
 <<<<<<< HEAD
+<<<<<<< HEAD
         with mirror(store, record.id) if mirrored else nullcontext():
 =======
         with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
 >>>>>>> wt-E
+=======
+        with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
+>>>>>>> wt-D
             run_cohorts(
                 "local" if local else "inline",
                 cohorts,
@@ -128,7 +136,7 @@ def ours_local(count: int, folder: Path) -> Parts:
 
 
 def ours_mirrored(count: int, folder: Path) -> Parts:
-    """In worker processes, with the mirror, until MLflow has all."""
+    """In worker processes, with the mirror, until MLflow knows all."""
     return sweep(count, Store(folder), local=True, mirrored=True)
 
 

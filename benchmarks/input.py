@@ -50,7 +50,7 @@ def opened(protocol: Protocol, cache: Path) -> Prepared:
 
 
 def forget(cache: Path) -> None:
-    """Drops the prepared scenes from the system's cache."""
+    """Asks the system to keep nothing of the prepared scenes in memory."""
     for path in cache.glob("*/*.npy"):
         with path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -89,10 +89,11 @@ def parts(
     numbers = np.random.default_rng(0).random((len(chosen), jitter.NUMBERS)).tolist()
     jitters = [jitter.choose(protocol.color_jitter, row) for row in numbers]
     for where in dict.fromkeys([torch.device("cpu"), device]):
-        to_device = ToDevice(protocol, jitters, where)
-        yield f"jitter and normalisation, {where.type}", where, partial(to_device, pixels)
+        finish = ToDevice(protocol, jitters, where)
+        yield f"jitter and normalisation, {where.type}", where, partial(finish, pixels)
 
 
+<<<<<<< HEAD
 <<<<<<< HEAD
 def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     """A variant on a frozen image encoder of random values, as training builds it."""
@@ -102,6 +103,11 @@ def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     """A variant on a frozen image encoder with random values, as training builds it."""
     empty = sam_without_weights(backbone).to_empty(device=setup.device)
 >>>>>>> wt-B
+=======
+def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
+    """A variant on a frozen image encoder with random values, as training builds it."""
+    empty = sam_without_weights(backbone).to_empty(device=setup.device)
+>>>>>>> wt-D
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
     if setup.precision == "bfloat16":
         weights = with_half_precision_encoder(weights, backbone)
@@ -111,10 +117,14 @@ def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
 
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 def train_step(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
 =======
 def learn(state: TrainingState, setup: CohortSetup, batch: Batch) -> None:
 >>>>>>> wt-B
+=======
+def learn(state: TrainingState, setup: CohortSetup, batch: Batch) -> None:
+>>>>>>> wt-D
     """One step, as the training loop takes it."""
     state.optimizer.zero_grad(set_to_none=True)
     with setup.autocast():
@@ -135,10 +145,14 @@ def train(setup: CohortSetup, backbone: BackboneName) -> dict[str, list[float]]:
         finish_all(setup.device)
         spent[WAIT].append(time.perf_counter() - started)
 <<<<<<< HEAD
+<<<<<<< HEAD
         spent[STEP].append(seconds(partial(train_step, state, setting, batch), setting.device))
 =======
         spent[STEP].append(seconds(partial(learn, state, setup, batch), setup.device))
 >>>>>>> wt-B
+=======
+        spent[STEP].append(seconds(partial(learn, state, setup, batch), setup.device))
+>>>>>>> wt-D
         started = time.perf_counter()
     return {name: times[1:] for name, times in spent.items()}
 

@@ -1,10 +1,10 @@
 """Whether training in bfloat16 ends where training in float32 does, and what it holds.
 
-A few variants of the demo are trained on the same batches from the same start, twice: once in
-float32, once under autocast in bfloat16, on frozen weights in bfloat16. Processors without the
-instructions compute bfloat16 slowly, but round as those that have them: losses mean something
-anywhere, times do not, and none are printed. The difference is paired by seed; the spread is the
-standard deviation between seeds in float32.
+A few variants of the demo learn from the same batches from the same start, twice: once in float32,
+once under autocast in bfloat16, on frozen weights in bfloat16. Processors without the instructions
+compute bfloat16 slowly, but round as those that have them: losses mean something anywhere, times
+do not, and none are printed. The difference is paired by seed; the spread is the standard
+deviation between seeds in float32.
 """
 
 import argparse
@@ -37,7 +37,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Curve:
-    """The metrics of every epoch of a run.
+    """What every epoch of a run said.
 
     Attributes:
         variant: Its name.
@@ -56,10 +56,14 @@ def train(
     names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
 ) -> list[Curve]:
 <<<<<<< HEAD
+<<<<<<< HEAD
     """Trains the variants together, in a precision that does not depend on the device."""
 =======
     """Trains the variants together, in a precision that the device may not have in hardware."""
 >>>>>>> wt-B
+=======
+    """Trains the variants together, in a precision that the device may not have in hardware."""
+>>>>>>> wt-D
     protocol = protocol.model_copy(update={"precision": precision})
     store = Store(root / "store")
     images = open_images(protocol.data, None)
@@ -84,12 +88,17 @@ def train(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
 <<<<<<< HEAD
+<<<<<<< HEAD
         runs.append(TrainingRun(folder, model, setting))
     Engine(setting, runs, Stop()).train()
 =======
         runs.append(TrainingRun(folder, model, setup))
     Engine(setup, runs, Stop()).train()
 >>>>>>> wt-B
+=======
+        runs.append(TrainingRun(folder, model, setup))
+    Engine(setup, runs, Stop()).train()
+>>>>>>> wt-D
     curves = []
     for name, run in zip(names, runs, strict=True):
         if failure := run.folder.failure():
@@ -179,7 +188,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # As SAM-nano always trains.
     torch.set_num_threads(1)
-    # Half the demo's batches: enough steps to learn something from few scenes.
+    # Half the demo's batches: as many steps as it takes to learn something from few scenes.
     protocol = Catalogue().protocol(
         "demo",
         [f"epochs={arguments.epochs}", f"data.count={arguments.scenes}", "batch_size=4"],

@@ -1,6 +1,7 @@
 """What is shown while a sweep runs."""
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -70,7 +71,8 @@ def _screen(monkeypatch: pytest.MonkeyPatch, height: int) -> Iterator[io.StringI
 
 def last_frame(screen: io.StringIO) -> list[str]:
     """The lines since the table was last drawn from its first row."""
-    lines = screen.getvalue().splitlines()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    lines = [line for line in text.splitlines() if line.strip()]
     first = max(index for index, line in enumerate(lines) if RUNS[0].name + " " in line)
     return lines[first:]
 
