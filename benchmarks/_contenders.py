@@ -51,14 +51,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     from ablate.plan import build_plan, create_run_folders, group_into_cohorts, sweep_runs
     from ablate.registry import Catalogue
     from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
     from ablate.study.mirror import mirror
->>>>>>> wt-E
-=======
-    from ablate.study.mirror import mirror
->>>>>>> wt-D
     from ablate.study.watching import watching
 
     if mirrored:
@@ -82,15 +75,7 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     devices = ["cpu"] * WORKERS if local else ["cpu"]
     cohorts = group_into_cohorts(plan.pending, len(devices))
     with Display() as display, watching(plan, display):
-<<<<<<< HEAD
-<<<<<<< HEAD
-        with mirror(store, record.id) if mirrored else nullcontext():
-=======
         with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
->>>>>>> wt-E
-=======
-        with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
->>>>>>> wt-D
             run_cohorts(
                 "local" if local else "inline",
                 cohorts,

@@ -1,14 +1,6 @@
 """SAM's encoder at its native size, forward and backward: ablate's attention, SAM's, transformers'.
 
-<<<<<<< HEAD
-<<<<<<< HEAD
 A training step of the frozen image encoder: the gradient reaches the input, no weight gets one.
-=======
-A training step of the frozen image encoder: the gradient goes to the input, no weight gets one.
->>>>>>> wt-B
-=======
-A training step of the frozen image encoder: the gradient reaches the input, no weight gets one.
->>>>>>> wt-D
 Hugging Face's transformers takes part where it is installed (its ``sdpa`` attention).
 Time: all in turn within each round; ratios are medians over the rounds. Memory: each in a fresh
 process, what one pass adds to what the block and its input take.

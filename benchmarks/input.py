@@ -93,21 +93,9 @@ def parts(
         yield f"jitter and normalisation, {where.type}", where, partial(finish, pixels)
 
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-def model_of(setting: CohortSetup, backbone: BackboneName) -> SegmentationModel:
-    """A variant on a frozen image encoder of random values, as training builds it."""
-    empty = sam_without_weights(backbone).to_empty(device=setting.device)
-=======
 def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     """A variant on a frozen image encoder with random values, as training builds it."""
     empty = sam_without_weights(backbone).to_empty(device=setup.device)
->>>>>>> wt-B
-=======
-def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
-    """A variant on a frozen image encoder with random values, as training builds it."""
-    empty = sam_without_weights(backbone).to_empty(device=setup.device)
->>>>>>> wt-D
     weights = {name: 0.02 * torch.randn_like(each) for name, each in empty.state_dict().items()}
     if setup.precision == "bfloat16":
         weights = with_half_precision_encoder(weights, backbone)
@@ -116,15 +104,7 @@ def model_of(setup: CohortSetup, backbone: BackboneName) -> SegmentationModel:
     return build(variant, backbone, image_size_px=size_px, weights=weights, seed=0).train()
 
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-def train_step(state: TrainingState, setting: CohortSetup, batch: Batch) -> None:
-=======
 def learn(state: TrainingState, setup: CohortSetup, batch: Batch) -> None:
->>>>>>> wt-B
-=======
-def learn(state: TrainingState, setup: CohortSetup, batch: Batch) -> None:
->>>>>>> wt-D
     """One step, as the training loop takes it."""
     state.optimizer.zero_grad(set_to_none=True)
     with setup.autocast():
@@ -144,15 +124,7 @@ def train(setup: CohortSetup, backbone: BackboneName) -> dict[str, list[float]]:
     for batch in setup.training_batches().epoch(1):
         finish_all(setup.device)
         spent[WAIT].append(time.perf_counter() - started)
-<<<<<<< HEAD
-<<<<<<< HEAD
-        spent[STEP].append(seconds(partial(train_step, state, setting, batch), setting.device))
-=======
         spent[STEP].append(seconds(partial(learn, state, setup, batch), setup.device))
->>>>>>> wt-B
-=======
-        spent[STEP].append(seconds(partial(learn, state, setup, batch), setup.device))
->>>>>>> wt-D
         started = time.perf_counter()
     return {name: times[1:] for name, times in spent.items()}
 

@@ -55,15 +55,7 @@ class Curve:
 def train(
     names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
 ) -> list[Curve]:
-<<<<<<< HEAD
-<<<<<<< HEAD
-    """Trains the variants together, in a precision that does not depend on the device."""
-=======
     """Trains the variants together, in a precision that the device may not have in hardware."""
->>>>>>> wt-B
-=======
-    """Trains the variants together, in a precision that the device may not have in hardware."""
->>>>>>> wt-D
     protocol = protocol.model_copy(update={"precision": precision})
     store = Store(root / "store")
     images = open_images(protocol.data, None)
@@ -87,18 +79,8 @@ def train(
         model = build(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
-<<<<<<< HEAD
-<<<<<<< HEAD
-        runs.append(TrainingRun(folder, model, setting))
-    Engine(setting, runs, Stop()).train()
-=======
         runs.append(TrainingRun(folder, model, setup))
     Engine(setup, runs, Stop()).train()
->>>>>>> wt-B
-=======
-        runs.append(TrainingRun(folder, model, setup))
-    Engine(setup, runs, Stop()).train()
->>>>>>> wt-D
     curves = []
     for name, run in zip(names, runs, strict=True):
         if failure := run.folder.failure():

@@ -1,4 +1,4 @@
-"""The store: the folder that holds the runs, the sweeps' records and all that is derived from them."""
+"""The store: the folder that holds the runs, the sweeps' records and what is derived from them."""
 
 import re
 import time

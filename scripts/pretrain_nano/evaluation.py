@@ -12,15 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.data.generated import scene as landslide_scene
 from scripts.pretrain_nano.pool import Pool
-<<<<<<< HEAD
-<<<<<<< HEAD
 from scripts.pretrain_nano.prompting import Prompts, boxed, clicked, prompt_sam
-=======
-from scripts.pretrain_nano.prompting import Prompts, ask, boxed, clicked
->>>>>>> wt-B
-=======
-from scripts.pretrain_nano.prompting import Prompts, boxed, clicked, prompt_sam
->>>>>>> wt-D
 from scripts.pretrain_nano.recipe import boxes_of, iou_of
 from scripts.pretrain_nano.scenes import SIZE_PX, SMALLEST_PX, masks_of
 

@@ -1,17 +1,7 @@
 """Values of SAM-nano that keep a picture: made from a seed, the same on every machine.
 
-<<<<<<< HEAD
-<<<<<<< HEAD
 A random image encoder loses most of a picture within a few layers, and what is trained on top of it
 receives nothing to begin with. So pre-training starts from an encoder that is built to keep it:
-=======
-A random encoder loses most of a picture within a few layers, and what learns on top of it sees
-nothing to begin with. So pre-training starts from an encoder that is built to keep it:
->>>>>>> wt-B
-=======
-A random image encoder loses most of a picture within a few layers, and what is trained on top of it
-receives nothing to begin with. So pre-training starts from an encoder that is built to keep it:
->>>>>>> wt-D
 
 - The patch embedding takes the low frequencies (a cosine basis) of each 16x16 patch in three
   opponent colours, evens out their strengths, and mixes them by a random rotation.

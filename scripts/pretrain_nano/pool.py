@@ -103,18 +103,8 @@ def _moved(images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[
 def _recoloured(images: Tensor, generator: torch.Generator) -> Tensor:
     """Somewhat other hues, contrasts, brightness, paler colours, and noise; Bx3xHxW in [0, 1].
 
-<<<<<<< HEAD
-<<<<<<< HEAD
     Any hue at all would teach the image encoder that colours mean nothing: what is trained on it
     later finds none left.
-=======
-    Any hue at all would teach the encoder that colours mean nothing: what learns on it later finds
-    none left.
->>>>>>> wt-B
-=======
-    Any hue at all would teach the image encoder that colours mean nothing: what is trained on it
-    later finds none left.
->>>>>>> wt-D
     """
     count = len(images)
 
