@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -121,14 +122,14 @@ class Display:
         """A row for each run, or for those that matter most where there is no room for all."""
         shown = self._shown(runs)
         for index, (run, name) in enumerate(zip(runs, names, strict=True)):
-            fields = {
+            fields: dict[str, Any] = {
                 "state": run.state,
                 "epoch": f"{run.epoch}/{run.epochs}",
                 "loss": "" if run.loss is None else f"loss {run.loss:.4f}",
                 "miou": "" if run.miou is None else f"MIoU {run.miou:.4f}",
             }
             if index not in self._seen:
-                self._table.add_task(name, start=False, total=1.0, completed=run.share, **fields)
+                self._table.add_task(name, start=False, total=1.0, **fields)
             task = self._table.tasks[index]
             if run.state is State.RUNNING and not task.started:
                 self._table.start_task(task.id)
