@@ -12,7 +12,9 @@ from typing import Any
 from ablate.runs import Store
 
 FOLDER = Path(__file__).parent / "fixtures"
-FOLDERS = sorted(FOLDER.glob("store-engine-*"))
+FOLDERS = sorted(
+    FOLDER.glob("store-engine-*"), key=lambda folder: int(folder.name.rpartition("-")[2])
+)
 EXPECTED = "expected.json"
 
 # No weights, images and logs: they are large. No sources: they are paths of one machine.
@@ -44,7 +46,7 @@ def _run_summary(store: Store, key: str) -> dict[str, Any]:
     folder = store.run(key)
     spec, result, failure = folder.spec_file(), folder.result(), folder.failure()
     return {
-        "columns": spec.run.variant.columns(),
+        "system": spec.run.variant.system,
         "state": folder.state().value,
         "created": spec.provenance.created,
         "metrics": result.metrics if result else None,

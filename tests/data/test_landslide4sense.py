@@ -67,6 +67,19 @@ def mask(root: Path) -> Path:
     return root / "TrainData/mask/mask_1.h5"
 
 
+def test_names_that_begin_with_a_dot_are_passed_over(root: Path, image: Path, mask: Path) -> None:
+    before = open_images(DATA, root).digest()
+    for path in (image, mask):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\026\7")
+        path.with_name(".DS_Store").write_bytes(b"\0\1")
+    assert open_images(DATA, root).digest() == before
+    hidden = root.parent / "hidden"
+    for name in ("img", "mask"):
+        (hidden / name).mkdir(parents=True)
+        (hidden / name / "._image_1.h5").write_bytes(b"\0\5\026\7")
+    assert detect(hidden).kind == "folders"
+
+
 def refusal(root: Path) -> str:
     """What loading the first image says."""
     images = open_images(DATA, root)
