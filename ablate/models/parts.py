@@ -105,8 +105,14 @@ def _encoder_parts(
     """Embedding, blocks and neck of SAM's image encoder, without the adapters in it."""
     width, side = geometry.width, geometry.image_size_px // PATCH_SIZE_PX
     window, everywhere = geometry.window, len(geometry.global_blocks)
-    embedding = [encoder.pos_embed, *encoder.patch_embed.parameters()]
-    blocks = [value for value in encoder.blocks.parameters() if value not in in_adapters]
+    embedding, blocks, neck = (
+        [value for value in values if value not in in_adapters]
+        for values in (
+            [encoder.pos_embed, *encoder.patch_embed.parameters()],
+            encoder.blocks.parameters(),
+            encoder.neck.parameters(),
+        )
+    )
     return [
         _values(
             "patch and position embedding",
@@ -120,7 +126,7 @@ def _encoder_parts(
             f"{width} → {width}",
             blocks,
         ),
-        _values("neck", *_line(encoder.neck), encoder.neck.parameters()),
+        _values("neck", *_line(encoder.neck), neck),
     ]
 
 
