@@ -12,7 +12,8 @@ from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State
 from ablate.spec import Frozen
 
-# Trains the runs of these folders on that device; raises Interrupted where it was stopped.
+# Trains the runs of these folders on that device. SIGTERM requests a stop: it saves the runs' state
+# and raises Interrupted.
 Work = Callable[[Sequence[Path], str], None]
 
 

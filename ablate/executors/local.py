@@ -60,9 +60,11 @@ class _Worker:
         with suppress(ConnectionError):
             self.pipe.send(folders)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal; the pipe is open, so that the process is there, whatever its server."""
-        # No other cohort: the signal may reach it when it has ended this one.
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal, after which the worker gets no other cohort.
+
+        By the process's id: multiprocessing takes a process for dead whose server has died.
+        """
         self.is_leaving = True
         with suppress(ProcessLookupError):
             os.kill(self.process.pid or 0, number)
@@ -73,7 +75,7 @@ class _LocalJob:
     """A cohort, and who works on it.
 
     Attributes:
-        folders: The runs that are left; those that were worked on by a worker that died are not.
+        folders: The runs that are left: all, or those after the one that a worker has died of.
         stops: How often a stop was requested.
         has_failed: Whether a worker has died of one of its runs.
     """
@@ -96,7 +98,7 @@ class _LocalJob:
         if self.worker is None:
             self.progress = JobState.CANCELLED
         else:
-            self.worker.signal(signal.SIGTERM if self.stops == 1 else signal.SIGKILL)
+            self.worker.send_signal(signal.SIGTERM if self.stops == 1 else signal.SIGKILL)
 
     def end(self, state: JobState) -> None:
         """The worker has nothing more to do for it."""
@@ -107,8 +109,8 @@ class _LocalJob:
 class LocalExecutor:
     """One worker process for each device; each takes the next cohort when it has ended one.
 
-    A process serves for many cohorts, since starting one can take seconds. A worker that dies
-    without a word fails the run that it was working on; the rest of its cohort goes on in another.
+    A process serves for many cohorts, since starting one can take seconds. If a worker
+    dies, the first unfinished run of its cohort fails, and the runs after it go on in another.
 
     Args:
         settings: How workers compute.
@@ -137,8 +139,8 @@ class LocalExecutor:
         return job
 
     def wait(self, timeout_s: float) -> None:
-        """Hands out what is queued, and blocks until a worker has ended its cohort, or itself."""
-        self._hand_out()
+        """Gives queued jobs to workers; blocks until one of them has ended its cohort or itself."""
+        self._assign_jobs()
         self._listen(timeout_s)
 
     def close(self) -> None:
@@ -154,7 +156,7 @@ class LocalExecutor:
         while self._workers:
             self._listen(None)
 
-    def _hand_out(self) -> None:
+    def _assign_jobs(self) -> None:
         """Gives each idle worker a job, and starts workers on free devices for the others."""
         self._queue = deque(job for job in self._queue if not job.progress.has_ended)
         for worker in self._workers:
@@ -164,7 +166,7 @@ class LocalExecutor:
             self._give(self._start(self._free_devices.popleft()), self._queue.popleft())
 
     def _give(self, worker: _Worker, job: _LocalJob | None) -> None:
-        """Gives a worker a job; without one it ends, and lets go of its memory."""
+        """Gives a worker a job; without one it ends, and its memory is free."""
         if job is not None:
             job.worker, job.progress = worker, JobState.RUNNING
         worker.job = job

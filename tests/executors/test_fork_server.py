@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablate.errors import BadInput, Interrupted
+from ablate.errors import BadInput, Interrupted, SpecError
 from ablate.executors import call_with_torch, warm_up
 from executors.servers import kill_server, light_server, server_pid
 from executors.works import until
@@ -59,6 +59,9 @@ def test_torch_is_there_before_it_is_imported() -> None:
 def test_what_is_raised_there_is_raised_here() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         call_with_torch("builtins:int", "x")
+    with pytest.raises(SpecError) as refused:
+        call_with_torch("executors.works:refuse")
+    assert refused.value.problems == ["a.yaml: first", "a.yaml: second"]
 
 
 def test_torch_that_cannot_be_imported_is_bad_input() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablate.errors import Interrupted
+from ablate.errors import Interrupted, SpecError
 from ablate.runs import Machine, Parameters, Result, RunFolder
 
 PATIENCE_S = 60.0
@@ -136,3 +136,8 @@ def search_path() -> list[str]:
 def touch_folders(folders: Sequence[Path], device: str) -> None:
     for path in folders:
         path.touch()
+
+
+def refuse() -> None:
+    """Bad input that is found where torch is."""
+    raise SpecError(["a.yaml: first", "a.yaml: second"])
