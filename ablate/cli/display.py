@@ -1,8 +1,10 @@
 """How far a sweep is, while it runs: a live table on a terminal, lines elsewhere."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
 from rich.console import Group
 from rich.live import Live
@@ -66,7 +68,7 @@ class Display:
         )
         self._live: Live | None = None
         self._seen: dict[int, RunProgress] = {}
-        self._line_at: dict[int, float] = {}
+        self._lines: dict[int, tuple[float, str]] = {}
 
     def __enter__(self) -> "Display":
         """Begins to show."""
@@ -106,11 +108,13 @@ class Display:
             changed = run.state is not (before.state if before else State.NEW)
             if before is None and run.is_terminal:
                 changed = False  # It had ended before this start.
-            is_due = now - self._line_at.get(index, -_LINE_EVERY_S) >= _LINE_EVERY_S
+            line = _line(run, name)
+            printed_at, printed = self._lines.get(index, (-math.inf, ""))
+            is_due = now - printed_at >= _LINE_EVERY_S and line != printed
             self._seen[index] = run
             if changed or (run.state is State.RUNNING and is_due):
-                self._line_at[index] = now
-                out.print(_line(run, name), soft_wrap=True)
+                self._lines[index] = (now, line)
+                out.print(line, soft_wrap=True)
 
     # The live table -----------------------------------------------------------------------
 
@@ -118,14 +122,14 @@ class Display:
         """A row for each run, or for those that matter most where there is no room for all."""
         shown = self._shown(runs)
         for index, (run, name) in enumerate(zip(runs, names, strict=True)):
-            fields = {
+            fields: dict[str, Any] = {
                 "state": run.state,
                 "epoch": f"{run.epoch}/{run.epochs}",
                 "loss": "" if run.loss is None else f"loss {run.loss:.4f}",
                 "miou": "" if run.miou is None else f"MIoU {run.miou:.4f}",
             }
             if index not in self._seen:
-                self._table.add_task(name, start=False, total=1.0, completed=run.share, **fields)
+                self._table.add_task(name, start=False, total=1.0, **fields)
             task = self._table.tasks[index]
             if run.state is State.RUNNING and not task.started:
                 self._table.start_task(task.id)

@@ -97,11 +97,13 @@ def _print_header(planned: SweepPlan) -> None:
                 ": neither data nor checkpoint is configured, so this trains SAM-nano on "
                 "generated scenes.\n"
                 "For the paper's own experiment: --data BIJIE --checkpoint sam_vit_l_0b3195.pth",
-            )
+            ),
+            soft_wrap=True,
         )
     if watermark := planned.plan.context.watermark:
-        out.print(watermark, style="yellow")
-    out.print(Text.assemble((planned.plan.sweep.title, "bold"), " · ", setup_line(planned)))
+        out.print(watermark, style="yellow", soft_wrap=True)
+    title = Text(planned.plan.sweep.title, style="bold")
+    out.print(Text.assemble(title, " · ", setup_line(planned)), soft_wrap=True)
 
 
 def _print_failures(outcome: Outcome) -> None:

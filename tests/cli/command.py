@@ -27,6 +27,8 @@ def ablate(folder: Path, *words: str, **variables: str) -> subprocess.CompletedP
         env=environment() | variables,
         capture_output=True,
         text=True,
+        # Some tests speak of terminals of other encodings.
+        errors="replace",
         timeout=300,
         check=False,
     )

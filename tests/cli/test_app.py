@@ -1,11 +1,14 @@
 """What the command line lists before it loads anything, and what it says of unknown words."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from ablate.cli.app import COMMANDS, app, load, load_all
+from ablate.errors import ExitCode
 from cli.command import ablate
 
 
@@ -36,8 +39,8 @@ def test_help_of_an_option_keeps_its_square_brackets(tmp_path: Path) -> None:
 
 
 def test_no_words_show_the_help(tmp_path: Path) -> None:
-    bare, asked = ablate(tmp_path), ablate(tmp_path, "--help")
-    assert bare.stdout + bare.stderr == asked.stdout
+    bare, helped = ablate(tmp_path), ablate(tmp_path, "--help")
+    assert bare.stdout + bare.stderr == helped.stdout
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,18 @@ def test_all_loaded_commands_have_the_names_that_are_listed() -> None:
     assert {name: command.name for name, command in commands.items()} == {
         name: name for name in COMMANDS
     }
+
+
+def test_ctrl_c_is_an_interruption_wherever_it_comes(tmp_path: Path) -> None:
+    program = (
+        "import sys; from ablate.cli import main, status\n"
+        "def stop(*words): raise KeyboardInterrupt\n"
+        "status.sweep_status = stop\n"
+        "sys.argv = ['ablate', 'status']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == ExitCode.INTERRUPTED
+    assert done.stderr == "interrupted: stopped by Ctrl-C; the same command continues\n"

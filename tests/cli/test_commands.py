@@ -157,3 +157,13 @@ def test_doctor_points_at_a_broken_catalogue(tmp_path: Path) -> None:
     findings = json.loads(output(tmp_path, "doctor", "--format", "json", code=1))
     (finding,) = [line for line in findings if line["what"] == "catalogue"]
     assert "no variant is called 'missing'" in finding["finding"]
+
+
+def test_doctor_opens_mlflows_database(tmp_path: Path) -> None:
+    database = tmp_path / "ablate-store" / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_text("no database")
+    findings = json.loads(output(tmp_path, "doctor", "--format", "json", code=1))
+    (finding,) = [line for line in findings if line["what"] == "MLflow"]
+    assert finding["state"] == "problem"
+    assert "mlflow.db" in finding["finding"]

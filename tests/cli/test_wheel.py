@@ -46,11 +46,21 @@ def test_it_is_the_installed_one_that_runs(installed: Path, tmp_path: Path) -> N
     assert Path(where.strip()).is_relative_to(installed)
 
 
-def test_variants_and_sweeps_are_found(installed: Path, tmp_path: Path) -> None:
-    rows = json.loads(
-        python(installed, tmp_path, "-m", "ablate", "variants", "list", "--format", "json")
+def test_every_variant_sweep_and_protocol_is_found_in_it(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "import json; from ablate.registry import Catalogue; c = Catalogue(); "
+        "files = [c.variant_files, c.sweep_files, c.protocol_files]; "
+        "print(json.dumps([[str(path) for path in each.values()] for each in files]))"
     )
-    assert len(rows) >= 10
+    found = json.loads(python(installed, tmp_path, "-c", program))
+    for paths, folder in zip(found, ("variants", "sweeps", "sweeps/protocols"), strict=True):
+        assert {Path(path).name for path in paths} == {
+            path.name for path in (ROOT / folder).glob("*.yaml")
+        }
+        assert all(Path(path).is_relative_to(installed) for path in paths)
+
+
+def test_the_catalogue_in_it_is_whole(installed: Path, tmp_path: Path) -> None:
     checked = python(installed, tmp_path, "-m", "ablate", "variants", "check")
     assert "no problem" in checked
     plan = python(
