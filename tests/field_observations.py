@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ablate.data import identify, open_images, prepare
+from ablate.data import identify, open_images, parts, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
@@ -46,6 +46,7 @@ from ablate.study import Study
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
+from layouts import write_coco, write_lists, write_parts
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -226,7 +227,7 @@ def _trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, ob
 
 
 def classes_used(protocol: Protocol) -> set[str]:
-    """The classes that step while a run is trained (optimiser, schedule) and that split images."""
+    """The classes that step while a run is trained: optimiser and schedule."""
     names: set[str] = set()
     step = torch.optim.lr_scheduler.LRScheduler.step
 
@@ -234,18 +235,10 @@ def classes_used(protocol: Protocol) -> set[str]:
         names.add(type(schedule).__name__)
         step(schedule)
 
-    class Shuffler(np.random.RandomState):
-        def shuffle(self, *args: Any) -> None:
-            names.add("RandomState")
-            super().shuffle(*args)
-
     hook = register_optimizer_step_post_hook(
         lambda optimizer, *_: names.add(type(optimizer).__name__)
     )
-    with (
-        mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied),
-        mock.patch("numpy.random.RandomState", Shuffler),
-    ):
+    with mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied):
         _trained(protocol)
     hook.remove()
     return names
@@ -258,6 +251,19 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         images = open_images(protocol.data, Path(root))
         prepared = prepare(images, protocol.image_size_px, Path(cache_))
         return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def divided(protocol: Protocol) -> tuple[object, object] | str:
+    """The training and the validation images, or why they cannot be told."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        images = open_images(protocol.data, Path(root))
+        try:
+            indices = parts(images.names, protocol.split, Path(root))
+        except BadInput as error:
+            return str(error).replace(root, "")
+    train, validation = ([images.names[index] for index in part] for part in indices)
+    return train, validation
 
 
 def watermarked(protocol: Protocol) -> str | None:
@@ -288,6 +294,10 @@ def _write_every_layout(root: Path) -> None:
             if folder.endswith(("mask", "masks")):
                 pixels = (pixels[..., 0] > 127).astype(np.uint8) * 255
             Image.fromarray(pixels).save(root / folder / f"{name}.png")
+    write_parts(root / "parts")
+    write_lists(root)
+    write_coco(root / "one.json", 5)
+    write_coco(root / "two.json", 7)
     for seed, part in enumerate(("TrainData", "ValidData", "TestData")):
         random = np.random.default_rng(seed)
         for folder, key, shape in (("img", "img", (128, 128, 14)), ("mask", "mask", (128, 128))):
