@@ -22,7 +22,6 @@ from field_observations import (
     built_on,
     classes_used,
     compiled,
-    divided,
     fits,
     labelled,
     logits,
@@ -38,6 +37,7 @@ from field_observations import (
     trained_where_bfloat16_is_fast,
     watermarked,
 )
+from layouts import divided
 from structures import DECODER_ONLY, RELEASED, structure
 
 Spec = TypeVar("Spec", bound=Frozen)

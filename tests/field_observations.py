@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ablate.data import identify, open_images, parts, prepare
+from ablate.data import identify, open_images, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
@@ -46,7 +46,7 @@ from ablate.study import Study
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
-from layouts import write_coco, write_lists, write_parts
+from layouts import write_declared
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -253,19 +253,6 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         return prepared.images.tobytes(), prepared.masks.tobytes()
 
 
-def divided(protocol: Protocol) -> tuple[object, object] | str:
-    """The training and the validation images, or why they cannot be told."""
-    with TemporaryDirectory() as root:
-        _write_every_layout(Path(root))
-        images = open_images(protocol.data, Path(root))
-        try:
-            indices = parts(images.names, protocol.split, Path(root))
-        except BadInput as error:
-            return str(error).replace(root, "")
-    train, validation = ([images.names[index] for index in part] for part in indices)
-    return train, validation
-
-
 def watermarked(protocol: Protocol) -> str | None:
     """What tables carry whose runs start from SAM's own weights, on ten images and five."""
     geometry = BACKBONES["vit_l"]
@@ -294,10 +281,7 @@ def _write_every_layout(root: Path) -> None:
             if folder.endswith(("mask", "masks")):
                 pixels = (pixels[..., 0] > 127).astype(np.uint8) * 255
             Image.fromarray(pixels).save(root / folder / f"{name}.png")
-    write_parts(root / "parts")
-    write_lists(root)
-    write_coco(root / "one.json", 5)
-    write_coco(root / "two.json", 7)
+    write_declared(root)
     for seed, part in enumerate(("TrainData", "ValidData", "TestData")):
         random = np.random.default_rng(seed)
         for folder, key, shape in (("img", "img", (128, 128, 14)), ("mask", "mask", (128, 128))):

@@ -2,15 +2,36 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
+from ablate.data import open_images, parts
+from ablate.errors import BadInput
+from ablate.spec import Protocol
 
-def write_lists(root: Path) -> None:
-    """Split lists that are called by the images of ``one`` that they name."""
+
+def write_declared(root: Path) -> None:
+    """Parts, lists that are called by the images of ``one`` that they name, and COCO files."""
+    write_parts(root / "parts")
+    write_coco(root / "one.json", 5)
+    write_coco(root / "two.json", 7)
     for name in ("ab", "a", "c", "cd"):
         (root / f"{name}.txt").write_text("\n".join(f"one/{letter}" for letter in name))
+
+
+def divided(protocol: Protocol) -> tuple[object, object] | str:
+    """The training and the validation images, or why they cannot be told."""
+    with TemporaryDirectory() as root:
+        write_declared(Path(root))
+        images = open_images(protocol.data, Path(root))
+        try:
+            indices = parts(images.names, protocol.split, Path(root))
+        except BadInput as error:
+            return str(error).replace(root, "")
+    train, validation = ([images.names[index] for index in part] for part in indices)
+    return train, validation
 
 
 def write_parts(root: Path) -> None:
