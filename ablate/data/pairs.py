@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ablate.data.images import Image, Mask
 from ablate.data.reading import read_image, read_mask
-from ablate.errors import DataError
+from ablate.errors import DataError, SizeMismatch, Unpaired
 from ablate.runs import FileDigests
 from ablate.spec import digest_of
 
@@ -63,11 +63,15 @@ class PairedFiles:
         image, mask = read_image(self._images[name]), read_mask(self._masks[name])
         if image.shape[:2] != mask.shape:
             sizes = [f"{width}×{height}" for height, width in (mask.shape, image.shape[:2])]
-            raise DataError(
+            raise SizeMismatch(
                 f"mask {self._masks[name]} has {sizes[0]} pixels, its image {sizes[1]}",
                 "give both the same size",
             )
         return image, mask
+
+    def mask_file(self, index: int) -> Path:
+        """The file of a mask."""
+        return self._masks[self.names[index]]
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over the names and the contents of all files, in order.
@@ -147,20 +151,22 @@ def check_pairs(
     """Refuses images without masks and masks without images.
 
     Raises:
-        DataError: If there are any.
+        Unpaired: If there are any.
     """
     problems = []
+    unpaired: dict[str, tuple[str, ...]] = {}
     for what, here, names, other, there, others in (
         ("image", images, image_names, "mask", masks, set(mask_names)),
         ("mask", masks, mask_names, "image", images, set(image_names)),
     ):
-        if alone := [name for name in names if name not in others]:
+        unpaired[what] = alone = tuple(name for name in names if name not in others)
+        if alone:
             problems.append(
                 f"{len(alone)} of {len(names)} {what}s in {here} have no {other} in {there} "
                 f"({some(alone)})"
             )
     if problems:
-        raise DataError(" and ".join(problems), repair)
+        raise Unpaired(" and ".join(problems), repair, unpaired["image"], unpaired["mask"])
 
 
 def content(

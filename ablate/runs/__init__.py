@@ -1,5 +1,13 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.data_check import (
+    DataCheck,
+    Finding,
+    FindingKind,
+    PositiveShares,
+    Severity,
+    SizeRange,
+)
 from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
@@ -18,16 +26,22 @@ from ablate.runs.formats import (
 from ablate.runs.store import Store
 
 __all__ = [
+    "DataCheck",
     "Event",
     "Failure",
     "FileDigests",
+    "Finding",
+    "FindingKind",
     "Machine",
     "Parameters",
+    "PositiveShares",
     "Progress",
     "Provenance",
     "RecordedRun",
     "Result",
     "RunFolder",
+    "Severity",
+    "SizeRange",
     "SpecFile",
     "State",
     "Store",

@@ -85,7 +85,7 @@ def identify_context(
     # NumPy and SciPy would double the time until a mistake above is reported.
     from ablate.data import identify, open_images
 
-    protocol = _with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
+    protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, request.checkpoint, digests)
     resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
@@ -94,8 +94,12 @@ def identify_context(
     return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
 
 
-def _with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
-    """The protocol with the kind of the data set that lies in the folder."""
+def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
+    """The protocol with the kind of the data set that lies in the folder.
+
+    Raises:
+        DataError: If the protocol needs a folder and there is none, or it is of no known layout.
+    """
     from ablate.data import detect
 
     if data is None:
