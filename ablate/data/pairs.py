@@ -1,4 +1,4 @@
-"""Image files in one folder, mask files of the same stems in another."""
+"""Image files and mask files that belong together by their names."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ _NAMES_SHOWN = 3
 
 
 class PairedFiles:
-    """Images and masks that belong together by the stems of their file names.
+    """Images and masks that belong together by the stems of their file names, or by patterns.
 
     Args:
         label: How tables call the data.
@@ -21,6 +21,8 @@ class PairedFiles:
         masks: Folder of the masks.
         suffixes: Which files count, in lower case; hidden files never do.
         digests: Where digests of files are remembered; None: nowhere.
+        files: The image files and the mask files by name, where they are told by patterns; None:
+            by their stems.
 
     Raises:
         DataError: If a folder is missing or empty, or if images and masks do not pair up.
@@ -33,20 +35,21 @@ class PairedFiles:
         masks: Path,
         suffixes: Collection[str],
         digests: Path | None,
+        files: tuple[dict[str, Path], dict[str, Path]] | None = None,
     ) -> None:
         """Lists the files; opens none."""
         self.label = label
         self._digests_path = digests
         self._digest: str | None = None
-        self._images = by_stem(images, suffixes)
-        self._masks = by_stem(masks, suffixes)
+        self._images, self._masks = files or (by_stem(images, suffixes), by_stem(masks, suffixes))
         self.names = tuple(self._images)
         check_pairs(
             images,
             self._images,
             masks,
             self._masks,
-            "give image and mask the same name, or remove the odd ones",
+            "give image and mask the same name, remove the odd ones, or declare in the protocol "
+            "how they are called (data: kind: folders, image: '{stem}.*', mask: '{stem}_mask.*')",
         )
 
     def load(self, index: int) -> tuple[Image, Mask]:

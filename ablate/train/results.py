@@ -146,7 +146,9 @@ def write_panel(
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG")
-    atomic.replace(folder.panels_path / f"{prepared.names[index]}.png", buffer.getvalue())
+    atomic.replace(
+        folder.panels_path / f"{prepared.names[index].replace('/', ' ')}.png", buffer.getvalue()
+    )
 
 
 def _panel(
