@@ -15,6 +15,7 @@ from ablate.spec import HoldoutSplit
 
 SPLIT = HoldoutSplit(kind="holdout", seed=0, validation_share=0.3, rounding="floor")
 SIZE_PX = 64
+SCENES = [scene(3, index, 96 + index)[0] for index in range(10)]
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
     for index in range(10):
         side = 96 + index
-        pixels, _ = scene(3, index, side)
-        Image.fromarray(pixels).save(tmp_path / f"images/s{index}.png")
+        Image.fromarray(SCENES[index]).save(tmp_path / f"images/s{index}.png")
         mask = np.zeros((side, side), np.uint8)
         mask[: 10 + index] = 255
         write_mask(tmp_path, index, mask)
