@@ -33,4 +33,5 @@ def sync(
     records = opened.sweep_records()
     with err.status("writing to MLflow"):
         count = tracking.sync(opened, records, tracking_uri)
-    out.print(f"{count} runs of {len(records)} sweeps are in MLflow")
+    sweeps = "1 sweep" if len(records) == 1 else f"{len(records)} sweeps"
+    out.print(f"{count} runs of {sweeps} are in MLflow")
