@@ -15,9 +15,10 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
-from ablate.runs.store import Store
+from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
+    "DEFAULT_STORE",
     "Event",
     "Failure",
     "FileDigests",

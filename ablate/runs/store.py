@@ -1,4 +1,4 @@
-"""The store: the folder that holds the runs, the sweeps' records and all that is derived from them."""
+"""The store: the folder that holds the runs, the sweeps' records and what is derived from them."""
 
 import re
 import time
@@ -14,6 +14,9 @@ from ablate.runs import atomic, documents
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
 from ablate.spec import Context, RunSpec, Sweep
+
+# Of the working folder.
+DEFAULT_STORE = Path("ablate-store")
 
 # A file system's journal writes what waits for the disk at the same time in one go: with eight
 # writers a folder costs a tenth of what it costs with one, and more do not help.

@@ -7,7 +7,6 @@ from typing import Any
 
 from ablate.errors import BadInput
 
-DEFAULT_STORE = Path("ablate-store")
 DEFAULT_EXECUTOR = "local"
 _SEEDS = 2**32
 
