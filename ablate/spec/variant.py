@@ -18,6 +18,12 @@ MAX_POINTS_PER_SIDE = 256
 
 Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
 
+_PART_NAMES: dict[Part, str] = {
+    "adapter": "adapter",
+    "mask_decoder": "mask decoder",
+    "no_mask_embedding": "no-mask embedding",
+}
+
 
 class SamVariant(Frozen):
     """SAM with an adapter, decoded without prompts.
@@ -67,15 +73,17 @@ class SamVariant(Frozen):
         return {
             "adapter": self.adapter.kind,
             **self.adapter.columns(),
-            "trained": ", ".join(part.replace("_", " ") for part in self.trained),
+            "trained": self._trained_text(),
             "encoder_weights": self.encoder_weights,
         }
 
     def describe(self) -> str:
         """One line."""
         random = ", over a random image encoder" if self.encoder_weights == "random" else ""
-        parts = " and ".join(part.replace("_", " ") for part in self.trained)
-        return f"{self.adapter.describe()}{random}; trained: {parts}"
+        return f"{self.adapter.describe()}{random}; trained: {self._trained_text()}"
+
+    def _trained_text(self) -> str:
+        return ", ".join(_PART_NAMES[part] for part in self.trained)
 
 
 class CnnVariant(Frozen):

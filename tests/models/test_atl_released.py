@@ -1,4 +1,4 @@
-"""The other readings: 23 sites, and the adapter of the public code."""
+"""The other interpretations: 23 sites, and the adapter of the public code."""
 
 import cmath
 import copy
