@@ -113,6 +113,15 @@ Devices = Annotated[
         show_default=False,
     ),
 ]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        envvar="ABLATE_EXECUTOR",
+        metavar="NAME",
+        help="local: a worker process for each device; inline: this very process.",
+    ),
+]
 StorePath = Annotated[
     Path,
     typer.Option(

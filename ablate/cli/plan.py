@@ -2,7 +2,7 @@
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
-from ablate.study import Study, SweepPlan
+from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
 
 def plan(
@@ -14,6 +14,7 @@ def plan(
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
+    executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -31,6 +32,7 @@ def plan(
         overrides=set_ or (),
         store=store,
         devices=device or (),
+        executor=executor,
         cohort_size=cohort_size,
     )
     print_plan(study.plan(), format)

@@ -27,14 +27,7 @@ def run(
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            envvar="ABLATE_EXECUTOR",
-            metavar="NAME",
-            help="local: a worker process for each device; inline: this very process.",
-        ),
-    ] = DEFAULT_EXECUTOR,
+    executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
