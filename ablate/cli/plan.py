@@ -1,5 +1,7 @@
 """``ablate plan``: what would run, what is done, and how it would be grouped."""
 
+from rich.text import Text
+
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
@@ -47,12 +49,14 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
             {
                 "sweep": plan.sweep.name,
                 "context": context.model_dump(mode="json"),
+                "choice": planned.request.choice,
                 "watermark": context.watermark,
                 "devices": planned.devices,
                 "runs": rows,
             }
         )
         return
+    print_choice(planned)
     print_rows(rows, format, title=plan.sweep.title)
     out.print(setup_line(planned), soft_wrap=True)
     cohorts = len(planned.cohorts)
@@ -69,3 +73,11 @@ def setup_line(planned: SweepPlan) -> str:
         f"protocol {context.protocol.label} · {context.data.label}: {context.data.train} to train, "
         f"{context.data.validation} to validate · {context.weights.label} · {workers}"
     )
+
+
+def print_choice(planned: SweepPlan) -> None:
+    """Says which protocol is used where neither the user nor the sweep names it."""
+    request = planned.request
+    if request.choice:
+        name = request.default_protocol or ""
+        out.print(Text.assemble((name, "bold"), f": {request.choice}"), soft_wrap=True)
