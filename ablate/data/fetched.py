@@ -2,28 +2,15 @@
 
 import os
 import stat
-import unicodedata
 from pathlib import Path
 
 from ablate.errors import DataError
+from ablate.runs import shown, unwritable
 
 _LFS = b"version https://git-lfs"
 _ANNEX = b"/annex/objects/"
 # Pointers have some hundred bytes; larger files are not opened.
 _POINTER_BYTES = 1024
-
-
-def shown(path: Path) -> str:
-    """A path as one line that any terminal and any file can take."""
-    return "".join(map(_shown, str(path)))
-
-
-def _shown(letter: str) -> str:
-    if "\udc80" <= letter <= "\udcff":  # how Python holds a byte that is not UTF-8
-        return f"\\x{ord(letter) - 0xDC00:02x}"
-    if "\ud800" <= letter <= "\udfff" or _is_control(letter):
-        return letter.encode("unicode_escape").decode()
-    return letter
 
 
 def check_name(path: Path) -> None:
@@ -34,14 +21,12 @@ def check_name(path: Path) -> None:
     Raises:
         DataError: If it is such a path.
     """
-    name = str(path)
-    if any("\ud800" <= each <= "\udfff" for each in name):
-        raise DataError(
-            f"the name {shown(path)} is not UTF-8",
-            "rename it (convmv -f latin1 -t utf8 --notest -r FOLDER; gbk for Chinese archives)",
-        )
-    if any(map(_is_control, name)):
-        raise DataError(f"the name {shown(path)} has control characters", "rename it")
+    reason = unwritable(path)
+    if reason == "is not UTF-8":
+        repair = "rename it (convmv -f latin1 -t utf8 --notest -r FOLDER; gbk for Chinese archives)"
+        raise DataError(f"the name {shown(path)} {reason}", repair)
+    if reason is not None:
+        raise DataError(f"the name {shown(path)} {reason}", "rename it")
 
 
 def check_file(path: Path) -> None:
@@ -121,7 +106,3 @@ def _link_to_nothing(path: Path) -> DataError:
     elif ".dvc" in target.parts or target.parts[-4:-2] == ("files", "md5"):
         repair = "run dvc pull"
     return DataError(f"{path} is a link to {shown(target)}, which does not exist", repair)
-
-
-def _is_control(letter: str) -> bool:
-    return unicodedata.category(letter) == "Cc"

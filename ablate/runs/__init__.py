@@ -23,6 +23,7 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
+from ablate.runs.names import panel_names, shown, unwritable
 from ablate.runs.store import Store
 
 __all__ = [
@@ -46,4 +47,7 @@ __all__ = [
     "State",
     "Store",
     "SweepRecord",
+    "panel_names",
+    "shown",
+    "unwritable",
 ]
