@@ -16,7 +16,7 @@ from ablate.data import Prepared
 from ablate.errors import Diverged
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
-from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, shown
+from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names, shown
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.state import TrainingState
 
@@ -148,9 +148,7 @@ def write_panel(
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG")
-    atomic.replace(
-        folder.panels_path / f"{prepared.names[index].replace('/', ' ')}.png", buffer.getvalue()
-    )
+    atomic.replace(folder.panels_path / panel_names(prepared.names)[index], buffer.getvalue())
 
 
 def _panel(
