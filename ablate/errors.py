@@ -4,6 +4,8 @@
     ├── BadInput            the user's input is wrong; nothing was started (exit code 2)
     │   ├── SpecError       a YAML file breaks rules; carries every problem of the file
     │   ├── DataError       a data set is missing, broken or too small
+    │   │   ├── SizeMismatch  a mask has another size than its image
+    │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
     │   └── StoreError      the store cannot be used
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
@@ -77,6 +79,29 @@ class SpecError(BadInput):
 
 class DataError(BadInput):
     """A data set is missing, broken or too small."""
+
+
+class SizeMismatch(DataError):
+    """A mask has another size than its image."""
+
+
+class Unpaired(DataError):
+    """Images have no masks, or masks no images.
+
+    Args:
+        problem: What is wrong, with the first names.
+        repair: What to do about it.
+        images: The names of all images without masks.
+        masks: The names of all masks without images.
+    """
+
+    def __init__(
+        self, problem: str, repair: str, images: tuple[str, ...], masks: tuple[str, ...]
+    ) -> None:
+        """Keeps all names, of which the line shows the first few."""
+        super().__init__(problem, repair)
+        self.images, self.masks = images, masks
+        self._arguments = (problem, repair, images, masks)
 
 
 class WeightsError(BadInput):

@@ -37,6 +37,7 @@ from field_observations import (
     trained_where_bfloat16_is_fast,
     watermarked,
 )
+from layouts import divided
 from structures import DECODER_ONLY, RELEASED, structure
 
 Spec = TypeVar("Spec", bound=Frozen)
@@ -155,6 +156,16 @@ def _with_data(**data: Any) -> Protocol:
 _GENERATED = _with_data(kind="generated", seed=1, count=3, size_px=64)
 _FOLDERS = _with_data(kind="folders", images="left", masks="masks")
 _LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
+_PARTS = _with_data(
+    kind="folders",
+    images="parts",
+    masks="parts",
+    image="{folder}/{stem}.bmp",
+    mask="{folder}/{stem}_label.png",
+)
+_COCO = _with_data(kind="coco", images="left", annotations="one.json", categories=("slide",))
+_LISTS = altered(_PARTS, "split", {"kind": "lists", "train": "ab.txt", "validation": "c.txt"})
+_READY = altered(_PARTS, "split", {"kind": "folders", "train": "one", "validation": "two"})
 
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
@@ -188,6 +199,21 @@ _PROTOCOLS = {
     "GeneratedData.size_px": _along(_GENERATED, "data.size_px", (64, 48), opened),
     "FoldersData.images": _along(_FOLDERS, "data.images", ("left", "right"), opened),
     "FoldersData.masks": _along(_FOLDERS, "data.masks", ("masks", "other-masks"), opened),
+    "FoldersData.image": _along(
+        _PARTS, "data.image", ("{folder}/{stem}.bmp", "{folder}/{stem}.webp"), opened
+    ),
+    "FoldersData.mask": _along(
+        _PARTS, "data.mask", ("{folder}/{stem}_label.png", "{folder}/{stem}_other.png"), opened
+    ),
+    "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
+    "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
+    "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),
+    "CocoData.categories": _along(_COCO, "data.categories", ((), ("slide",), ("rock",)), opened),
+    "ListsSplit.train": _along(_LISTS, "split.train", ("ab.txt", "a.txt"), divided),
+    "ListsSplit.validation": _along(_LISTS, "split.validation", ("c.txt", "cd.txt"), divided),
+    "ListsSplit.test": _along(_LISTS, "split.test", (None, "cd.txt"), divided),
+    "FoldersSplit.train": _along(_READY, "split.train", ("one", "three"), divided),
+    "FoldersSplit.validation": _along(_READY, "split.validation", ("two", "three"), divided),
     "Landslide4SenseData.part": _along(
         _LANDSLIDE4SENSE, "data.part", ("TrainData", "ValidData", "TestData"), opened
     ),
@@ -338,15 +364,15 @@ UNIONS: dict[str, Change] = {
     "SamVariant.adapter": Change((_ATL, _RELEASED, DECODER_ONLY), logits),
     "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
     "Protocol.data": Change(
-        (_with_data(kind="bijie"), _FOLDERS, _LANDSLIDE4SENSE, _GENERATED), opened
+        (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened
     ),
+    "Protocol.split": Change((_PARTS, _LISTS, _READY), divided),
 }
 
 # Fields with a single value, and the class that it stands for in a run.
 NAMED: dict[str, str] = {
     "AdamW.kind": "AdamW",
     "Cosine.kind": "CosineAnnealingLR",
-    "HoldoutSplit.kind": "RandomState",
 }
 
 

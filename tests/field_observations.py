@@ -46,6 +46,7 @@ from ablate.study import Study
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
+from layouts import write_declared
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -226,7 +227,7 @@ def _trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, ob
 
 
 def classes_used(protocol: Protocol) -> set[str]:
-    """The classes that step while a run is trained (optimiser, schedule) and that split images."""
+    """The classes that step while a run is trained: optimiser and schedule."""
     names: set[str] = set()
     step = torch.optim.lr_scheduler.LRScheduler.step
 
@@ -234,18 +235,10 @@ def classes_used(protocol: Protocol) -> set[str]:
         names.add(type(schedule).__name__)
         step(schedule)
 
-    class Shuffler(np.random.RandomState):
-        def shuffle(self, *args: Any) -> None:
-            names.add("RandomState")
-            super().shuffle(*args)
-
     hook = register_optimizer_step_post_hook(
         lambda optimizer, *_: names.add(type(optimizer).__name__)
     )
-    with (
-        mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied),
-        mock.patch("numpy.random.RandomState", Shuffler),
-    ):
+    with mock.patch.object(torch.optim.lr_scheduler.LRScheduler, "step", spied):
         _trained(protocol)
     hook.remove()
     return names
@@ -288,6 +281,7 @@ def _write_every_layout(root: Path) -> None:
             if folder.endswith(("mask", "masks")):
                 pixels = (pixels[..., 0] > 127).astype(np.uint8) * 255
             Image.fromarray(pixels).save(root / folder / f"{name}.png")
+    write_declared(root)
     for seed, part in enumerate(("TrainData", "ValidData", "TestData")):
         random = np.random.default_rng(seed)
         for folder, key, shape in (("img", "img", (128, 128, 14)), ("mask", "mask", (128, 128))):

@@ -45,6 +45,7 @@ KEYS = {
     "report_format": Kind.TEXT,
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
+    "sheet": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,
     "tracking_uri": Kind.TEXT,

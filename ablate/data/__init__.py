@@ -1,8 +1,19 @@
 """Data sets: opening, splitting and preparing them. Imports no torch; ``batches`` does."""
 
+from ablate.data.folders import ready_parts
 from ablate.data.images import Images
 from ablate.data.opening import detect, open_images
 from ablate.data.prepared import Prepared, prepare
-from ablate.data.splitting import identify, split
+from ablate.data.splitting import identify, parts, split
 
-__all__ = ["Images", "Prepared", "detect", "identify", "open_images", "prepare", "split"]
+__all__ = [
+    "Images",
+    "Prepared",
+    "detect",
+    "identify",
+    "open_images",
+    "parts",
+    "prepare",
+    "ready_parts",
+    "split",
+]

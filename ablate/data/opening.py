@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ablate.data.bijie import is_bijie, open_bijie
+from ablate.data.coco import open_coco
 from ablate.data.folders import find_folders, open_folders
 from ablate.data.generated_images import open_generated
 from ablate.data.images import Images
@@ -15,6 +16,7 @@ from ablate.spec import BijieData, Data
 # By the data spec's ``kind``; called with the spec, its folder and the file of digests.
 OPENERS: dict[str, Callable[..., Images]] = {
     "bijie": open_bijie,
+    "coco": open_coco,
     "folders": open_folders,
     "generated": open_generated,
     "landslide4sense": open_landslide4sense,

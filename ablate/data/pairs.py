@@ -1,11 +1,13 @@
-"""Image files in one folder, mask files of the same stems in another."""
+"""Image files and mask files that belong together by their names."""
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ablate.data.fetched import check_file, check_folder_fetched, check_name, named
 from ablate.data.images import Image, Mask
 from ablate.data.reading import read_image, read_mask
-from ablate.errors import DataError
+from ablate.errors import DataError, SizeMismatch, Unpaired
 from ablate.runs import FileDigests
 from ablate.spec import digest_of
 
@@ -13,7 +15,7 @@ _NAMES_SHOWN = 3
 
 
 class PairedFiles:
-    """Images and masks that belong together by the stems of their file names.
+    """Images and masks that belong together by the stems of their file names, or by patterns.
 
     Args:
         label: How tables call the data.
@@ -21,6 +23,8 @@ class PairedFiles:
         masks: Folder of the masks.
         suffixes: Which files count, in lower case; hidden files never do.
         digests: Where digests of files are remembered; None: nowhere.
+        files: The image files and the mask files by name, where they are told by patterns; None:
+            by their stems.
 
     Raises:
         DataError: If a folder is missing or empty, or if images and masks do not pair up.
@@ -33,20 +37,21 @@ class PairedFiles:
         masks: Path,
         suffixes: Collection[str],
         digests: Path | None,
+        files: tuple[dict[str, Path], dict[str, Path]] | None = None,
     ) -> None:
         """Lists the files; opens none."""
         self.label = label
         self._digests_path = digests
         self._digest: str | None = None
-        self._images = by_stem(images, suffixes)
-        self._masks = by_stem(masks, suffixes)
+        self._images, self._masks = files or (by_stem(images, suffixes), by_stem(masks, suffixes))
         self.names = tuple(self._images)
         check_pairs(
             images,
             self._images,
             masks,
             self._masks,
-            "give image and mask the same name, or remove the odd ones",
+            "give image and mask the same name, remove the odd ones, or declare in the protocol "
+            "how they are called (data: kind: folders, image: '{stem}.*', mask: '{stem}_mask.*')",
         )
 
     def load(self, index: int) -> tuple[Image, Mask]:
@@ -60,11 +65,15 @@ class PairedFiles:
         image, mask = read_image(self._images[name]), read_mask(self._masks[name])
         if image.shape[:2] != mask.shape:
             sizes = [f"{width}×{height}" for height, width in (mask.shape, image.shape[:2])]
-            raise DataError(
+            raise SizeMismatch(
                 f"mask {self._masks[name]} has {sizes[0]} pixels, its image {sizes[1]}",
                 "give both the same size",
             )
         return image, mask
+
+    def mask_file(self, index: int) -> Path:
+        """The file of a mask."""
+        return self._masks[self.names[index]]
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over the names and the contents of all files, in order.
@@ -81,8 +90,10 @@ def check_folder(path: Path) -> None:
     """Refuses what is not a folder.
 
     Raises:
-        DataError: If it is missing or a file.
+        DataError: If it is missing or a file, or if its name is not UTF-8.
     """
+    check_name(path)
+    check_folder_fetched(path)
     if not path.exists():
         raise DataError(f"data folder {path} does not exist", "check the path")
     if not path.is_dir():
@@ -104,7 +115,7 @@ def listing(folder: Path) -> list[Path]:
     check_folder(folder)
     try:
         # Sorted as whole file names: the authors' split counts positions in that order.
-        paths = sorted(folder.iterdir(), key=lambda path: path.name)
+        paths = sorted(folder.iterdir(), key=lambda path: unicodedata.normalize("NFC", path.name))
     except OSError as error:
         raise DataError(
             f"folder {folder} cannot be read ({error.strerror})", "check its permissions"
@@ -116,18 +127,20 @@ def by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """The files that count, by stem, in the order of their names.
 
     Raises:
-        DataError: If there are none, or two of one stem.
+        DataError: If there are none, two of one stem, or one without content of its own.
     """
     paths = listing(folder)
     files: dict[str, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in suffixes or not path.is_file():
+        name = Path(named(path))
+        if name.suffix.lower() not in suffixes or path.is_dir():
             continue
-        if path.stem in files:
-            raise DataError(
-                f"{folder} has {files[path.stem].name} and {path.name}", "keep one of them"
-            )
-        files[path.stem] = path
+        check_file(path)
+        # In one normal form: archives and other systems write é as one letter or as two.
+        stem = unicodedata.normalize("NFC", name.stem)
+        if stem in files:
+            raise DataError(f"{folder} has {files[stem].name} and {path.name}", "keep one of them")
+        files[stem] = path
     if not files:
         held = f"it holds {some([path.name for path in paths])}" if paths else "it is empty"
         raise DataError(f"no images in {folder}: {held}", f"put {_either(suffixes)} files there")
@@ -144,20 +157,22 @@ def check_pairs(
     """Refuses images without masks and masks without images.
 
     Raises:
-        DataError: If there are any.
+        Unpaired: If there are any.
     """
     problems = []
+    unpaired: dict[str, tuple[str, ...]] = {}
     for what, here, names, other, there, others in (
         ("image", images, image_names, "mask", masks, set(mask_names)),
         ("mask", masks, mask_names, "image", images, set(image_names)),
     ):
-        if alone := [name for name in names if name not in others]:
+        unpaired[what] = alone = tuple(name for name in names if name not in others)
+        if alone:
             problems.append(
                 f"{len(alone)} of {len(names)} {what}s in {here} have no {other} in {there} "
                 f"({some(alone)})"
             )
     if problems:
-        raise DataError(" and ".join(problems), repair)
+        raise Unpaired(" and ".join(problems), repair, unpaired["image"], unpaired["mask"])
 
 
 def content(

@@ -1,12 +1,48 @@
 """Which images train and which validate."""
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ablate.data.folders import below
 from ablate.data.images import Images
+from ablate.data.pairs import some
 from ablate.errors import DataError
-from ablate.spec import DataIdentity, HoldoutSplit
+from ablate.spec import (
+    DataIdentity,
+    FoldersSplit,
+    HoldoutSplit,
+    ListsSplit,
+    Split,
+    digest_of,
+)
+
+_MAX_LIST_BYTES = 2**28
+
+
+def parts(names: Sequence[str], declared: Split, root: Path | None) -> tuple[list[int], list[int]]:
+    """The training and the validation indices of a data set.
+
+    Args:
+        names: The images' names, in the data set's order.
+        declared: How they are split.
+        root: The data set's folder, which lists lie in; None: it has none.
+
+    Returns:
+        Indices into ``names``; shuffled for a holdout, else in the order of ``names``.
+
+    Raises:
+        DataError: If a part would be empty, a list is missing or names no image of the data set, or
+            an image stands in two lists.
+    """
+    if isinstance(declared, HoldoutSplit):
+        return split(len(names), declared)
+    if isinstance(declared, FoldersSplit):
+        return _in_folder(names, declared, "train"), _in_folder(names, declared, "validation")
+    return _listed(names, declared, root)
 
 
 def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
@@ -40,13 +76,107 @@ def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
     return shuffled[validation:].tolist(), shuffled[:validation].tolist()
 
 
-def identify(images: Images, holdout: HoldoutSplit) -> DataIdentity:
+def identify(images: Images, declared: Split, root: Path | None = None) -> DataIdentity:
     """The data's part in a run's identity.
 
+    Lists can be edited while the protocol stays the same, hence their parts are in the digest.
+
+    Args:
+        images: The data set.
+        declared: How it is split.
+        root: The data set's folder, which lists lie in; None: it has none.
+
     Raises:
-        DataError: If a file cannot be read or a side of the split would be empty.
+        DataError: If a file cannot be read or a part cannot be told.
     """
-    train, validation = split(len(images.names), holdout)
+    train, validation = parts(images.names, declared, root)
+    digest = images.digest()
+    if isinstance(declared, ListsSplit):
+        named = {
+            part: [images.names[index] for index in indices]
+            for part, indices in (("train", train), ("validation", validation))
+        }
+        digest = digest_of({"images": digest, **named})
     return DataIdentity(
-        label=images.label, digest=images.digest(), train=len(train), validation=len(validation)
+        label=images.label, digest=digest, train=len(train), validation=len(validation)
     )
+
+
+def _in_folder(names: Iterable[str], declared: FoldersSplit, part: str) -> list[int]:
+    folder = getattr(declared, part)
+    indices = [index for index, name in enumerate(names) if name.startswith(f"{folder}/")]
+    if not indices:
+        folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+        held = f"they lie in {some(folders)}" if all(folders) else "data.image has no {folder}"
+        raise DataError(
+            f"no image lies in the folder {folder} of split.{part}: {held}",
+            f"correct split.{part}, or declare data whose image and mask have a {{folder}}",
+        )
+    return indices
+
+
+def _listed(
+    names: Sequence[str], declared: ListsSplit, root: Path | None
+) -> tuple[list[int], list[int]]:
+    if root is None:
+        raise DataError("split lists lie in a data set's folder, and there is none", "give --data")
+    files = {"train": declared.train, "validation": declared.validation, "test": declared.test}
+    places = {name: index for index, name in enumerate(names)}
+    listed: dict[int, str] = {}
+    indices: dict[str, list[int]] = {}
+    for part, file in files.items():
+        if file is None:
+            continue
+        indices[part] = sorted(_indices(below(root, file), places))
+        if twice := [names[index] for index in indices[part] if index in listed]:
+            other = listed[places[twice[0]]]
+            raise DataError(
+                f"{len(twice)} images stand in both {other} and {file} ({some(twice)})",
+                "leave each in one list",
+            )
+        listed |= dict.fromkeys(indices[part], file)
+    return indices["train"], indices["validation"]
+
+
+def _indices(path: Path, places: dict[str, int]) -> list[int]:
+    """The images that a list names."""
+    lines = [line.strip() for line in _text(path).splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        raise DataError(f"the list {path} is empty", "write one name a line")
+    found = {line: _place(line, places) for line in lines}
+    if unknown := [line for line, index in found.items() if index is None]:
+        raise DataError(
+            f"{len(unknown)} of {len(lines)} names in {path} are no images of the data set "
+            f"({some(unknown)}), which are called {some(list(places))}",
+            "correct the list",
+        )
+    counts = Counter(found[line] for line in lines)
+    if twice := [line for line in lines if counts[found[line]] > 1]:
+        raise DataError(f"{path} names an image more than once ({some(twice)})", "leave it once")
+    return [index for index in counts if index is not None]
+
+
+def _place(line: str, places: dict[str, int]) -> int | None:
+    """The image that a line means: its name, or its file's with folder and suffix."""
+    path = PurePosixPath(line.replace("\\", "/"))
+    stem = path.with_suffix("") if path.name else path
+    for name in (line, stem.as_posix(), path.name, stem.name):
+        if name in places:
+            return places[name]
+    return None
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(
+            f"there is no split list {path}",
+            "write it, one name a line, or correct split.train, split.validation and split.test",
+        )
+    try:
+        if path.stat().st_size > _MAX_LIST_BYTES:
+            raise DataError(f"{path} is too large for a list of names", "name the right file")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise DataError(f"the list {path} cannot be read ({reason})", "replace it") from error

@@ -277,16 +277,35 @@ class RunProvenance(Frozen):
     train_s: float
 
 
+class CheckedData(Frozen):
+    """The outcome of ``ablate data check`` on the data and split of the table.
+
+    Attributes:
+        checked: When it was checked.
+        counts: The numbers of images, problems and notes, in words.
+        problems: One line each.
+        notes: One line each.
+    """
+
+    checked: float
+    counts: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 class ReportProvenance(Frozen):
     """What the table was made from: all that two equal sweeps may differ in.
 
     Attributes:
         context: Protocol, data and weights of every run, and the engine that computed them.
+        data_check: What a check of the data found; None if it was not checked, as generated data
+            never is.
         runs: The runs with a result, in the order of the table.
         notes: What a reader should know before comparing rows.
     """
 
     context: Context
+    data_check: CheckedData | None = None
     runs: tuple[RunProvenance, ...]
     notes: tuple[str, ...]
 

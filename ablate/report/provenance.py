@@ -3,24 +3,46 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ablate.report.model import ReportProvenance, RunProvenance
+from ablate.report.model import CheckedData, ReportProvenance, RunProvenance
 from ablate.report.results import Finished
 from ablate.report.rows import RowRuns
-from ablate.runs import RecordedRun
+from ablate.runs import DataCheck, RecordedRun
 from ablate.spec import ENGINE_VERSION, Context
 
 
-def provenance_of(context: Context, rows: Sequence[RowRuns]) -> ReportProvenance:
-    """The provenance of all results, in the order of the table."""
+def provenance_of(
+    context: Context, rows: Sequence[RowRuns], check: DataCheck | None
+) -> ReportProvenance:
+    """The provenance of all results, in the order of the table.
+
+    Args:
+        context: What all runs share.
+        rows: The table's rows.
+        check: The last check of the data; None: it was never checked.
+    """
     runs = tuple(
         _run(run.run, row.label, run.finished) for row in rows for run in row.runs if run.finished
     )
-    return ReportProvenance(context=context, runs=runs, notes=_notes(runs, context))
+    return ReportProvenance(
+        context=context,
+        data_check=_checked(check) if check else None,
+        runs=runs,
+        notes=_notes(runs, context),
+    )
 
 
 def commit_text(run: RunProvenance) -> str:
     """The commit, or what is known instead."""
     return run.commit or f"none known (ablate {run.ablate})"
+
+
+def _checked(check: DataCheck) -> CheckedData:
+    return CheckedData(
+        checked=check.checked,
+        counts=check.counts,
+        problems=tuple(finding.message for finding in check.problems),
+        notes=tuple(finding.message for finding in check.notes),
+    )
 
 
 def _run(run: RecordedRun, label: str, finished: Finished) -> RunProvenance:

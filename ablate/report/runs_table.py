@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ablate.report.model import Report, RunProvenance
+from ablate.report.model import Report, ReportProvenance, RunProvenance
 from ablate.report.provenance import commit_text
 from ablate.report.table import (
     DASH,
@@ -73,6 +73,7 @@ def _facts(report: Report) -> list[str]:
         f"{protocol.precision}; kept: {kept})",
         f"Data: {data.label}, {data.train} training and {data.validation} validation images, "
         f"SHA-256 {data.digest}",
+        *_data_check(provenance),
         f"Weights: {weights.label}, SHA-256 {weights.sha256}",
         *(
             f"Weights of the CNN baselines: {each.label}, SHA-256 {each.sha256}"
@@ -94,6 +95,19 @@ def _facts(report: Report) -> list[str]:
         f"Dates: {_dates(runs)}; {seconds:.1f} s of computing",
         *(f"Note: {note}" for note in provenance.notes),
     ]
+
+
+def _data_check(provenance: ReportProvenance) -> list[str]:
+    """What a check of the data found; nothing for generated data, which has nothing to check."""
+    check = provenance.data_check
+    if check is not None:
+        found = "; ".join((*check.problems, *check.notes))
+        return [
+            f"Data check ({_time(check.checked)}): {check.counts}{f': {found}' if found else ''}"
+        ]
+    if provenance.context.protocol.data.kind == "generated":
+        return []
+    return ["Data check: not checked; run `ablate data check` on the data with this store"]
 
 
 def _capitalised(text: str) -> str:

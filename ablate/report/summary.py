@@ -48,6 +48,7 @@ def build_report(
     Raises:
         SpecError: If a published table is missing or breaks rules, or an interpretation in it is
             not a variant.
+        StoreError: If the outcome of the data's check cannot be read.
     """
     sweep, context = record.sweep, record.context
     published = load_scores(sweep.published) if sweep.published else None
@@ -78,7 +79,11 @@ def build_report(
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters
         else None,
-        provenance=provenance_of(context, list(table.rows.values())),
+        provenance=provenance_of(
+            context,
+            list(table.rows.values()),
+            store.data_check(context.data.digest, context.protocol.split),
+        ),
     )
 
 

@@ -1,5 +1,13 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.data_check import (
+    DataCheck,
+    Finding,
+    FindingKind,
+    PositiveShares,
+    Severity,
+    SizeRange,
+)
 from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
@@ -15,22 +23,32 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
+from ablate.runs.names import panel_names, shown, unwritable
 from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
     "DEFAULT_STORE",
+    "DataCheck",
     "Event",
     "Failure",
     "FileDigests",
+    "Finding",
+    "FindingKind",
     "Machine",
     "Parameters",
+    "PositiveShares",
     "Progress",
     "Provenance",
     "RecordedRun",
     "Result",
     "RunFolder",
+    "Severity",
+    "SizeRange",
     "SpecFile",
     "State",
     "Store",
     "SweepRecord",
+    "panel_names",
+    "shown",
+    "unwritable",
 ]

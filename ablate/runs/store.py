@@ -11,9 +11,11 @@ from filelock import FileLock
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, documents
+from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
-from ablate.spec import Context, RunSpec, Sweep
+from ablate.runs.names import shown, unwritable
+from ablate.spec import Context, RunSpec, Split, Sweep
 
 # Of the working folder.
 DEFAULT_STORE = Path("ablate-store")
@@ -31,16 +33,23 @@ class Store:
     """A store on disk.
 
     Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``sources/DIGEST.json``,
-    ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, all three of which
-    may be deleted.
+    ``data-checks/ID.json``, ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and
+    ``logs/``, the last three of which may be deleted.
 
     Args:
         root: The folder; it need not exist yet.
+
+    Raises:
+        StoreError: If its path is not UTF-8 or has control characters.
     """
 
     def __init__(self, root: Path) -> None:
         """Touches nothing."""
         self.root = root.absolute()
+        if (reason := unwritable(self.root)) is not None:
+            raise StoreError(
+                f"the path of the store {shown(self.root)} {reason}", "rename it, or name another"
+            )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
         self.logs_path = self.root / "logs"
@@ -48,6 +57,7 @@ class Store:
         self._runs_path = self.root / "runs"
         self._sweeps_path = self.root / "sweeps"
         self._sources_path = self.root / "sources"
+        self._data_checks_path = self.root / "data-checks"
 
     @classmethod
     def of(cls, folder: RunFolder) -> "Store":
@@ -163,6 +173,35 @@ class Store:
             raise StoreError(
                 f"the store {self.root} does not know where {digest[:12]}… lies", repair
             ) from error
+
+    # Data checks --------------------------------------------------------------------------
+
+    def record_data_check(self, check: DataCheck) -> bool:
+        """Keeps the outcome of a check in place of an earlier one of this data and split.
+
+        Returns:
+            False for data without a digest, which no run can be made of; nothing is kept.
+        """
+        if check.digest is None:
+            return False
+        path = self._data_check_path(check.digest, check.split)
+        atomic.replace(path, (check.model_dump_json(indent=2) + "\n").encode())
+        return True
+
+    def data_check(self, digest: str, split: Split) -> DataCheck | None:
+        """The outcome of the last check of this data under this split; None: never checked.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        path = self._data_check_path(digest, split)
+        try:
+            return documents.read(DataCheck, path, "check the data again: `ablate data check`")
+        except FileNotFoundError:
+            return None
+
+    def _data_check_path(self, digest: str, split: Split) -> Path:
+        return self._data_checks_path / f"{data_check_id(digest, split)}.json"
 
 
 def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:

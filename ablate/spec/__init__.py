@@ -6,16 +6,15 @@ from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Frozen
 from ablate.spec.protocol import (
     BijieData,
+    CocoData,
     ColorJitter,
     Data,
     FoldersData,
     GeneratedData,
-    HoldoutSplit,
     Landslide4SenseData,
     Loss,
     Protocol,
     PublishedSplit,
-    Split,
 )
 from ablate.spec.resnet import (
     ARCHITECTURES,
@@ -35,6 +34,7 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
+from ablate.spec.split import FoldersSplit, HoldoutSplit, ListsSplit, Split
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.variant import (
@@ -65,6 +65,7 @@ __all__ = [
     "BijieData",
     "Cell",
     "CnnVariant",
+    "CocoData",
     "ColorJitter",
     "Comparison",
     "Context",
@@ -72,11 +73,13 @@ __all__ = [
     "DataIdentity",
     "Everything",
     "FoldersData",
+    "FoldersSplit",
     "Frozen",
     "GeneratedData",
     "HoldoutSplit",
     "InteriorPoints",
     "Landslide4SenseData",
+    "ListsSplit",
     "Loss",
     "MetricName",
     "MidLay",

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
+from ablate.spec.split import Seed, Split
 from ablate.spec.task import Task
 
 # Bounds far above any sensible use, so that a slip of the keyboard is refused at once.
@@ -14,13 +15,33 @@ MAX_GENERATED_SCENES = 100_000
 MAX_EPOCHS = 100_000
 MAX_BATCH_SIZE = 65_536
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Rgb = tuple[float, float, float]
 Landslide4SensePart = Literal["TrainData", "ValidData", "TestData"]
 Channel = Annotated[int, Field(ge=0, le=13)]
+
+
+def _checked_pattern(pattern: str) -> str:
+    """A pattern of names below a folder.
+
+    Raises:
+        ValueError: If it has no ``{stem}``, other placeholders, or leads out of the folder.
+    """
+    rest = pattern.replace("{folder}", "").replace("{stem}", "")
+    if "{stem}" not in pattern or "{" in rest or "}" in rest:
+        raise ValueError(
+            f"{pattern} is not a pattern: it has one {{stem}} or more, may have a {{folder}}, and "
+            "no other braces"
+        )
+    if {"", ".", ".."} & set(pattern.split("/")):
+        raise ValueError(f"{pattern} is not a path below its folder")
+    if "*" in pattern.removesuffix(".*"):
+        raise ValueError(f"{pattern} has a * elsewhere than in .* at its end")
+    return pattern
+
+
+NamePattern = Annotated[str, AfterValidator(_checked_pattern)]
 
 
 class BijieData(Frozen):
@@ -34,17 +55,56 @@ class BijieData(Frozen):
 
 
 class FoldersData(Frozen):
-    """Any pair of folders whose images and masks share their stems.
+    """Any pair of folders, or one folder, whose images and masks belong together by their names.
 
     Attributes:
         kind: The discriminator.
-        images: Folder of the images, below the data set's root.
+        images: Folder of the images, below the data set's root; ``.`` is the root.
         masks: Folder of the masks (above 0: the positive class), below the data set's root.
+        image: How the images are called below ``images``, such as ``{stem}.jpg``. ``{stem}`` is
+            what an image and its mask share, ``{folder}`` a folder that both lie in, of the same
+            name (the image is then called ``FOLDER/STEM``). Neither stands for a ``/``: nested
+            folders are read only where a pattern has them. ``.*`` at the end is any suffix of an
+            image that is read, in either case.
+        mask: How the masks are called below ``masks``, such as ``{stem}_label.png``. A file that
+            both patterns fit belongs to the one with more fixed letters.
+        folders: What ``{folder}`` may be; empty: any folder. Parts that lie ready in folders are
+            found with ``[train, val]``.
     """
 
     kind: Literal["folders"]
     images: str
     masks: str
+    image: NamePattern = "{stem}.*"
+    mask: NamePattern = "{stem}.*"
+    folders: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _both_have_a_folder(self) -> "FoldersData":
+        in_one = [each for each in (self.image, self.mask) if "{folder}" in each]
+        if len(in_one) == 1:
+            raise ValueError(f"{in_one[0]} has a {{folder}}, the other pattern has none")
+        if self.folders and not in_one:
+            raise ValueError("folders are listed, but image and mask have no {folder}")
+        return self
+
+
+class CocoData(Frozen):
+    """Images in a folder and their outlines in a JSON file, as in COCO's instances.
+
+    Attributes:
+        kind: The discriminator.
+        images: Folder of the images, below the data set's root. Those that the file does not name
+            are left out.
+        annotations: The JSON file, below the data set's root. Polygons and run lengths that are
+            numbers are read; an image without annotations has an empty mask.
+        categories: Names of the categories that are positive; empty: all.
+    """
+
+    kind: Literal["coco"]
+    images: str = "images"
+    annotations: str = "annotations.json"
+    categories: tuple[str, ...] = ()
 
 
 class Landslide4SenseData(Frozen):
@@ -80,31 +140,9 @@ class GeneratedData(Frozen):
 
 
 Data = Annotated[
-    BijieData | FoldersData | Landslide4SenseData | GeneratedData, Field(discriminator="kind")
+    BijieData | FoldersData | CocoData | Landslide4SenseData | GeneratedData,
+    Field(discriminator="kind"),
 ]
-
-
-class HoldoutSplit(Frozen):
-    """The first shuffled images validate, all others train.
-
-    Names are sorted and their indices shuffled by NumPy's legacy generator, as in the authors'
-    public code.
-
-    Attributes:
-        kind: The discriminator.
-        seed: Seed of the shuffle.
-        validation_share: f, of n images.
-        rounding: How many images validate. ``floor``: floor(f·n), as in the paper's printed
-            tables; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
-    """
-
-    kind: Literal["holdout"]
-    seed: Seed
-    validation_share: Share
-    rounding: Literal["floor", "floor-plus-one"]
-
-
-Split = HoldoutSplit
 
 
 class PublishedSplit(Frozen):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
-from ablate.spec.protocol import Seed
+from ablate.spec.split import Seed
 
 # More repeats of every row than any study has.
 MAX_SEEDS = 1_000

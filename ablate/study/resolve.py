@@ -9,7 +9,7 @@ from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
 from ablate.report import load_published, load_scores
 from ablate.runs import Store
-from ablate.spec import BACKBONES, Context, GeneratedData, Protocol, Sweep, Variant
+from ablate.spec import BACKBONES, Context, FoldersData, GeneratedData, Protocol, Sweep, Variant
 from ablate.study.request import Request
 
 
@@ -83,17 +83,21 @@ def identify_context(
     # NumPy and SciPy would double the time until a mistake above is reported.
     from ablate.data import identify, open_images
 
-    protocol = _with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
+    protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, request.checkpoint, digests)
     resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
     images = open_images(protocol.data, request.data, digests)
-    identity = identify(images, protocol.split)
+    identity = identify(images, protocol.split, request.data)
     return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
 
 
-def _with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
-    """The protocol with the kind of the data set that lies in the folder."""
+def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
+    """The protocol with the kind of the data set that lies in the folder.
+
+    Raises:
+        DataError: If the protocol needs a folder and there is none, or it is of no known layout.
+    """
     from ablate.data import detect
 
     if data is None:
@@ -107,10 +111,39 @@ def _with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool)
         )
     if not data.is_dir():
         raise DataError(f"there is no folder {data}", "give the data set's folder")
-    if protocol.data.kind == "folders":
+    if protocol.data.kind in ("folders", "coco"):
         return protocol
     found = detect(data)
+    if isinstance(found, FoldersData):
+        _check_ready_parts(found, data, protocol)
     # For one kind, the protocol's own declaration wins: part, channels, scale.
     if found.kind == protocol.data.kind:
         return protocol
     return protocol.model_copy(update={"data": found})
+
+
+def _check_ready_parts(found: FoldersData, root: Path, protocol: Protocol) -> None:
+    """Asks which split is meant where the data's authors made one and the protocol another.
+
+    Raises:
+        DataError: If parts lie ready, and the protocol would draw new ones from all of them.
+    """
+    from ablate.data import ready_parts
+
+    ready = ready_parts(found)
+    if ready is None or protocol.split.kind != "holdout":
+        return
+    split = f"{{kind: folders, train: {ready.train}, validation: {ready.validation}}}"
+    fields = found.model_dump(mode="json")
+    data = ", ".join(f"{name}: {_yaml(value)}" for name, value in fields.items())
+    raise DataError(
+        f"{root} has ready parts, {ready.train} and {ready.validation}, and protocol "
+        f"{protocol.name} draws its own from all images",
+        f"say which with --set 'split={split}', or with --set 'data={{{data}}}'",
+    )
+
+
+def _yaml(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return f'"{value}"' if "{" in value else value
+    return f"[{', '.join(value)}]"

@@ -1,0 +1,134 @@
+"""What the training images give away of the validation images: copies, and common sources."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ablate.data.duplicates import Fingerprint, exact_groups, near_groups, source_groups
+from ablate.data.wording import counted
+from ablate.runs import Finding, FindingKind, Severity
+
+_EXAMPLES = 3
+_NAMES_OF_AN_EXAMPLE = 4
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A split, as positions in the data set.
+
+    Attributes:
+        train: The training images.
+        validation: The validation images.
+    """
+
+    train: Sequence[int]
+    validation: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How groups of one kind are reported: those that straddle the split, and the others."""
+
+    across: FindingKind
+    severity: Severity
+    across_repair: str
+    within: FindingKind | None
+    within_repair: str
+    what: str
+    joined_by: str
+
+
+_KEEP_TOGETHER = "split by lists that keep each group on one side (split: kind: lists)"
+_EXACT = _Kind(
+    across="duplicates-across-split",
+    severity="problem",
+    across_repair=f"remove all but one of each group, or {_KEEP_TOGETHER}",
+    within="duplicates",
+    within_repair="remove all but one of each group: copies weigh more than other images",
+    what="equal images",
+    joined_by=" = ",
+)
+_NEAR = _Kind(
+    across="near-duplicates-across-split",
+    severity="note",
+    across_repair=f"look at them (--sheet); of real copies, keep one, or {_KEEP_TOGETHER}",
+    within="near-duplicates",
+    within_repair="look at them (--sheet), and keep one of each group of copies",
+    what="nearly equal images",
+    joined_by=" ≈ ",
+)
+_SOURCES = _Kind(
+    across="sources-across-split",
+    severity="note",
+    across_repair=f"if they are cut from one scene, {_KEEP_TOGETHER}",
+    within=None,
+    within_repair="",
+    what="images whose names share a source",
+    joined_by=", ",
+)
+
+
+def leaks(
+    names: Sequence[str], fingerprints: Mapping[int, Fingerprint], parts: Parts | None
+) -> list[Finding]:
+    """Equal and nearly equal images, and names of a common source on both sides of the split.
+
+    Args:
+        names: Of all images.
+        fingerprints: Of the readable images, by position.
+        parts: The split; None: there is none, and copies count as within one part.
+    """
+    return [
+        *_findings(_EXACT, exact_groups(fingerprints), names, parts),
+        *_findings(_NEAR, near_groups(fingerprints), names, parts),
+        *_findings(_SOURCES, source_groups(names), names, parts),
+    ]
+
+
+def _findings(
+    kind: _Kind, groups: Sequence[Sequence[int]], names: Sequence[str], parts: Parts | None
+) -> list[Finding]:
+    train = set(parts.train) if parts else set()
+    validation = set(parts.validation) if parts else set()
+    across = [group for group in groups if train & set(group) and validation & set(group)]
+    within = [group for group in groups if group not in across]
+    found = []
+    if across:
+        exposed = sum(len(validation & set(group)) for group in across)
+        where = f"on both sides of the split, with {exposed} of {len(validation)} validation images"
+        found.append(
+            _finding(kind, kind.across, kind.severity, across, names, where, kind.across_repair)
+        )
+    if within and kind.within:
+        where = "within one part"
+        found.append(_finding(kind, kind.within, "note", within, names, where, kind.within_repair))
+    return found
+
+
+def _finding(
+    kind: _Kind,
+    name: FindingKind,
+    severity: Severity,
+    groups: Sequence[Sequence[int]],
+    names: Sequence[str],
+    where: str,
+    repair: str,
+) -> Finding:
+    named = tuple(tuple(names[index] for index in group) for group in groups)
+    together = [name for group in named for name in group]
+    examples = [_example(group, kind.joined_by) for group in named[:_EXAMPLES]]
+    if len(named) > _EXAMPLES:
+        examples.append("…")
+    return Finding(
+        kind=name,
+        severity=severity,
+        message=f"{counted(len(named), 'group')} of {kind.what} ({len(together)} images) {where}: "
+        f"{'; '.join(examples)}",
+        repair=repair,
+        names=tuple(together),
+        groups=named,
+    )
+
+
+def _example(names: Sequence[str], joined_by: str) -> str:
+    shown = [*names[:_NAMES_OF_AN_EXAMPLE], *(["…"] if len(names) > _NAMES_OF_AN_EXAMPLE else [])]
+    return joined_by.join(shown)

@@ -1,0 +1,73 @@
+"""Which images train and which validate."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ablate.spec.frozen import Frozen
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class HoldoutSplit(Frozen):
+    """The first shuffled images validate, all others train.
+
+    Names are sorted and their indices shuffled by NumPy's legacy generator, as in the authors'
+    public code.
+
+    Attributes:
+        kind: The discriminator.
+        seed: Seed of the shuffle.
+        validation_share: f, of n images.
+        rounding: How many images validate. ``floor``: floor(f·n), as in the paper's printed
+            tables; ``floor-plus-one``: floor(f·n) + 1, as in the authors' public code.
+    """
+
+    kind: Literal["holdout"]
+    seed: Seed
+    validation_share: Share
+    rounding: Literal["floor", "floor-plus-one"]
+
+
+class ListsSplit(Frozen):
+    """Text files name the images that train and those that validate; all others are left out.
+
+    Attributes:
+        kind: The discriminator.
+        train: The list of the training images, below the data set's root: one name a line, the
+            image's or its file's, with or without folder and suffix. An edited list is another
+            run; the order of its lines does not matter.
+        validation: The list of the validation images, below the data set's root.
+        test: The list of images that no run sees, below the data set's root: one that stands in
+            another list as well is refused. None: there is none.
+    """
+
+    kind: Literal["lists"]
+    train: str = "train.txt"
+    validation: str = "val.txt"
+    test: str | None = None
+
+
+class FoldersSplit(Frozen):
+    """The folders that the images lie in are the parts, as their authors made them.
+
+    Attributes:
+        kind: The discriminator.
+        train: The folder of the training images: what ``{folder}`` stands for in the data's
+            patterns. Images in folders of neither part are left out.
+        validation: The folder of the validation images.
+    """
+
+    kind: Literal["folders"]
+    train: str = "train"
+    validation: str = "val"
+
+    @model_validator(mode="after")
+    def _parts_differ(self) -> "FoldersSplit":
+        if self.train == self.validation:
+            raise ValueError(f"train and validation are the same folder, {self.train}")
+        return self
+
+
+Split = Annotated[HoldoutSplit | ListsSplit | FoldersSplit, Field(discriminator="kind")]

@@ -1,0 +1,112 @@
+"""``check_data``: what is wrong with a data set, before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablate.errors import BadInput, DataError
+from ablate.registry import Catalogue
+from ablate.runs import DataCheck, Finding, Store
+from ablate.spec import Protocol, Split
+from ablate.study.report import check_target
+from ablate.study.request import expanded
+from ablate.study.resolve import with_data
+
+if TYPE_CHECKING:
+    from ablate.data import Images
+    from ablate.data.leaks import Parts
+
+DEFAULT_PROTOCOL = "paper"
+
+
+def check_data(
+    path: str | Path,
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    overrides: Sequence[str] = (),
+    store: str | Path | None = None,
+    sheet: str | Path | None = None,
+) -> DataCheck:
+    """Reads a whole data set and says what is wrong with it.
+
+    Args:
+        path: The data set's folder; its layout is recognised.
+        protocol: The protocol that declares the split, the size of images and, where the layout
+            cannot be recognised, the layout.
+        overrides: ``KEY=VALUE`` for the protocol, such as ``split.seed=1``.
+        store: The store that keeps the outcome for the reports on this data and split; None: it is
+            not kept.
+        sheet: The PNG file for a contact sheet of the suspects; it is not written without any.
+            None: no sheet.
+
+    Returns:
+        The outcome. A data set that cannot be opened is an outcome too: its only finding.
+
+    Raises:
+        BadInput: If a name, a path or an override is wrong.
+        StoreError: If the outcome cannot be kept.
+    """
+    root = expanded(path)
+    target = None if sheet is None else expanded(sheet)
+    if target is not None:
+        check_target(target)
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}", "give the data set's folder")
+    declared = Catalogue().protocol(protocol, overrides)
+    kept = None if store is None else Store(expanded(store))
+    check = _check(root, declared, kept, target)
+    if kept is not None:
+        kept.record_data_check(check)
+    return check
+
+
+def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | None) -> DataCheck:
+    # NumPy and SciPy would double the time until a mistake above is reported.
+    from ablate.data import open_images
+    from ablate.data.checking import check_images, check_of_unopened
+    from ablate.data.contact_sheet import write_sheet
+
+    declared, size_px = protocol.split, protocol.image_size_px
+    try:
+        protocol = with_data(root, protocol, needs_checkpoint=False)
+        images = open_images(protocol.data, root, store.digests_path if store else None)
+    except DataError as error:
+        return check_of_unopened(root.absolute().name, error, declared, size_px)
+    try:
+        parts = _parts(images, declared)
+    except DataError as error:
+        # Copies and masks are worth knowing of all the same.
+        check = check_images(images, None, declared, None, size_px)
+        problem, repair = error.parts
+        finding = Finding(kind="split", severity="problem", message=problem, repair=repair)
+        check = check.model_copy(update={"findings": (finding, *check.findings)})
+    else:
+        digest = _digest(images, declared)
+        check = check_images(images, digest, declared, parts, size_px)
+    if sheet is not None:
+        write_sheet(check, images, sheet)
+    return check
+
+
+def _parts(images: Images, declared: Split) -> Parts:
+    """The parts of the split.
+
+    Raises:
+        DataError: If the data cannot be split as declared.
+    """
+    from ablate.data import split
+    from ablate.data.leaks import Parts
+
+    return Parts(*split(len(images.names), declared))
+
+
+def _digest(images: Images, declared: Split) -> str | None:
+    """What the runs on this data call it; None: a file cannot be read, which is a finding."""
+    from ablate.data import identify
+
+    try:
+        return identify(images, declared).digest
+    except BadInput:
+        return None

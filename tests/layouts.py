@@ -1,0 +1,60 @@
+"""Data sets of the layouts that a protocol can declare."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from ablate.data import open_images, parts
+from ablate.errors import BadInput
+from ablate.spec import Protocol
+
+
+def write_declared(root: Path) -> None:
+    """Parts, lists that are called by the images of ``one`` that they name, and COCO files."""
+    write_parts(root / "parts")
+    write_coco(root / "one.json", 5)
+    write_coco(root / "two.json", 7)
+    for name in ("ab", "a", "c", "cd"):
+        (root / f"{name}.txt").write_text("\n".join(f"one/{letter}" for letter in name))
+
+
+def divided(protocol: Protocol) -> tuple[object, object] | str:
+    """The training and the validation images, or why they cannot be told."""
+    with TemporaryDirectory() as root:
+        write_declared(Path(root))
+        images = open_images(protocol.data, Path(root))
+        try:
+            indices = parts(images.names, protocol.split, Path(root))
+        except BadInput as error:
+            return str(error).replace(root, "")
+    train, validation = ([images.names[index] for index in part] for part in indices)
+    return train, validation
+
+
+def write_parts(root: Path) -> None:
+    """Images and masks of two kinds in one folder for each part."""
+    for seed, part in enumerate(("one", "two", "three")):
+        (root / part).mkdir(parents=True)
+        random = np.random.default_rng(seed)
+        for name in ("a.bmp", "b.bmp", "c.bmp", "d.bmp", "a.webp", "b.webp", "c.webp", "d.webp"):
+            pixels = random.integers(0, 256, (12, 9, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / part / name)
+            mask = (pixels[..., 0] > 127).astype(np.uint8) * 255
+            kind = "label" if name.endswith(".bmp") else "other"
+            Image.fromarray(mask).save(root / part / f"{name[0]}_{kind}.png")
+
+
+def write_coco(path: Path, corner: int) -> None:
+    """A triangle of the one category and one of the other, in the images of every layout."""
+    content = {
+        "categories": [{"id": 1, "name": "slide"}, {"id": 2, "name": "rock"}],
+        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 12}],
+        "annotations": [
+            {"image_id": 1, "category_id": number, "segmentation": [polygon]}
+            for number, polygon in ((1, [0, 0, corner, 0, 0, corner]), (2, [9, 12, 9, 4, 1, 12]))
+        ],
+    }
+    path.write_text(json.dumps(content))
