@@ -23,9 +23,11 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
-from ablate.runs.store import Store
+from ablate.runs.names import panel_names, shown, unwritable
+from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
+    "DEFAULT_STORE",
     "DataCheck",
     "Event",
     "Failure",
@@ -46,4 +48,7 @@ __all__ = [
     "State",
     "Store",
     "SweepRecord",
+    "panel_names",
+    "shown",
+    "unwritable",
 ]
