@@ -68,7 +68,7 @@ def test_geotiff_of_every_usual_compression(tmp_path: Path, compress: str) -> No
     place = rasterio.Affine(10, 0, 500000, 0, -10, 3000000)
     with rasterio.open(
         tmp_path / "a.tif", "w", driver="GTiff", width=32, height=32, count=5, dtype=values.dtype,
-        compress=compress, crs="EPSG:32648", transform=place,
+        compress=compress, interleave="band", crs="EPSG:32648", transform=place,
     ) as file:  # fmt: skip
         file.write(values)
     read, _ = read_bands(tmp_path / "a.tif", folders(bands=(3, 2, 1), scale=LINEAR))
