@@ -1,4 +1,4 @@
-"""``ablate data``: data sets, checked before anything is trained on them."""
+"""``ablate data``: data sets, checked before anything is trained on them, and converted."""
 
 import time
 from pathlib import Path
@@ -9,22 +9,17 @@ from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, err, out, print_json
+from ablate.cli.data_convert import convert
 from ablate.cli.display import duration
 from ablate.errors import ExitCode
 from ablate.runs import DataCheck
 from ablate.study import check_data
 from ablate.study.data import DEFAULT_PROTOCOL
 
-app = typer.Typer(help="Data sets: check them.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: check and convert them.", no_args_is_help=True)
 
 _STYLE = {"problem": "red", "note": "yellow"}
 _INDENT = max(map(len, _STYLE)) + 1
-
-
-@app.callback()
-def _data() -> None:
-    # Without a callback, Typer would make the only command the app itself.
-    pass
 
 
 @app.command()
@@ -103,3 +98,6 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
     if shown:
         facts.append(f"positive pixels at {check.image_size_px} px: {', '.join(shown)}")
     return facts
+
+
+app.command()(convert)

@@ -75,7 +75,7 @@ def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | No
     except DataError as error:
         return check_of_unopened(root.absolute().name, error, declared, size_px)
     try:
-        parts = _parts(images, declared)
+        parts = _parts(images, declared, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
         check = check_images(images, None, declared, None, size_px)
@@ -83,30 +83,30 @@ def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | No
         finding = Finding(kind="split", severity="problem", message=problem, repair=repair)
         check = check.model_copy(update={"findings": (finding, *check.findings)})
     else:
-        digest = _digest(images, declared)
+        digest = _digest(images, declared, root)
         check = check_images(images, digest, declared, parts, size_px)
     if sheet is not None:
         write_sheet(check, images, sheet)
     return check
 
 
-def _parts(images: Images, declared: Split) -> Parts:
+def _parts(images: Images, declared: Split, root: Path) -> Parts:
     """The parts of the split.
 
     Raises:
         DataError: If the data cannot be split as declared.
     """
-    from ablate.data import split
+    from ablate.data import parts
     from ablate.data.leaks import Parts
 
-    return Parts(*split(len(images.names), declared))
+    return Parts(*parts(images.names, declared, root))
 
 
-def _digest(images: Images, declared: Split) -> str | None:
+def _digest(images: Images, declared: Split, root: Path) -> str | None:
     """What the runs on this data call it; None: a file cannot be read, which is a finding."""
     from ablate.data import identify
 
     try:
-        return identify(images, declared).digest
+        return identify(images, declared, root).digest
     except BadInput:
         return None
