@@ -10,6 +10,7 @@ import numpy as np
 from ablate.data.folders import below
 from ablate.data.images import Images
 from ablate.data.pairs import some
+from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
     DataIdentity,
@@ -131,7 +132,7 @@ def _listed(
         if twice := [names[index] for index in indices[part] if index in listed]:
             other = listed[places[twice[0]]]
             raise DataError(
-                f"{len(twice)} images stand in both {other} and {file} ({some(twice)})",
+                f"{counted(len(twice), 'image')} in both {other} and {file} ({some(twice)})",
                 "leave each in one list",
             )
         listed |= dict.fromkeys(indices[part], file)
