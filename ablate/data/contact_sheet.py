@@ -14,6 +14,7 @@ from scipy import ndimage
 from ablate.data.images import Images, Mask
 from ablate.errors import DataError
 from ablate.runs import DataCheck, Finding, FindingKind, atomic
+from ablate.runs.data_check import printable
 
 _TILE_PX, _GAP_PX, _LINE_PX, _TEXT_PX = 160, 6, 14, 11
 _COLUMNS, _LETTERS = 6, 25
@@ -54,7 +55,7 @@ def write_sheet(check: DataCheck, images: Images, path: Path) -> int:
         return 0
     suspects = [_suspects(finding) for finding in check.findings if finding.names]
     shown = [each for of_a_finding in suspects for each in of_a_finding[:_OF_A_FINDING]]
-    positions = {name: index for index, name in enumerate(images.names)}
+    positions = {printable(name): index for index, name in enumerate(images.names)}
     tiles = [_tile(images, positions[name]) for name, _ in shown]
     captions = [f"{name}: {reason}" for name, reason in shown]
     total = sum(map(len, suspects))

@@ -1,9 +1,19 @@
 """What a check of a data set found, as a value and as a file of the store."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from ablate.runs.formats import Document
 from ablate.spec import Frozen, Split, digest_of
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for each byte of a file's name that is not UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_Text = Annotated[str, BeforeValidator(printable)]
 
 Severity = Literal["problem", "note"]
 FindingKind = Literal[
@@ -40,10 +50,10 @@ class Finding(Frozen):
 
     kind: FindingKind
     severity: Severity
-    message: str
-    repair: str
-    names: tuple[str, ...] = ()
-    groups: tuple[tuple[str, ...], ...] = ()
+    message: _Text
+    repair: _Text
+    names: tuple[_Text, ...] = ()
+    groups: tuple[tuple[_Text, ...], ...] = ()
 
 
 class SizeRange(Frozen):
@@ -93,7 +103,7 @@ class DataCheck(Document):
         checked: When it was checked.
     """
 
-    label: str
+    label: _Text
     digest: str | None
     split: Split
     image_size_px: int

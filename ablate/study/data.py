@@ -42,10 +42,10 @@ def check_data(
             None: no sheet.
 
     Returns:
-        The outcome. A data set that cannot be opened is an outcome too: its only finding.
+        The outcome. Images and masks that do not pair up are an outcome too.
 
     Raises:
-        BadInput: If a name, a path or an override is wrong.
+        BadInput: If a name, a path or an override is wrong, or the layout is not known.
         StoreError: If the outcome cannot be kept.
     """
     root = expanded(path)
@@ -68,29 +68,28 @@ def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | No
     from ablate.data.checking import check_images, check_of_unopened
     from ablate.data.contact_sheet import write_sheet
 
-    declared, size_px = protocol.split, protocol.image_size_px
+    protocol = with_data(root, protocol, needs_checkpoint=False)
+    split, size_px = protocol.split, protocol.image_size_px
     try:
-        protocol = with_data(root, protocol, needs_checkpoint=False)
         images = open_images(protocol.data, root, store.digests_path if store else None)
     except DataError as error:
-        return check_of_unopened(root.absolute().name, error, declared, size_px)
+        return check_of_unopened(root.absolute().name, error, split, size_px)
     try:
-        parts = _parts(images, declared, root)
+        parts = _parts(images, split, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
-        check = check_images(images, None, declared, None, size_px)
+        check = check_images(images, None, split, None, size_px)
         problem, repair = error.parts
         finding = Finding(kind="split", severity="problem", message=problem, repair=repair)
         check = check.model_copy(update={"findings": (finding, *check.findings)})
     else:
-        digest = _digest(images, declared, root)
-        check = check_images(images, digest, declared, parts, size_px)
+        check = check_images(images, _digest(images, split, root), split, parts, size_px)
     if sheet is not None:
         write_sheet(check, images, sheet)
     return check
 
 
-def _parts(images: Images, declared: Split, root: Path) -> Parts:
+def _parts(images: Images, split: Split, root: Path) -> Parts:
     """The parts of the split.
 
     Raises:
@@ -99,14 +98,14 @@ def _parts(images: Images, declared: Split, root: Path) -> Parts:
     from ablate.data import parts
     from ablate.data.leaks import Parts
 
-    return Parts(*parts(images.names, declared, root))
+    return Parts(*parts(images.names, split, root))
 
 
-def _digest(images: Images, declared: Split, root: Path) -> str | None:
+def _digest(images: Images, split: Split, root: Path) -> str | None:
     """What the runs on this data call it; None: a file cannot be read, which is a finding."""
     from ablate.data import identify
 
     try:
-        return identify(images, declared, root).digest
+        return identify(images, split, root).digest
     except BadInput:
         return None
