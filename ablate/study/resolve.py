@@ -1,5 +1,6 @@
 """From names and paths to values: the sweep, its rows, its protocol and its context."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,16 +154,9 @@ def _check_ready_parts(found: FoldersData, root: Path, protocol: Protocol) -> No
     if ready is None or protocol.split.kind != "holdout":
         return
     split = f"{{kind: folders, train: {ready.train}, validation: {ready.validation}}}"
-    fields = found.model_dump(mode="json")
-    data = ", ".join(f"{name}: {_yaml(value)}" for name, value in fields.items())
+    data = json.dumps(found.model_dump(mode="json", exclude_defaults=True))
     raise DataError(
         f"{root} has ready parts, {ready.train} and {ready.validation}, and protocol "
         f"{protocol.name} draws its own from all images",
-        f"say which with --set 'split={split}', or with --set 'data={{{data}}}'",
+        f"say which with --set 'split={split}', or with --set 'data={data}'",
     )
-
-
-def _yaml(value: str | list[str]) -> str:
-    if isinstance(value, str):
-        return f'"{value}"' if "{" in value else value
-    return f"[{', '.join(value)}]"
