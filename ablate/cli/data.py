@@ -97,6 +97,11 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
     shown = [f"{name} {share:.2%}" for name, share in shares.items() if share is not None]
     if shown:
         facts.append(f"positive pixels at {check.image_size_px} px: {', '.join(shown)}")
+    if values := check.values:
+        share = values.clipped / values.all
+        facts.append(
+            f"values beyond the scale's range: {values.clipped} of {values.all} ({share:.2%})"
+        )
     return facts
 
 

@@ -17,7 +17,15 @@ from ablate.data.mask_levels import odd_levels
 from ablate.data.pairs import some
 from ablate.data.wording import counted
 from ablate.errors import DataError, SizeMismatch, Unpaired
-from ablate.runs import DataCheck, Finding, FindingKind, PositiveShares, Severity, SizeRange
+from ablate.runs import (
+    ClippedValues,
+    DataCheck,
+    Finding,
+    FindingKind,
+    PositiveShares,
+    Severity,
+    SizeRange,
+)
 from ablate.spec import Split
 
 # A mask looks inverted if more than the one share of it is positive in a data set in whose median
@@ -75,10 +83,15 @@ def check_images(
         except DataError as error:
             broken[index] = error
     names = images.names
+    clipped = (
+        {index: images.clipped(index) for index in pairs}
+        if isinstance(images, ClippedImages)
+        else {}
+    )
     findings = [
         *_broken(names, broken),
         *_masks(names, pairs),
-        *_clipped(images, pairs),
+        *_clipped(names, clipped),
         *leaks(names, {index: pair.fingerprint for index, pair in pairs.items()}, parts),
     ]
     return DataCheck(
@@ -95,7 +108,8 @@ def check_images(
             train=_positive_share(pairs, parts.train, size_px) if parts else None,
             validation=_positive_share(pairs, parts.validation, size_px) if parts else None,
         ),
-        findings=sorted_findings(findings),
+        values=_values(clipped),
+        findings=_sorted(findings),
         checked=time.time(),
     )
 
@@ -117,7 +131,7 @@ def check_of_unopened(label: str, error: DataError, split: Split, size_px: int) 
     )
 
 
-def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Problems first, else in the given order."""
     return tuple(sorted(findings, key=lambda finding: finding.severity == "note"))
 
@@ -275,23 +289,27 @@ def _masks(names: Sequence[str], pairs: Mapping[int, Pair]) -> list[Finding]:
     ]
 
 
-def _clipped(images: Images, pairs: Mapping[int, Pair]) -> list[Finding]:
+def _clipped(names: Sequence[str], clipped: Mapping[int, tuple[int, int]]) -> list[Finding]:
     """Values that the declared scale pushes out of the range of a byte."""
-    if not isinstance(images, ClippedImages):
+    values = _values(clipped)
+    if values is None or not values.clipped:
         return []
-    counts = {index: images.clipped(index) for index in pairs}
-    clipped, total = (sum(count[part] for count in counts.values()) for part in (0, 1))
-    if not clipped:
-        return []
-    those = tuple(images.names[index] for index, count in counts.items() if count[0])
+    those = tuple(names[index] for index, (beyond, _) in clipped.items() if beyond)
     return [
         Finding(
             kind="clipped-values",
             severity="note",
-            message=f"{clipped} of {total} values ({clipped / total:.2%}) in "
-            f"{counted(len(those), 'image')} are beyond the range that the scale leaves, and are "
-            f"cut off: {some(those)}",
+            message=f"{counted(len(those), 'image')} with values beyond the range that the scale "
+            f"leaves, which are cut off ({values.clipped / values.all:.2%} of all values): "
+            f"{some(those)}",
             repair="right for a few highlights; else choose a smaller data.scale",
             names=those,
         )
     ]
+
+
+def _values(clipped: Mapping[int, tuple[int, int]]) -> ClippedValues | None:
+    if not clipped:
+        return None
+    beyond, total = (sum(each) for each in zip(*clipped.values(), strict=True))
+    return ClippedValues(clipped=beyond, all=total)

@@ -67,13 +67,24 @@ class Landslide4SenseImages:
             DataError: If a file is broken, if it declares anything but the data set's arrays, or
                 if values are not finite or a mask's values not 0 or 1.
         """
-        # Only now: plans are made of names and digests, and need no HDF5.
         from ablate.data.hdf5 import read_array
 
-        image, mask = self._images[self._numbers[index]], self._masks[self._numbers[index]]
-        values = read_array(image, "img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
+        scaled = self._scaled(index)
+        mask = self._masks[self._numbers[index]]
         labels = read_array(mask, "mask", (_SIDE_PX, _SIDE_PX), "fiub")
-        return self._rgb(image, values), _landslide(mask, labels)
+        # Truncated, not rounded, as in the released code; there, values beyond the range wrap
+        # around to black, a slip that is not repeated here.
+        rgb: Image = np.clip(scaled, 0, 255).astype(np.uint8)
+        return rgb, _landslide(mask, labels)
+
+    def clipped(self, index: int) -> tuple[int, int]:
+        """How many shown values of an image the scale puts beyond 0..255, and how many there are.
+
+        Raises:
+            DataError: As ``load``.
+        """
+        scaled = self._scaled(index)
+        return int(np.count_nonzero((scaled < 0) | (scaled >= 256))), scaled.size
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over names, contents, channels and scale.
@@ -87,7 +98,13 @@ class Landslide4SenseImages:
             self._digest = digest_of(reading | {"files": files})
         return self._digest
 
-    def _rgb(self, path: Path, values: npt.NDArray[Any]) -> Image:
+    def _scaled(self, index: int) -> npt.NDArray[np.float64]:
+        """The channels that are shown, as they are before they are cut to bytes, 128x128x3."""
+        # Only now: plans are made of names and digests, and need no HDF5.
+        from ablate.data.hdf5 import read_array
+
+        path = self._images[self._numbers[index]]
+        values = read_array(path, "img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
         shown = values[..., list(self._data.channels)].astype(np.float64)
         if not np.isfinite(shown).all():
             raise DataError(
@@ -95,10 +112,7 @@ class Landslide4SenseImages:
                 f"{', '.join(map(str, self._data.channels))}",
                 "replace the file",
             )
-        # Truncated, not rounded, as in the released code; there, values beyond the range wrap
-        # around to black, a slip that is not repeated here.
-        rgb: Image = np.clip(shown * self._data.scale, 0, 255).astype(np.uint8)
-        return rgb
+        return shown * self._data.scale
 
 
 def is_landslide4sense(root: Path) -> bool:

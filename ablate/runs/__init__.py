@@ -1,6 +1,7 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
 from ablate.runs.data_check import (
+    ClippedValues,
     DataCheck,
     Finding,
     FindingKind,
@@ -26,6 +27,7 @@ from ablate.runs.formats import (
 from ablate.runs.store import Store
 
 __all__ = [
+    "ClippedValues",
     "DataCheck",
     "Event",
     "Failure",

@@ -86,6 +86,18 @@ class PositiveShares(Frozen):
     validation: float | None
 
 
+class ClippedValues(Frozen):
+    """What a declared scale cuts off.
+
+    Attributes:
+        clipped: Values of the shown channels that it puts beyond 0..255.
+        all: All values of these channels.
+    """
+
+    clipped: int
+    all: int
+
+
 class DataCheck(Document):
     """``data-checks/ID.json``: the outcome of ``ablate data check``.
 
@@ -99,6 +111,7 @@ class DataCheck(Document):
         validation: The number of validation images; None without a split.
         sizes: The sizes of the images; None if none can be read.
         positive: The shares of positive pixels.
+        values: What the scale cuts off; None for images that are bytes already.
         findings: All findings, problems first.
         checked: When it was checked.
     """
@@ -112,6 +125,7 @@ class DataCheck(Document):
     validation: int | None
     sizes: SizeRange | None
     positive: PositiveShares
+    values: ClippedValues | None = None
     findings: tuple[Finding, ...]
     checked: float
 
