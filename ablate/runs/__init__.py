@@ -24,9 +24,10 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
-from ablate.runs.store import Store
+from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
+    "DEFAULT_STORE",
     "ClippedValues",
     "DataCheck",
     "Event",

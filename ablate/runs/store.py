@@ -16,6 +16,9 @@ from ablate.runs.folder import RunFolder
 from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
 
+# Of the working folder.
+DEFAULT_STORE = Path("ablate-store")
+
 # A file system's journal writes what waits for the disk at the same time in one go: with eight
 # writers a folder costs a tenth of what it costs with one, and more do not help.
 _WRITERS = 8

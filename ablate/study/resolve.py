@@ -22,8 +22,6 @@ from ablate.spec import (
 )
 from ablate.study.request import Request
 
-_DEMO = "demo"
-
 
 @dataclass(frozen=True)
 class Resolved:
@@ -74,13 +72,13 @@ def check_published(sweep: Sweep) -> None:
 
 
 def choose_protocol(request: Request, sweep: Sweep, catalogue: Catalogue) -> Protocol:
-    """The protocol that is named, or else the demo's or the sweep's own.
+    """The protocol that is named, or else the default for what is configured.
 
     Raises:
         SpecError: If there is no such protocol, or an override breaks its rules.
     """
-    default = _DEMO if request.is_demo_by_default else sweep.protocol
-    return catalogue.protocol(request.protocol or default, request.overrides)
+    name = request.protocol or request.default_protocol or sweep.protocol
+    return catalogue.protocol(name, request.overrides)
 
 
 def identify_context(
