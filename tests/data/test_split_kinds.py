@@ -38,6 +38,11 @@ def test_lists_are_names_or_files_and_the_rest_is_left_out(tmp_path: Path) -> No
     assert parts(NAMES, LISTS, tmp_path) == ([0, 1], [2, 3])
 
 
+def test_accents_are_compared_in_one_form(tmp_path: Path) -> None:
+    write(tmp_path, train="e\u0301.png", val="\u00fc")
+    assert parts(("\u00e9", "u\u0308"), LISTS, tmp_path) == ([0], [1])
+
+
 def test_names_with_folders_are_listed_with_them(tmp_path: Path) -> None:
     write(tmp_path, train="x/a.png", val="y/a")
     assert parts(("x/a", "y/a"), LISTS, tmp_path) == ([0], [1])
