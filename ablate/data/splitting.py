@@ -11,6 +11,7 @@ import numpy as np
 from ablate.data.folders import below
 from ablate.data.images import Images
 from ablate.data.pairs import some
+from ablate.data.reading import SUFFIXES
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
@@ -22,6 +23,7 @@ from ablate.spec import (
     digest_of,
 )
 
+_SUFFIXES = SUFFIXES | {".h5"}
 _MAX_LIST_BYTES = 2**28
 
 
@@ -164,7 +166,8 @@ def _place(line: str, places: dict[str, int]) -> int | None:
     """The image that a line means: its name, or its file's with folder and suffix."""
     line = unicodedata.normalize("NFC", line)
     path = PurePosixPath(line.replace("\\", "/"))
-    stem = path.with_suffix("") if path.name else path
+    # Other endings are part of names: tile.3 is not tile.
+    stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
     for name in (line, stem.as_posix(), path.name, stem.name):
         if name in places:
             return places[name]

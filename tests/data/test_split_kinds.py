@@ -55,6 +55,7 @@ def test_names_with_folders_are_listed_with_them(tmp_path: Path) -> None:
         ({"train": "a", "val": " \n"}, r"the list .*val\.txt is empty; write one name a line"),
         ({"train": "a", "val": "x\ny\nb"}, r"2 of 3 names in .*val\.txt are no .*\(x, y\)"),
         ({"train": "a\nb", "val": "b"}, r"1 image in both train\.txt and val\.txt \(b\)"),
+        ({"train": "a", "val": "d.2"}, r"1 of 1 names in .*val\.txt are no images .*\(d\.2\)"),
         ({"train": "a\na.png", "val": "b"}, r"train\.txt names an image more than once \(a, a\.p"),
     ],
 )
