@@ -253,6 +253,15 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         return prepared.images.tobytes(), prepared.masks.tobytes()
 
 
+def fitted(protocol: Protocol) -> tuple[bytes, str]:
+    """The pixels of the first image, scaled by what the training images hold, and the digest."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        images = open_images(protocol.data, Path(root))
+        digest = identify(images, protocol.split).digest
+        return images.load(0)[0].tobytes(), digest
+
+
 def watermarked(protocol: Protocol) -> str | None:
     """What tables carry whose runs start from SAM's own weights, on ten images and five."""
     geometry = BACKBONES["vit_l"]

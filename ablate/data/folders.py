@@ -49,7 +49,7 @@ def open_folders(data: FoldersData, root: Path, digests: Path | None) -> Images:
     if (data.image, data.mask) != (_BY_STEM, _BY_STEM):
         patterns = [Pattern(text, SUFFIXES, data.folders) for text in (data.image, data.mask)]
         files = find_files((images, patterns[0]), (masks, patterns[1]))
-    return PairedFiles(root.absolute().name, images, masks, SUFFIXES, digests, files)
+    return PairedFiles(root.absolute().name, images, masks, SUFFIXES, digests, files, data)
 
 
 def find_folders(root: Path) -> FoldersData:

@@ -91,13 +91,15 @@ def identify_context(
         WeightsError: If a checkpoint is missing or not what its name says.
     """
     # NumPy and SciPy would double the time until a mistake above is reported.
-    from ablate.data import identify, open_images
+    from ablate.data import identify, open_images, verify
 
     protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, request.checkpoint, digests)
     resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
     images = open_images(protocol.data, request.data, digests)
+    if not isinstance(protocol.data, GeneratedData):
+        verify(images, digests)
     identity = identify(images, protocol.split, request.data)
     return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
 
