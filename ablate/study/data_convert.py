@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ablate.errors import DataError
 from ablate.registry import Catalogue
-from ablate.spec import FoldersData
+from ablate.spec import FoldersData, PercentileScale
 from ablate.study.data import DEFAULT_PROTOCOL
 from ablate.study.request import expanded
 from ablate.study.resolve import recognised
@@ -41,7 +41,8 @@ def convert_data(
     """Writes a data set as ``image/NAME.png`` and ``mask/NAME.png``, masks with 0 and 255.
 
     A split that the data set's authors made (ready folders, or lists that the protocol declares)
-    is kept as ``train.txt`` and ``val.txt``.
+    is kept as ``train.txt`` and ``val.txt``. Percentiles that scale the images are those of the
+    training images, as in a run.
 
     Args:
         source: The data set's folder; its layout is recognised.
@@ -58,8 +59,9 @@ def convert_data(
         raise DataError(f"there is no folder {root}", "give the data set's folder")
     declared = Catalogue().protocol(protocol, overrides)
 
-    from ablate.data import open_images, parts, ready_parts
+    from ablate.data import open_images, parts, ready_parts, verify
     from ablate.data.plain import check_free, write_plain
+    from ablate.data.splitting import FittedImages
 
     check_free(made)
     data = recognised(root, declared)
@@ -67,9 +69,14 @@ def convert_data(
     if split.kind == "holdout" and isinstance(data, FoldersData):
         split = ready_parts(data) or split
     images = open_images(data, root)
+    verify(images, None)
     lists: dict[str, list[int]] = {}
-    if split.kind != "holdout":
+    is_fitted = isinstance(data, FoldersData) and isinstance(data.scale, PercentileScale)
+    if is_fitted or split.kind != "holdout":
         train, validation = parts(images.names, split, root)
-        lists = {"train.txt": train, "val.txt": validation}
+        if split.kind != "holdout":
+            lists = {"train.txt": train, "val.txt": validation}
+        if isinstance(images, FittedImages):
+            images.fit(train)
     write_plain(images, made, lists)
     return Conversion(images.label, len(images.names), made, tuple(lists))

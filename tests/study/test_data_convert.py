@@ -72,6 +72,30 @@ def test_ready_parts_are_kept_as_lists(tmp_path: Path) -> None:
     assert (ready.train, ready.validation) == (listed.train, listed.validation) == (4, 2)
 
 
+def test_values_are_scaled_as_in_a_run(tmp_path: Path) -> None:
+    root = tmp_path / "deep"
+    write(root, "i/{}.png", "m/{}.png", *"abcd")
+    for number, name in enumerate("abcd"):
+        (root / f"i/{name}.png").unlink()
+        values = np.random.default_rng(number).integers(0, 4000, (8, 8), dtype=np.uint16)
+        Image.fromarray(values).save(root / f"i/{name}.tif")
+    data = (
+        "data={kind: folders, images: i, masks: m, scale: {kind: percentiles, low: 0, high: 100}}"
+    )
+    made = convert_data(root, tmp_path / "plain", overrides=[data])
+    levels = np.stack([np.asarray(Image.open(path)) for path in (made.target / "image").iterdir()])
+    assert levels.min() == 0
+    assert levels.max() == 255
+    assert levels.std() > 50
+
+
+def test_masks_that_mean_different_things_are_not_made_one(tmp_path: Path) -> None:
+    root = write(tmp_path / "odd", "{}.bmp", "{}_m.png", "a", "b")
+    Image.new("L", (8, 8), 7).save(root / "a_m.png")
+    with pytest.raises(DataError, match="holds 7 besides 0"):
+        convert_data(root, tmp_path / "plain", overrides=[IN_ONE])
+
+
 def test_outlines_become_masks(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools", reason="outlines of COCO need the extra `coco`")
     source = tmp_path / "coco"
