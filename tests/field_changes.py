@@ -158,7 +158,7 @@ _GENERATED = _with_data(kind="generated", seed=1, count=3, size_px=64)
 _FOLDERS = _with_data(kind="folders", images="left", masks="masks")
 _LINEAR = altered(_FOLDERS, "data.scale", {"kind": "linear", "low": 0, "high": 200})
 _PERCENTILES = altered(_FOLDERS, "data.scale", {"kind": "percentiles", "low": 0, "high": 98})
-_MASK_VALUES = altered(_FOLDERS, "data.mask_values", {"positive": (255,), "negative": (0,)})
+_MASK_VALUES = altered(_FOLDERS, "data.mask_values", {"positive": (255,)})
 _THRESHOLD = altered(_FOLDERS, "data.mask_values", {"threshold": 127.0})
 _LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
 _PARTS = _with_data(
@@ -217,9 +217,9 @@ _PROTOCOLS = {
     "PercentileScale.low": _along(_PERCENTILES, "data.scale.low", (0.0, 10.0), fitted),
     "PercentileScale.high": _along(_PERCENTILES, "data.scale.high", (98.0, 90.0), fitted),
     "MaskValues.positive": _along(
-        _MASK_VALUES, "data.mask_values.positive", ((255,), (0,), (0, 255)), opened
+        _MASK_VALUES, "data.mask_values.positive", ((255,), (0, 255)), opened
     ),
-    "MaskValues.negative": _along(_MASK_VALUES, "data.mask_values.negative", ((), (7,)), opened),
+    "MaskValues.negative": _along(_MASK_VALUES, "data.mask_values.negative", ((), (7,)), fitted),
     "MaskValues.threshold": _along(_THRESHOLD, "data.mask_values.threshold", (-1.0, 127.0), opened),
     "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
     "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),

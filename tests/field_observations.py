@@ -253,13 +253,17 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         return prepared.images.tobytes(), prepared.masks.tobytes()
 
 
-def fitted(protocol: Protocol) -> tuple[bytes, str]:
-    """The pixels of the first image, scaled by what the training images hold, and the digest."""
+def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:
+    """The first image, scaled by what the training images hold, and its mask, or a refusal."""
     with TemporaryDirectory() as root:
         _write_every_layout(Path(root))
         images = open_images(protocol.data, Path(root))
-        digest = identify(images, protocol.split).digest
-        return images.load(0)[0].tobytes(), digest
+        identify(images, protocol.split)
+        try:
+            image, mask = images.load(0)
+        except BadInput as error:
+            return str(error).replace(root, "")
+    return image.tobytes(), mask.tobytes()
 
 
 def watermarked(protocol: Protocol) -> str | None:

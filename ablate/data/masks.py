@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ablate.data.images import Mask
 from ablate.data.rasters import is_tiff, read_tiff, tiff_header
 from ablate.data.reading import declaration, decode
-from ablate.errors import DataError
+from ablate.errors import AmbiguousMask, DataError
 from ablate.spec import FoldersData
 
 # So many values are classes; more are what lossy compression leaves.
@@ -53,7 +53,7 @@ def read_mask(path: Path, data: FoldersData | None = None) -> tuple[Mask, int | 
     mask = np.isin(levels, rule.positive)
     unknown = np.unique(levels[~mask & ~np.isin(levels, rule.negatives)])
     if unknown.size:
-        raise DataError(
+        raise AmbiguousMask(
             f"mask {path} holds {_listed(unknown)}, neither positive nor negative in "
             "the protocol's data.mask_values_values",
             "add each value to one of the two lists: training ignores none",
@@ -71,7 +71,7 @@ def _undeclared(
     values = np.unique(levels)
     others = values[values != 0]
     if others.size > _MAX_CLASSES:
-        raise DataError(
+        raise AmbiguousMask(
             f"mask {path} holds {values.size} values from {values[0]:g} to {values[-1]:g}, as "
             "lossy compression leaves them",
             f"make it anew without loss, or declare the value above which pixels are positive: "
@@ -81,13 +81,13 @@ def _undeclared(
     example = {"positive": classes[:1], "negative": [0, *classes[1:]]}
     repair = f"declare which are positive, such as {declaration(data, mask_values=example)}"
     if others.size > 1:
-        raise DataError(f"mask {path} holds the values {_listed(values)}", repair)
+        raise AmbiguousMask(f"mask {path} holds the values {_listed(values)}", repair)
     if others.size and (others[0] < 0 or others[0] != classes[0]):
-        raise DataError(
+        raise AmbiguousMask(
             f"mask {path} holds {others[0]:g}, which is no class value", "store 0 and 1"
         )
     if palette is not None and any(palette[0]):
-        raise DataError(
+        raise AmbiguousMask(
             f"mask {path} has a palette whose index 0 is not black, and holds the indices "
             f"{_listed(values)}",
             f"declare which indices are positive, such as {declaration(data, mask_values=example)}",

@@ -1,5 +1,6 @@
 """Image files and mask files that belong together by their names."""
 
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ablate.data.fetched import check_file, check_folder_fetched, check_name, named
 from ablate.data.images import Image, Mask
 from ablate.data.masks import read_mask
 from ablate.data.reading import declaration, read_bands, read_image
@@ -179,8 +181,10 @@ def check_folder(path: Path) -> None:
     """Refuses what is not a folder.
 
     Raises:
-        DataError: If it is missing or a file.
+        DataError: If it is missing or a file, or if its name is not UTF-8.
     """
+    check_name(path)
+    check_folder_fetched(path)
     if not path.exists():
         raise DataError(f"data folder {path} does not exist", "check the path")
     if not path.is_dir():
@@ -202,7 +206,7 @@ def listing(folder: Path) -> list[Path]:
     check_folder(folder)
     try:
         # Sorted as whole file names: the authors' split counts positions in that order.
-        paths = sorted(folder.iterdir(), key=lambda path: path.name)
+        paths = sorted(folder.iterdir(), key=lambda path: unicodedata.normalize("NFC", path.name))
     except OSError as error:
         raise DataError(
             f"folder {folder} cannot be read ({error.strerror})", "check its permissions"
@@ -214,18 +218,20 @@ def by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """The files that count, by stem, in the order of their names.
 
     Raises:
-        DataError: If there are none, or two of one stem.
+        DataError: If there are none, two of one stem, or one without content of its own.
     """
     paths = listing(folder)
     files: dict[str, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in suffixes or not path.is_file():
+        name = Path(named(path))
+        if name.suffix.lower() not in suffixes or path.is_dir():
             continue
-        if path.stem in files:
-            raise DataError(
-                f"{folder} has {files[path.stem].name} and {path.name}", "keep one of them"
-            )
-        files[path.stem] = path
+        check_file(path)
+        # In one normal form: archives and other systems write é as one letter or as two.
+        stem = unicodedata.normalize("NFC", name.stem)
+        if stem in files:
+            raise DataError(f"{folder} has {files[stem].name} and {path.name}", "keep one of them")
+        files[stem] = path
     if not files:
         held = f"it holds {some([path.name for path in paths])}" if paths else "it is empty"
         raise DataError(f"no images in {folder}: {held}", f"put {_either(suffixes)} files there")

@@ -24,6 +24,7 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
+from ablate.runs.names import panel_names, shown, unwritable
 from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
@@ -49,4 +50,7 @@ __all__ = [
     "State",
     "Store",
     "SweepRecord",
+    "panel_names",
+    "shown",
+    "unwritable",
 ]

@@ -72,10 +72,10 @@ class FoldersData(Frozen):
             both patterns fit belongs to the one with more fixed letters.
         folders: What ``{folder}`` may be; empty: any folder. Parts that lie ready in folders are
             found with ``[train, val]``.
-        bands: What becomes red, green and blue, counted from 0; ``null``: the one band of grey
+        bands: What becomes red, green and blue, counted from 0; None: the one band of grey
             images, the first three of RGB. Images of other numbers of bands are refused without it.
-        scale: How values become 0 to 255; ``null``: images are of 8 bits, and stay as they are.
-        mask: Which values of the masks are positive; ``null``: the one besides 0.
+        scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
+        mask_values: Which values of the masks are positive; None: the one besides 0.
     """
 
     kind: Literal["folders"]
