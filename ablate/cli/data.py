@@ -45,17 +45,32 @@ def check(
             show_default=False,
         ),
     ] = None,
+    overlaps: Annotated[
+        bool,
+        typer.Option(
+            "--overlaps",
+            envvar="ABLATE_OVERLAPS",
+            help="Also look for images that overlap in part. The time grows with the square of "
+            "their number: about half a minute for 800.",
+        ),
+    ] = False,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
     """Read a whole data set: broken pairs, odd masks, copies, and what the split gives away.
 
     The outcome is kept in the store, and printed by the reports on this data and split. The exit
     code is 1 if there is a problem; a note may be meant as it is. Equal images are found by their
-    pixels, nearly equal ones by a perceptual hash, also when turned or mirrored. Images that
-    overlap only in part are not found.
+    pixels, nearly equal ones by a perceptual hash, also when turned or mirrored.
     """
     started = time.monotonic()
-    outcome = check_data(path, protocol=protocol, overrides=set_ or (), store=store, sheet=sheet)
+    outcome = check_data(
+        path,
+        protocol=protocol,
+        overrides=set_ or (),
+        store=store,
+        sheet=sheet,
+        overlaps=overlaps,
+    )
     if format is TableFormat.JSON:
         print_json(outcome.model_dump(mode="json"))
     else:
@@ -102,6 +117,8 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
         facts.append(
             f"values beyond the scale's range: {values.clipped} of {values.all} ({share:.2%})"
         )
+    if check.images and not check.are_overlaps_checked:
+        facts.append("images that overlap in part: not looked for (--overlaps)")
     return facts
 
 

@@ -14,6 +14,7 @@ from ablate.data.duplicates import Fingerprint, fingerprint
 from ablate.data.images import Images, Mask
 from ablate.data.leaks import Parts, leaks
 from ablate.data.mask_levels import odd_levels
+from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
 from ablate.data.wording import counted
 from ablate.errors import AmbiguousMask, DataError, SizeMismatch, Unpaired
@@ -44,6 +45,7 @@ class Pair:
         positives: Positive pixels at the protocol's size.
         fingerprint: What the image is compared by.
         odd_levels: Values of the mask's file that are neither 0 nor its greatest.
+        thumbnail: The image reduced; None if overlaps are not looked for.
     """
 
     width: int
@@ -52,6 +54,7 @@ class Pair:
     positives: int
     fingerprint: Fingerprint
     odd_levels: tuple[int, ...]
+    thumbnail: Thumbnail | None
 
 
 @runtime_checkable
@@ -64,7 +67,13 @@ class ClippedImages(Interface):
 
 
 def check_images(
-    images: Images, digest: str | None, split: Split, parts: Parts | None, size_px: int
+    images: Images,
+    digest: str | None,
+    split: Split,
+    parts: Parts | None,
+    size_px: int,
+    *,
+    overlaps: bool = False,
 ) -> DataCheck:
     """Reads every image and mask once.
 
@@ -74,12 +83,13 @@ def check_images(
         split: The split that ``parts`` are of.
         parts: Positions of the training and of the validation images; None: there is no split.
         size_px: The size at which positive shares are taken.
+        overlaps: Whether to look for images that overlap in part, which takes longer.
     """
     pairs: dict[int, Pair] = {}
     broken: dict[int, DataError] = {}
     for index in range(len(images.names)):
         try:
-            pairs[index] = _read(images, index, size_px)
+            pairs[index] = _read(images, index, size_px, overlaps)
         except DataError as error:
             broken[index] = error
     names = images.names
@@ -92,7 +102,12 @@ def check_images(
         *_broken(names, broken),
         *_masks(names, pairs),
         *_clipped(names, clipped),
-        *leaks(names, {index: pair.fingerprint for index, pair in pairs.items()}, parts),
+        *leaks(
+            names,
+            {index: pair.fingerprint for index, pair in pairs.items()},
+            overlapping_pairs({i: each.thumbnail for i, each in pairs.items() if each.thumbnail}),
+            parts,
+        ),
     ]
     return DataCheck(
         label=images.label,
@@ -109,6 +124,7 @@ def check_images(
             validation=_positive_share(pairs, parts.validation, size_px) if parts else None,
         ),
         values=_values(clipped),
+        are_overlaps_checked=overlaps,
         findings=_sorted(findings),
         checked=time.time(),
     )
@@ -136,7 +152,7 @@ def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: finding.severity == "note"))
 
 
-def _read(images: Images, index: int, size_px: int) -> Pair:
+def _read(images: Images, index: int, size_px: int, overlaps: bool) -> Pair:
     image, mask = images.load(index)
     height, width = mask.shape
     mask_file = getattr(images, "mask_file", None)
@@ -147,6 +163,7 @@ def _read(images: Images, index: int, size_px: int) -> Pair:
         positives=_positives(mask, size_px),
         fingerprint=fingerprint(image),
         odd_levels=odd_levels(mask_file(index)) if mask_file else (),
+        thumbnail=thumbnail(image) if overlaps else None,
     )
 
 

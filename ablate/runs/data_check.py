@@ -32,6 +32,8 @@ FindingKind = Literal[
     "duplicates",
     "near-duplicates-across-split",
     "near-duplicates",
+    "overlaps-across-split",
+    "overlaps",
     "sources-across-split",
 ]
 
@@ -112,6 +114,7 @@ class DataCheck(Document):
         sizes: The sizes of the images; None if none can be read.
         positive: The shares of positive pixels.
         values: What the scale cuts off; None for images that are bytes already.
+        are_overlaps_checked: Whether images that overlap in part were looked for.
         findings: All findings, problems first.
         checked: When it was checked.
     """
@@ -126,6 +129,7 @@ class DataCheck(Document):
     sizes: SizeRange | None
     positive: PositiveShares
     values: ClippedValues | None = None
+    are_overlaps_checked: bool = False
     findings: tuple[Finding, ...]
     checked: float
 
