@@ -87,7 +87,7 @@ def leaks(
     overlaps: Sequence[tuple[int, int]],
     parts: Parts | None,
 ) -> list[Finding]:
-    """Equal, nearly equal and overlapping images, and names of a common source on both sides of the split.
+    """Equal, nearly equal and overlapping images, and names of a source on both sides of the split.
 
     Args:
         names: Of all images.
