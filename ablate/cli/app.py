@@ -41,7 +41,7 @@ COMMANDS = {
     "variants": Listed(
         "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),
-    "data": Listed("ablate.cli.data:app", "Data sets: check them."),
+    "data": Listed("ablate.cli.data:app", "Data sets: check and convert them."),
     "published": Listed("ablate.cli.published:app", "The published values: check them."),
     "ui": Listed(
         "ablate.cli.mlflow:ui",

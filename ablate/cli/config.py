@@ -39,6 +39,7 @@ KEYS = {
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
     "out": Kind.TEXT,
+    "overlaps": Kind.FLAG,
     "port": Kind.NUMBER,
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,

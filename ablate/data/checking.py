@@ -14,10 +14,19 @@ from ablate.data.duplicates import Fingerprint, fingerprint
 from ablate.data.images import Images, Mask
 from ablate.data.leaks import Parts, leaks
 from ablate.data.mask_levels import odd_levels
+from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
 from ablate.data.wording import counted
 from ablate.errors import AmbiguousMask, DataError, SizeMismatch, Unpaired
-from ablate.runs import DataCheck, Finding, FindingKind, PositiveShares, Severity, SizeRange
+from ablate.runs import (
+    ClippedValues,
+    DataCheck,
+    Finding,
+    FindingKind,
+    PositiveShares,
+    Severity,
+    SizeRange,
+)
 from ablate.spec import Split
 
 # A mask looks inverted if more than the one share of it is positive in a data set in whose median
@@ -36,6 +45,7 @@ class Pair:
         positives: Positive pixels at the protocol's size.
         fingerprint: What the image is compared by.
         odd_levels: Values of the mask's file that are neither 0 nor its greatest.
+        thumbnail: The image reduced; None if overlaps are not looked for.
     """
 
     width: int
@@ -44,6 +54,7 @@ class Pair:
     positives: int
     fingerprint: Fingerprint
     odd_levels: tuple[int, ...]
+    thumbnail: Thumbnail | None
 
 
 @runtime_checkable
@@ -56,7 +67,13 @@ class ClippedImages(Interface):
 
 
 def check_images(
-    images: Images, digest: str | None, split: Split, parts: Parts | None, size_px: int
+    images: Images,
+    digest: str | None,
+    split: Split,
+    parts: Parts | None,
+    size_px: int,
+    *,
+    overlaps: bool = False,
 ) -> DataCheck:
     """Reads every image and mask once.
 
@@ -66,20 +83,31 @@ def check_images(
         split: The split that ``parts`` are of.
         parts: Positions of the training and of the validation images; None: there is no split.
         size_px: The size at which positive shares are taken.
+        overlaps: Whether to look for images that overlap in part, which takes longer.
     """
     pairs: dict[int, Pair] = {}
     broken: dict[int, DataError] = {}
     for index in range(len(images.names)):
         try:
-            pairs[index] = _read(images, index, size_px)
+            pairs[index] = _read(images, index, size_px, overlaps)
         except DataError as error:
             broken[index] = error
     names = images.names
+    clipped = (
+        {index: images.clipped(index) for index in pairs}
+        if isinstance(images, ClippedImages)
+        else {}
+    )
     findings = [
         *_broken(names, broken),
         *_masks(names, pairs),
-        *_clipped(images, pairs),
-        *leaks(names, {index: pair.fingerprint for index, pair in pairs.items()}, parts),
+        *_clipped(names, clipped),
+        *leaks(
+            names,
+            {index: pair.fingerprint for index, pair in pairs.items()},
+            overlapping_pairs({i: each.thumbnail for i, each in pairs.items() if each.thumbnail}),
+            parts,
+        ),
     ]
     return DataCheck(
         label=images.label,
@@ -95,7 +123,9 @@ def check_images(
             train=_positive_share(pairs, parts.train, size_px) if parts else None,
             validation=_positive_share(pairs, parts.validation, size_px) if parts else None,
         ),
-        findings=sorted_findings(findings),
+        values=_values(clipped),
+        are_overlaps_checked=overlaps,
+        findings=_sorted(findings),
         checked=time.time(),
     )
 
@@ -117,12 +147,12 @@ def check_of_unopened(label: str, error: DataError, split: Split, size_px: int) 
     )
 
 
-def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Problems first, else in the given order."""
     return tuple(sorted(findings, key=lambda finding: finding.severity == "note"))
 
 
-def _read(images: Images, index: int, size_px: int) -> Pair:
+def _read(images: Images, index: int, size_px: int, overlaps: bool) -> Pair:
     image, mask = images.load(index)
     height, width = mask.shape
     mask_file = getattr(images, "mask_file", None)
@@ -133,6 +163,7 @@ def _read(images: Images, index: int, size_px: int) -> Pair:
         positives=_positives(mask, size_px),
         fingerprint=fingerprint(image),
         odd_levels=odd_levels(mask_file(index)) if mask_file else (),
+        thumbnail=thumbnail(image) if overlaps else None,
     )
 
 
@@ -279,23 +310,27 @@ def _masks(names: Sequence[str], pairs: Mapping[int, Pair]) -> list[Finding]:
     ]
 
 
-def _clipped(images: Images, pairs: Mapping[int, Pair]) -> list[Finding]:
+def _clipped(names: Sequence[str], clipped: Mapping[int, tuple[int, int]]) -> list[Finding]:
     """Values that the declared scale pushes out of the range of a byte."""
-    if not isinstance(images, ClippedImages):
+    values = _values(clipped)
+    if values is None or not values.clipped:
         return []
-    counts = {index: images.clipped(index) for index in pairs}
-    clipped, total = (sum(count[part] for count in counts.values()) for part in (0, 1))
-    if not clipped:
-        return []
-    those = tuple(images.names[index] for index, count in counts.items() if count[0])
+    those = tuple(names[index] for index, (beyond, _) in clipped.items() if beyond)
     return [
         Finding(
             kind="clipped-values",
             severity="note",
-            message=f"{clipped} of {total} values ({clipped / total:.2%}) in "
-            f"{counted(len(those), 'image')} are beyond the range that the scale leaves, and are "
-            f"cut off: {some(those)}",
+            message=f"{counted(len(those), 'image')} with values beyond the range that the scale "
+            f"leaves, which are cut off ({values.clipped / values.all:.2%} of all values): "
+            f"{some(those)}",
             repair="right for a few highlights; else choose a smaller data.scale",
             names=those,
         )
     ]
+
+
+def _values(clipped: Mapping[int, tuple[int, int]]) -> ClippedValues | None:
+    if not clipped:
+        return None
+    beyond, total = (sum(each) for each in zip(*clipped.values(), strict=True))
+    return ClippedValues(clipped=beyond, all=total)

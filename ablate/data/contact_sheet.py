@@ -34,6 +34,8 @@ _REASONS: dict[FindingKind, str] = {
     "duplicates": "equal",
     "near-duplicates-across-split": "nearly equal, across the split",
     "near-duplicates": "nearly equal",
+    "overlaps-across-split": "overlap, across the split",
+    "overlaps": "overlap",
     "sources-across-split": "one source, across the split",
 }
 

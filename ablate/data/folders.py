@@ -84,6 +84,7 @@ def find_folders(root: Path) -> FoldersData:
             f"but {some([path.name for path in listing(root)]) or 'nothing'}",
             _repair(root),
         )
+    _check_no_outlines(images[0], root / masks[0])
     return FoldersData(kind="folders", images=images[0], masks=masks[0])
 
 
@@ -140,6 +141,19 @@ def _parts(names: Collection[str]) -> Iterator[tuple[str, str]]:
 
 def _folders(root: Path) -> set[str]:
     return {path.name for path in listing(root) if path.is_dir()}
+
+
+def _check_no_outlines(images: str, masks: Path) -> None:
+    """Refuses a folder of COCO's JSON files: which one, and what in it is positive, is not told."""
+    files = [path for path in listing(masks) if path.is_file()]
+    outlines = [path.name for path in files if path.suffix.lower() == ".json"]
+    if outlines and not any(path.suffix.lower() in SUFFIXES for path in files):
+        file = f"{masks.name}/{outlines[0]}"
+        raise DataError(
+            f"{masks} holds {some(outlines)} and no masks",
+            "if it is a COCO file, declare it in the protocol (data: kind: coco, "
+            f"images: {images}, annotations: {file}, categories: [NAME, …])",
+        )
 
 
 def _repair(root: Path) -> str:

@@ -70,7 +70,6 @@ class Landslide4SenseImages:
             DataError: If a file is broken, if it declares anything but the data set's arrays, or
                 if values are not finite or a mask's values not 0 or 1.
         """
-        # Only now: plans are made of names and digests, and need no HDF5.
         from ablate.data.hdf5 import read_array
 
         mask = self._masks[self._numbers[index]]
@@ -98,6 +97,15 @@ class Landslide4SenseImages:
                 "replace the file",
             )
         return shown
+
+    def clipped(self, index: int) -> tuple[int, int]:
+        """How many shown values of an image the scale puts beyond 0..255, and how many there are.
+
+        Raises:
+            DataError: As ``load``.
+        """
+        scaled = self.values(index) * self.data.scale
+        return int(np.count_nonzero((scaled < 0) | (scaled >= 256))), scaled.size
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over names, contents, channels and scale.

@@ -34,6 +34,7 @@ class _Kind:
     within: FindingKind | None
     within_repair: str
     what: str
+    unit: str
     joined_by: str
 
 
@@ -45,6 +46,7 @@ _EXACT = _Kind(
     within="duplicates",
     within_repair="remove all but one of each group: copies weigh more than other images",
     what="equal images",
+    unit="group",
     joined_by=" = ",
 )
 _NEAR = _Kind(
@@ -54,7 +56,18 @@ _NEAR = _Kind(
     within="near-duplicates",
     within_repair="look at them (--sheet), and keep one of each group of copies",
     what="nearly equal images",
+    unit="group",
     joined_by=" ≈ ",
+)
+_OVERLAPS = _Kind(
+    across="overlaps-across-split",
+    severity="note",
+    across_repair=f"they show the same ground: {_KEEP_TOGETHER}",
+    within="overlaps",
+    within_repair="keep them together in any other split too",
+    what="overlapping images",
+    unit="pair",
+    joined_by=" + ",
 )
 _SOURCES = _Kind(
     across="sources-across-split",
@@ -63,23 +76,32 @@ _SOURCES = _Kind(
     within=None,
     within_repair="",
     what="images whose names share a source",
+    unit="group",
     joined_by=", ",
 )
 
 
 def leaks(
-    names: Sequence[str], fingerprints: Mapping[int, Fingerprint], parts: Parts | None
+    names: Sequence[str],
+    fingerprints: Mapping[int, Fingerprint],
+    overlaps: Sequence[tuple[int, int]],
+    parts: Parts | None,
 ) -> list[Finding]:
-    """Equal and nearly equal images, and names of a common source on both sides of the split.
+    """Equal, nearly equal and overlapping images, and names of a source on both sides of the split.
 
     Args:
         names: Of all images.
         fingerprints: Of the readable images, by position.
+        overlaps: Pairs of images that overlap, by position; copies may be among them.
         parts: The split; None: there is none, and copies count as within one part.
     """
+    exact, near = exact_groups(fingerprints), near_groups(fingerprints)
+    copies = [set(group) for group in (*exact, *near)]
+    only_overlapping = [pair for pair in overlaps if not any(set(pair) <= each for each in copies)]
     return [
-        *_findings(_EXACT, exact_groups(fingerprints), names, parts),
-        *_findings(_NEAR, near_groups(fingerprints), names, parts),
+        *_findings(_EXACT, exact, names, parts),
+        *_findings(_NEAR, near, names, parts),
+        *_findings(_OVERLAPS, only_overlapping, names, parts),
         *_findings(_SOURCES, source_groups(names), names, parts),
     ]
 
@@ -93,7 +115,7 @@ def _findings(
     within = [group for group in groups if group not in across]
     found = []
     if across:
-        exposed = sum(len(validation & set(group)) for group in across)
+        exposed = len(validation & {index for group in across for index in group})
         where = f"on both sides of the split, with {exposed} of {len(validation)} validation images"
         found.append(
             _finding(kind, kind.across, kind.severity, across, names, where, kind.across_repair)
@@ -114,17 +136,17 @@ def _finding(
     repair: str,
 ) -> Finding:
     named = tuple(tuple(names[index] for index in group) for group in groups)
-    together = [name for group in named for name in group]
+    together = tuple(dict.fromkeys(name for group in named for name in group))
     examples = [_example(group, kind.joined_by) for group in named[:_EXAMPLES]]
     if len(named) > _EXAMPLES:
         examples.append("…")
     return Finding(
         kind=name,
         severity=severity,
-        message=f"{counted(len(named), 'group')} of {kind.what} ({len(together)} images) {where}: "
-        f"{'; '.join(examples)}",
+        message=f"{counted(len(named), kind.unit)} of {kind.what} ({len(together)} images) "
+        f"{where}: {'; '.join(examples)}",
         repair=repair,
-        names=tuple(together),
+        names=together,
         groups=named,
     )
 

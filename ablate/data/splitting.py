@@ -1,6 +1,7 @@
 """Which images train and which validate."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,8 @@ import numpy as np
 from ablate.data.folders import below
 from ablate.data.images import Images
 from ablate.data.pairs import some
+from ablate.data.reading import SUFFIXES
+from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
     DataIdentity,
@@ -22,6 +25,7 @@ from ablate.spec import (
     digest_of,
 )
 
+_SUFFIXES = SUFFIXES | {".h5"}
 _MAX_LIST_BYTES = 2**28
 
 
@@ -136,17 +140,18 @@ def _listed(
     if root is None:
         raise DataError("split lists lie in a data set's folder, and there is none", "give --data")
     files = {"train": declared.train, "validation": declared.validation, "test": declared.test}
-    places = {name: index for index, name in enumerate(names)}
+    # In one normal form: systems write é as one letter or as two.
+    places = {unicodedata.normalize("NFC", name): index for index, name in enumerate(names)}
     listed: dict[int, str] = {}
     indices: dict[str, list[int]] = {}
     for part, file in files.items():
         if file is None:
             continue
         indices[part] = sorted(_indices(below(root, file), places))
-        if twice := [names[index] for index in indices[part] if index in listed]:
-            other = listed[places[twice[0]]]
+        if twice := [index for index in indices[part] if index in listed]:
+            other, shown = listed[twice[0]], some([names[index] for index in twice])
             raise DataError(
-                f"{len(twice)} images stand in both {other} and {file} ({some(twice)})",
+                f"{counted(len(twice), 'image')} in both {other} and {file} ({shown})",
                 "leave each in one list",
             )
         listed |= dict.fromkeys(indices[part], file)
@@ -174,8 +179,10 @@ def _indices(path: Path, places: dict[str, int]) -> list[int]:
 
 def _place(line: str, places: dict[str, int]) -> int | None:
     """The image that a line means: its name, or its file's with folder and suffix."""
+    line = unicodedata.normalize("NFC", line)
     path = PurePosixPath(line.replace("\\", "/"))
-    stem = path.with_suffix("") if path.name else path
+    # Other endings are part of names: tile.3 is not tile.
+    stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
     for name in (line, stem.as_posix(), path.name, stem.name):
         if name in places:
             return places[name]

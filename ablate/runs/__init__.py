@@ -1,6 +1,7 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
 from ablate.runs.data_check import (
+    ClippedValues,
     DataCheck,
     Finding,
     FindingKind,
@@ -28,6 +29,7 @@ from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
     "DEFAULT_STORE",
+    "ClippedValues",
     "DataCheck",
     "Event",
     "Failure",

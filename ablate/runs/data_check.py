@@ -32,6 +32,8 @@ FindingKind = Literal[
     "duplicates",
     "near-duplicates-across-split",
     "near-duplicates",
+    "overlaps-across-split",
+    "overlaps",
     "sources-across-split",
 ]
 
@@ -86,6 +88,18 @@ class PositiveShares(Frozen):
     validation: float | None
 
 
+class ClippedValues(Frozen):
+    """What a declared scale cuts off.
+
+    Attributes:
+        clipped: Values of the shown channels that it puts beyond 0..255.
+        all: All values of these channels.
+    """
+
+    clipped: int
+    all: int
+
+
 class DataCheck(Document):
     """``data-checks/ID.json``: the outcome of ``ablate data check``.
 
@@ -99,6 +113,8 @@ class DataCheck(Document):
         validation: The number of validation images; None without a split.
         sizes: The sizes of the images; None if none can be read.
         positive: The shares of positive pixels.
+        values: What the scale cuts off; None for images that are bytes already.
+        are_overlaps_checked: Whether images that overlap in part were looked for.
         findings: All findings, problems first.
         checked: When it was checked.
     """
@@ -112,6 +128,8 @@ class DataCheck(Document):
     validation: int | None
     sizes: SizeRange | None
     positive: PositiveShares
+    values: ClippedValues | None = None
+    are_overlaps_checked: bool = False
     findings: tuple[Finding, ...]
     checked: float
 

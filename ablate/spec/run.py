@@ -20,7 +20,8 @@ class DataIdentity(Frozen):
 
     Attributes:
         label: How tables and watermarks call the data.
-        digest: SHA-256 over names and contents (of the recipe, for generated scenes).
+        digest: SHA-256 over names and contents (of the recipe, for generated scenes), and over the
+            names of both parts where lists split them.
         train: Number of training images.
         validation: Number of validation images.
     """

@@ -4,9 +4,11 @@
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
+``convert_data``: open the data set, write every pair into two plain folders.
 """
 
 from ablate.study.data import check_data
+from ablate.study.data_convert import convert_data
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
 from ablate.study.request import DEFAULT_EXECUTOR
@@ -24,6 +26,7 @@ __all__ = [
     "SweepPlan",
     "SweepReport",
     "check_data",
+    "convert_data",
     "latest_start",
     "plan_sweep",
     "report_sweep",

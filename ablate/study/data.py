@@ -28,6 +28,7 @@ def check_data(
     overrides: Sequence[str] = (),
     store: str | Path | None = None,
     sheet: str | Path | None = None,
+    overlaps: bool = False,
 ) -> DataCheck:
     """Reads a whole data set and says what is wrong with it.
 
@@ -40,6 +41,8 @@ def check_data(
             not kept.
         sheet: The PNG file for a contact sheet of the suspects; it is not written without any.
             None: no sheet.
+        overlaps: Whether to look for images that overlap in part. The time grows with the square
+            of the number of images: about half a minute for 800.
 
     Returns:
         The outcome. Images and masks that do not pair up are an outcome too.
@@ -56,13 +59,15 @@ def check_data(
         raise DataError(f"there is no folder {root}", "give the data set's folder")
     declared = Catalogue().protocol(protocol, overrides)
     kept = None if store is None else Store(expanded(store))
-    check = _check(root, declared, kept, target)
+    check = _check(root, declared, kept, target, overlaps)
     if kept is not None:
         kept.record_data_check(check)
     return check
 
 
-def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | None) -> DataCheck:
+def _check(
+    root: Path, protocol: Protocol, store: Store | None, sheet: Path | None, overlaps: bool
+) -> DataCheck:
     # NumPy and SciPy would double the time until a mistake above is reported.
     from ablate.data import open_images
     from ablate.data.checking import check_images, check_of_unopened
@@ -78,12 +83,13 @@ def _check(root: Path, protocol: Protocol, store: Store | None, sheet: Path | No
         parts = _parts(images, split, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
-        check = check_images(images, None, split, None, size_px)
+        check = check_images(images, None, split, None, size_px, overlaps=overlaps)
         problem, repair = error.parts
         finding = Finding(kind="split", severity="problem", message=problem, repair=repair)
         check = check.model_copy(update={"findings": (finding, *check.findings)})
     else:
-        check = check_images(images, _digest(images, split, root), split, parts, size_px)
+        digest = _digest(images, split, root)
+        check = check_images(images, digest, split, parts, size_px, overlaps=overlaps)
     if sheet is not None:
         write_sheet(check, images, sheet)
     return check

@@ -1,5 +1,6 @@
 """From names and paths to values: the sweep, its rows, its protocol and its context."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,16 @@ from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
 from ablate.report import load_published, load_scores
 from ablate.runs import Store
-from ablate.spec import BACKBONES, Context, FoldersData, GeneratedData, Protocol, Sweep, Variant
+from ablate.spec import (
+    BACKBONES,
+    Context,
+    Data,
+    FoldersData,
+    GeneratedData,
+    Protocol,
+    Sweep,
+    Variant,
+)
 from ablate.study.request import Request
 
 
@@ -100,8 +110,6 @@ def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) 
     Raises:
         DataError: If the protocol needs a folder and there is none, or it is of no known layout.
     """
-    from ablate.data import detect
-
     if data is None:
         if isinstance(protocol.data, GeneratedData):
             return protocol
@@ -113,15 +121,25 @@ def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) 
         )
     if not data.is_dir():
         raise DataError(f"there is no folder {data}", "give the data set's folder")
-    if protocol.data.kind in ("folders", "coco"):
-        return protocol
-    found = detect(data)
-    if isinstance(found, FoldersData):
+    found = recognised(data, protocol)
+    if isinstance(found, FoldersData) and found != protocol.data:
         _check_ready_parts(found, data, protocol)
-    # For one kind, the protocol's own declaration wins: part, channels, scale.
-    if found.kind == protocol.data.kind:
-        return protocol
     return protocol.model_copy(update={"data": found})
+
+
+def recognised(root: Path, protocol: Protocol) -> Data:
+    """The data set that lies in a folder, as the protocol declares it or else by its layout.
+
+    Raises:
+        DataError: If it is of no known layout.
+    """
+    from ablate.data import detect
+
+    if protocol.data.kind in ("folders", "coco"):
+        return protocol.data
+    found = detect(root)
+    # For one kind, the protocol's own declaration wins: part, channels, scale.
+    return protocol.data if found.kind == protocol.data.kind else found
 
 
 def _check_ready_parts(found: FoldersData, root: Path, protocol: Protocol) -> None:
@@ -136,16 +154,9 @@ def _check_ready_parts(found: FoldersData, root: Path, protocol: Protocol) -> No
     if ready is None or protocol.split.kind != "holdout":
         return
     split = f"{{kind: folders, train: {ready.train}, validation: {ready.validation}}}"
-    fields = found.model_dump(mode="json")
-    data = ", ".join(f"{name}: {_yaml(value)}" for name, value in fields.items())
+    data = json.dumps(found.model_dump(mode="json", exclude_defaults=True))
     raise DataError(
         f"{root} has ready parts, {ready.train} and {ready.validation}, and protocol "
         f"{protocol.name} draws its own from all images",
-        f"say which with --set 'split={split}', or with --set 'data={{{data}}}'",
+        f"say which with --set 'split={split}', or with --set 'data={data}'",
     )
-
-
-def _yaml(value: str | list[str]) -> str:
-    if isinstance(value, str):
-        return f'"{value}"' if "{" in value else value
-    return f"[{', '.join(value)}]"

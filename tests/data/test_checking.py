@@ -10,7 +10,7 @@ from ablate.data.checking import check_images
 from ablate.data.contact_sheet import write_sheet
 from ablate.data.generated import scene
 from ablate.data.leaks import Parts
-from ablate.runs import DataCheck, Finding
+from ablate.runs import ClippedValues, DataCheck, Finding
 from ablate.spec import Data, FoldersData, HoldoutSplit, MaskValues
 
 SPLIT = HoldoutSplit(kind="holdout", seed=0, validation_share=0.3, rounding="floor")
@@ -254,10 +254,14 @@ class Scaled:
         return 30 * index, 100
 
 
-def test_values_that_the_scale_cuts_off_are_counted() -> None:
-    finding = only(check_images(Scaled(), "0" * 64, SPLIT, Parts([0], [1]), SIZE_PX))
-    assert (finding.kind, finding.names) == ("clipped-values", ("b",))
-    assert "30 of 200 values (15.00%)" in finding.message
+def test_values_that_the_scale_cuts_off_are_counted(root: Path) -> None:
+    check = check_images(Scaled(), "0" * 64, SPLIT, Parts([0], [1]), SIZE_PX)
+    finding = only(check)
+    assert (finding.kind, finding.severity, finding.names) == ("clipped-values", "note", ("b",))
+    assert "1 image with values" in finding.message
+    assert "15.00% of all values" in finding.message
+    assert check.values == ClippedValues(clipped=30, all=200)
+    assert checked(root).values is None
 
 
 # The contact sheet -----------------------------------------------------------------------

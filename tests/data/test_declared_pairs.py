@@ -168,6 +168,18 @@ def test_a_single_folder_is_told_what_to_declare(tmp_path: Path, file: str, repa
         detect(tmp_path)
 
 
+def test_a_coco_file_is_told_how_to_be_declared(tmp_path: Path) -> None:
+    write(tmp_path, "images/a.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/all.json").write_text("{}")
+    with pytest.raises(
+        DataError,
+        match=r"annotations holds all\.json and no masks; .*images: images, annotations: "
+        r"annotations/all\.json",
+    ):
+        detect(tmp_path)
+
+
 def test_ready_parts_keep_their_own_pixels(tmp_path: Path) -> None:
     write(tmp_path, "train/image/a.png", value=10)
     write(tmp_path, "val/image/a.png", value=20)

@@ -106,6 +106,16 @@ def test_rgb_are_three_channels_scaled_and_cut(root: Path, image: Path) -> None:
     np.testing.assert_array_equal(rgb[1:], (shown[1:, :, [3, 2, 1]] / 10 * 255).astype(np.uint8))
 
 
+def test_shown_values_that_the_scale_puts_beyond_a_byte_are_counted(
+    root: Path, image: Path
+) -> None:
+    shown = np.full((128, 128, 14), 6.92)
+    shown[0, :4, 3] = (-0.1, 0, 10.03, 10.04)  # 256 / 25.5 is 10.039
+    shown[..., 0] = 50.3
+    write(image, "img", shown)
+    assert open_images(DATA, root).clipped(0) == (2, 128 * 128 * 3)
+
+
 def test_masks_belong_to_their_images_and_may_be_empty(root: Path) -> None:
     images = open_images(DATA, root)
     assert images.label == "Landslide4Sense"

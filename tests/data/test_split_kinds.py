@@ -38,6 +38,11 @@ def test_lists_are_names_or_files_and_the_rest_is_left_out(tmp_path: Path) -> No
     assert parts(NAMES, LISTS, tmp_path) == ([0, 1], [2, 3])
 
 
+def test_accents_are_compared_in_one_form(tmp_path: Path) -> None:
+    write(tmp_path, train="e\u0301.png", val="\u00fc")
+    assert parts(("\u00e9", "u\u0308"), LISTS, tmp_path) == ([0], [1])
+
+
 def test_names_with_folders_are_listed_with_them(tmp_path: Path) -> None:
     write(tmp_path, train="x/a.png", val="y/a")
     assert parts(("x/a", "y/a"), LISTS, tmp_path) == ([0], [1])
@@ -49,7 +54,8 @@ def test_names_with_folders_are_listed_with_them(tmp_path: Path) -> None:
         ({"train": "a"}, r"there is no split list .*val\.txt; write it"),
         ({"train": "a", "val": " \n"}, r"the list .*val\.txt is empty; write one name a line"),
         ({"train": "a", "val": "x\ny\nb"}, r"2 of 3 names in .*val\.txt are no .*\(x, y\)"),
-        ({"train": "a\nb", "val": "b"}, r"1 images stand in both train\.txt and val\.txt \(b\)"),
+        ({"train": "a\nb", "val": "b"}, r"1 image in both train\.txt and val\.txt \(b\)"),
+        ({"train": "a", "val": "d.2"}, r"1 of 1 names in .*val\.txt are no images .*\(d\.2\)"),
         ({"train": "a\na.png", "val": "b"}, r"train\.txt names an image more than once \(a, a\.p"),
     ],
 )

@@ -116,12 +116,14 @@ def test_too_few_images_to_split_are_checked_all_the_same(tmp_path: Path) -> Non
     assert (check.images, check.train) == (1, None)
 
 
-def test_a_name_that_is_not_utf8_is_shown_with_question_marks(root: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_a_finding(root: Path, tmp_path: Path) -> None:
     write_pair(root, "x", 0)
     for folder in ("images", "masks"):
         (root / f"{folder}/x.png").rename(root / f"{folder}/caf\udce9.png")
     check = check_data(root, store=tmp_path / "store", sheet=tmp_path / "sheet.png")
-    assert any("caf?" in finding.message for finding in check.findings)
+    (finding,) = check.findings
+    assert (finding.kind, finding.severity) == ("layout", "problem")
+    assert r"caf\xe9.png is not UTF-8" in finding.message
 
 
 @pytest.mark.parametrize(
