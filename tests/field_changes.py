@@ -160,6 +160,7 @@ _LINEAR = altered(_FOLDERS, "data.scale", {"kind": "linear", "low": 0, "high": 2
 _PERCENTILES = altered(_FOLDERS, "data.scale", {"kind": "percentiles", "low": 0, "high": 98})
 _MASK_VALUES = altered(_FOLDERS, "data.mask_values", {"positive": (255,)})
 _THRESHOLD = altered(_FOLDERS, "data.mask_values", {"threshold": 127.0})
+_THRESHOLD_0 = altered(_FOLDERS, "data.mask_values", {"threshold": -1.0})
 _LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
 _PARTS = _with_data(
     kind="folders",
@@ -211,6 +212,7 @@ _PROTOCOLS = {
         _PARTS, "data.mask", ("{folder}/{stem}_label.png", "{folder}/{stem}_other.png"), opened
     ),
     "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
+    "FoldersData.mask_values": Change((_FOLDERS, _THRESHOLD_0), opened),
     "FoldersData.bands": _along(_FOLDERS, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
     "LinearScale.low": _along(_LINEAR, "data.scale.low", (0.0, 50.0), opened),
     "LinearScale.high": _along(_LINEAR, "data.scale.high", (200.0, 255.0), opened),

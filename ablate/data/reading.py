@@ -162,13 +162,18 @@ def decode(path: Path) -> ImageFile:
 
 def _undeclared(path: Path, dtype: str, bands: int, data: FoldersData | None) -> DataError:
     """The error of an image that only a declaration makes clear."""
+    problem = (
+        f"{path} has {bands} band{'' if bands == 1 else 's'} of {dtype}, not 8-bit grey or RGB"
+    )
+    if data is None:
+        return DataError(problem, "convert it to 8-bit grey or RGB")
     fields: dict[str, object] = {}
     if bands != 1:
         fields["bands"] = [0, 1, 2] if bands > 2 else [0, 0, 0]
     if dtype != "uint8":
         fields["scale"] = _PERCENTILES
     return DataError(
-        f"{path} has {bands} band{'' if bands == 1 else 's'} of {dtype}, not 8-bit grey or RGB",
+        problem,
         "declare in the protocol which bands are red, green and blue and how values become 0 to "
         f"255, such as {declaration(data, **fields)}",
     )

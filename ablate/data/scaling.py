@@ -1,5 +1,6 @@
 """From the numbers of a raster to the 0..255 of an image."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -48,7 +49,7 @@ def percentile_ranges(
     Raises:
         DataError: If a band has one value alone between the percentiles.
     """
-    picked = np.concatenate(list(_picked(images, min(_PIXELS_OF_IMAGE, _PIXELS // count or 1))))
+    picked = np.concatenate(list(_picked(images, min(_PIXELS_OF_IMAGE, max(1, _PIXELS // count)))))
     if not len(picked):
         raise DataError("no pixel of the training images is data", "check the images")
     low, high = np.percentile(picked, (scale.low, scale.high), axis=0)
@@ -66,5 +67,5 @@ def _picked(
 ) -> Iterator[npt.NDArray[np.float32]]:
     for values, is_data in images:
         pixels = values[is_data]
-        step = -(-len(pixels) // limit) or 1
+        step = max(1, math.ceil(len(pixels) / limit))
         yield pixels[::step].astype(np.float32)

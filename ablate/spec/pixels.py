@@ -52,7 +52,7 @@ class PercentileScale(Frozen):
         return self
 
 
-Scale = Annotated[LinearScale | PercentileScale, Field(discriminator="kind")]
+Scale = LinearScale | PercentileScale
 
 
 class MaskValues(Frozen):

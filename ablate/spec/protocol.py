@@ -85,7 +85,7 @@ class FoldersData(Frozen):
     mask: NamePattern = "{stem}.*"
     folders: tuple[str, ...] = ()
     bands: tuple[Band, Band, Band] | None = None
-    scale: Scale | None = None
+    scale: Scale | None = Field(default=None, discriminator="kind")
     mask_values: MaskValues | None = None
 
     @model_validator(mode="after")
