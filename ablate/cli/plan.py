@@ -49,7 +49,7 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
             {
                 "sweep": plan.sweep.name,
                 "context": context.model_dump(mode="json"),
-                "choice": planned.request.choice,
+                "choice": planned.choice,
                 "watermark": context.watermark,
                 "devices": planned.devices,
                 "runs": rows,
@@ -77,7 +77,6 @@ def setup_line(planned: SweepPlan) -> str:
 
 def print_choice(planned: SweepPlan) -> None:
     """Says which protocol is used where neither the user nor the sweep names it."""
-    request = planned.request
-    if request.choice:
-        name = request.default_protocol or ""
-        out.print(Text.assemble((name, "bold"), f": {request.choice}"), soft_wrap=True)
+    if planned.choice:
+        name, _, reason = planned.choice.partition(":")
+        out.print(Text.assemble((name, "bold"), f":{reason}"), soft_wrap=True)

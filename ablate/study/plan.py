@@ -25,12 +25,14 @@ class SweepPlan:
         request: What was requested.
         plan: The runs, and what their folders say now.
         devices: Where they are trained, one worker for each.
+        choice: Why this protocol is used; None where the user or the sweep names it.
         cohorts: The runs that are trained together, in the order in which workers take them.
     """
 
     request: Request
     plan: Plan
     devices: tuple[str, ...]
+    choice: str | None
     cohorts: tuple[Cohort, ...]
 
     def rows(self) -> list[dict[str, str | int | None]]:
@@ -74,4 +76,4 @@ def plan_sweep(request: Request) -> SweepPlan:
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
-    return SweepPlan(request, plan, devices, tuple(cohorts))
+    return SweepPlan(request, plan, devices, resolved.choice, tuple(cohorts))

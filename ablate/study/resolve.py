@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablate.errors import BadInput, DataError
+from ablate.errors import DataError
 from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
 from ablate.report import load_published, load_scores
@@ -20,6 +20,7 @@ from ablate.spec import (
     Sweep,
     Variant,
 )
+from ablate.study.protocols import choose_protocol
 from ablate.study.request import Request
 
 
@@ -32,12 +33,14 @@ class Resolved:
         rows: Its variants by name, in the table's order.
         context: What all its runs share.
         seeds: The seeds.
+        choice: Why this protocol is used; None where the user or the sweep names it.
     """
 
     sweep: Sweep
     rows: Mapping[str, Variant]
     context: Context
     seeds: tuple[int, ...]
+    choice: str | None
 
 
 def resolve(request: Request, store: Store) -> Resolved:
@@ -49,14 +52,10 @@ def resolve(request: Request, store: Store) -> Resolved:
     catalogue = Catalogue()
     sweep = catalogue.sweep(request.sweep)
     check_published(sweep)
-    protocol = choose_protocol(request, sweep, catalogue)
+    protocol, choice = choose_protocol(request, sweep, catalogue)
     rows = catalogue.rows(sweep, protocol.backbone)
-    if not rows:
-        raise BadInput(
-            f"sweep {sweep.name} has no rows: `exclude` removes every one", "remove an exclusion"
-        )
     context = identify_context(request, protocol, rows, store)
-    return Resolved(sweep, rows, context, request.seeds or sweep.seeds)
+    return Resolved(sweep, rows, context, request.seeds or sweep.seeds, choice)
 
 
 def check_published(sweep: Sweep) -> None:
@@ -69,16 +68,6 @@ def check_published(sweep: Sweep) -> None:
         scores = load_scores(sweep.published)
         if scores.parameters is not None:
             load_published(scores.parameters)
-
-
-def choose_protocol(request: Request, sweep: Sweep, catalogue: Catalogue) -> Protocol:
-    """The protocol that is named, or else the default for what is configured.
-
-    Raises:
-        SpecError: If there is no such protocol, or an override breaks its rules.
-    """
-    name = request.protocol or request.default_protocol or sweep.protocol
-    return catalogue.protocol(name, request.overrides)
 
 
 def identify_context(

@@ -1,11 +1,14 @@
 """What a request means, and what is refused before anything starts."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ablate import Study
 from ablate.errors import SpecError
+from ablate.registry import Catalogue
+from ablate.study.protocols import choose_protocol
 
 
 @pytest.fixture
@@ -52,11 +55,31 @@ def test_a_sweep_without_rows_is_bad_input(folder: Path) -> None:
     assert not (folder / "store").exists()
 
 
-def test_the_demo_runs_only_where_nothing_else_is_configured() -> None:
-    assert Study("table4").request.default_protocol == "demo"
-    assert Study("table4", data="d").request.default_protocol == "nano"
-    assert Study("table4", data="d", checkpoint="c").request.default_protocol is None
-    assert Study("table4", checkpoint="c").request.default_protocol is None
-    assert Study("table4", backbone_weights=["w.pth"]).request.default_protocol is None
-    assert Study("table4", data="d", protocol="paper").request.default_protocol is None
-    assert Study("table4", devices=["cpu"]).plan().plan.context.protocol.name == "demo"
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "demo"),
+        ({"data": "d"}, "nano"),
+        ({"data": "d", "backbone_weights": ["resnet50.pth"]}, "nano"),
+        ({"data": "d", "checkpoint": "c"}, None),
+        ({"checkpoint": "c"}, None),
+        ({"backbone_weights": ["resnet50.pth"]}, None),
+        ({"data": "d", "protocol": "paper"}, None),
+        ({"protocol": "demo"}, None),
+    ],
+    ids=str,
+)
+def test_what_runs_without_sams_weights(options: dict[str, Any], expected: str | None) -> None:
+    catalogue = Catalogue()
+    request = Study("table4", **options).request
+    protocol, choice = choose_protocol(request, catalogue.sweep("table4"), catalogue)
+    assert protocol.name == (expected or options.get("protocol", "paper"))
+    assert (choice or "None").partition(":")[0] == str(expected)
+
+
+def test_a_protocol_that_needs_no_weights_is_the_sweeps_own() -> None:
+    catalogue = Catalogue()
+    declared = catalogue.sweep("table4").model_copy(update={"protocol": "demo"})
+    request = Study("table4", data="d").request
+    protocol, choice = choose_protocol(request, declared, catalogue)
+    assert (protocol.name, choice) == ("demo", None)
