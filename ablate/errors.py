@@ -4,6 +4,7 @@
     ├── BadInput            the user's input is wrong; nothing was started (exit code 2)
     │   ├── SpecError       a YAML file breaks rules; carries every problem of the file
     │   ├── DataError       a data set is missing, broken or too small
+    │   │   ├── AmbiguousMask it is not clear which of a mask's values are positive
     │   │   ├── SizeMismatch  a mask has another size than its image
     │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
@@ -79,6 +80,10 @@ class SpecError(BadInput):
 
 class DataError(BadInput):
     """A data set is missing, broken or too small."""
+
+
+class AmbiguousMask(DataError):
+    """It is not clear which of a mask's values are positive."""
 
 
 class SizeMismatch(DataError):

@@ -23,6 +23,7 @@ from field_observations import (
     classes_used,
     compiled,
     fits,
+    fitted,
     labelled,
     logits,
     loss,
@@ -155,6 +156,10 @@ def _with_data(**data: Any) -> Protocol:
 
 _GENERATED = _with_data(kind="generated", seed=1, count=3, size_px=64)
 _FOLDERS = _with_data(kind="folders", images="left", masks="masks")
+_LINEAR = altered(_FOLDERS, "data.scale", {"kind": "linear", "low": 0, "high": 200})
+_PERCENTILES = altered(_FOLDERS, "data.scale", {"kind": "percentiles", "low": 0, "high": 98})
+_MASK_VALUES = altered(_FOLDERS, "data.mask_values", {"positive": (255,)})
+_THRESHOLD = altered(_FOLDERS, "data.mask_values", {"threshold": 127.0})
 _LANDSLIDE4SENSE = _with_data(kind="landslide4sense", scale=25.5)
 _PARTS = _with_data(
     kind="folders",
@@ -206,6 +211,16 @@ _PROTOCOLS = {
         _PARTS, "data.mask", ("{folder}/{stem}_label.png", "{folder}/{stem}_other.png"), opened
     ),
     "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
+    "FoldersData.bands": _along(_FOLDERS, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
+    "LinearScale.low": _along(_LINEAR, "data.scale.low", (0.0, 50.0), opened),
+    "LinearScale.high": _along(_LINEAR, "data.scale.high", (200.0, 255.0), opened),
+    "PercentileScale.low": _along(_PERCENTILES, "data.scale.low", (0.0, 10.0), fitted),
+    "PercentileScale.high": _along(_PERCENTILES, "data.scale.high", (98.0, 90.0), fitted),
+    "MaskValues.positive": _along(
+        _MASK_VALUES, "data.mask_values.positive", ((255,), (0, 255)), opened
+    ),
+    "MaskValues.negative": _along(_MASK_VALUES, "data.mask_values.negative", ((), (7,)), fitted),
+    "MaskValues.threshold": _along(_THRESHOLD, "data.mask_values.threshold", (-1.0, 127.0), opened),
     "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
     "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),
     "CocoData.categories": _along(_COCO, "data.categories", ((), ("slide",), ("rock",)), opened),
@@ -366,6 +381,7 @@ UNIONS: dict[str, Change] = {
     "Protocol.data": Change(
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened
     ),
+    "FoldersData.scale": Change((_LINEAR, _PERCENTILES), fitted),
     "Protocol.split": Change((_PARTS, _LISTS, _READY), divided),
 }
 

@@ -253,6 +253,19 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         return prepared.images.tobytes(), prepared.masks.tobytes()
 
 
+def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:
+    """The first image, scaled by what the training images hold, and its mask, or a refusal."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        images = open_images(protocol.data, Path(root))
+        identify(images, protocol.split)
+        try:
+            image, mask = images.load(0)
+        except BadInput as error:
+            return str(error).replace(root, "")
+    return image.tobytes(), mask.tobytes()
+
+
 def watermarked(protocol: Protocol) -> str | None:
     """What tables carry whose runs start from SAM's own weights, on ten images and five."""
     geometry = BACKBONES["vit_l"]

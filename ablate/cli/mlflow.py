@@ -7,6 +7,7 @@ import typer
 from ablate import tracking
 from ablate.cli import options
 from ablate.cli.console import err, out
+from ablate.errors import ExitCode
 from ablate.runs import Store
 
 
@@ -18,10 +19,14 @@ def ui(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Browse the store's runs in MLflow's user interface, on 127.0.0.1 only."""
-    out.print(
-        f"MLflow: http://127.0.0.1:{port}/{tracking.RUNS_VIEW} (Ctrl-C ends it)", soft_wrap=True
-    )
-    raise typer.Exit(tracking.serve_ui(Store(store), port, tracking_uri))
+    address = f"http://127.0.0.1:{port}/{tracking.RUNS_VIEW}"
+    try:
+        out.print(f"MLflow: {address} (Ctrl-C ends it)", soft_wrap=True)
+        code = tracking.serve_ui(Store(store), port, tracking_uri)
+    except KeyboardInterrupt:
+        # While it starts, Ctrl-C is as good an end as later.
+        code = ExitCode.DONE
+    raise typer.Exit(code)
 
 
 def sync(
@@ -33,4 +38,5 @@ def sync(
     records = opened.sweep_records()
     with err.status("writing to MLflow"):
         count = tracking.sync(opened, records, tracking_uri)
-    out.print(f"{count} runs of {len(records)} sweeps are in MLflow")
+    sweeps = "1 sweep" if len(records) == 1 else f"{len(records)} sweeps"
+    out.print(f"{count} runs of {sweeps} are in MLflow")

@@ -7,8 +7,7 @@ import typer
 
 from ablate.cli.console import TableFormat
 from ablate.errors import BadInput
-from ablate.study.request import DEFAULT_STORE as DEFAULT_STORE
-from ablate.study.request import expanded
+from ablate.runs import DEFAULT_STORE as DEFAULT_STORE
 
 # One more than the largest seed has: enough to be too large.
 _SEED_DIGITS = 11
@@ -16,7 +15,12 @@ _SEED_DIGITS = 11
 
 def expand(path: Path | None) -> Path | None:
     """Replaces ``~``, which a shell leaves as it is in variables, settings and ``--store=~/x``."""
-    return None if path is None else expanded(path)
+    if path is None or not str(path).startswith("~"):
+        return path
+    # Commands that only list need nothing else of that room.
+    from ablate.study.request import expanded
+
+    return expanded(path)
 
 
 def parse_seeds(text: str | None) -> tuple[int, ...] | None:
@@ -107,6 +111,15 @@ Devices = Annotated[
         help="Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
         "[default: all GPUs, else the CPU]",
         show_default=False,
+    ),
+]
+ExecutorName = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        envvar="ABLATE_EXECUTOR",
+        metavar="NAME",
+        help="local: a worker process for each device; inline: this very process.",
     ),
 ]
 StorePath = Annotated[

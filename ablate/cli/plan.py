@@ -1,8 +1,10 @@
 """``ablate plan``: what would run, what is done, and how it would be grouped."""
 
+from rich.text import Text
+
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
-from ablate.study import Study, SweepPlan
+from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
 
 def plan(
@@ -14,6 +16,7 @@ def plan(
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
+    executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -31,6 +34,7 @@ def plan(
         overrides=set_ or (),
         store=store,
         devices=device or (),
+        executor=executor,
         cohort_size=cohort_size,
     )
     print_plan(study.plan(), format)
@@ -45,12 +49,14 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
             {
                 "sweep": plan.sweep.name,
                 "context": context.model_dump(mode="json"),
+                "choice": planned.request.choice,
                 "watermark": context.watermark,
                 "devices": planned.devices,
                 "runs": rows,
             }
         )
         return
+    print_choice(planned)
     print_rows(rows, format, title=plan.sweep.title)
     out.print(setup_line(planned), soft_wrap=True)
     cohorts = len(planned.cohorts)
@@ -67,3 +73,11 @@ def setup_line(planned: SweepPlan) -> str:
         f"protocol {context.protocol.label} · {context.data.label}: {context.data.train} to train, "
         f"{context.data.validation} to validate · {context.weights.label} · {workers}"
     )
+
+
+def print_choice(planned: SweepPlan) -> None:
+    """Says which protocol is used where neither the user nor the sweep names it."""
+    request = planned.request
+    if request.choice:
+        name = request.default_protocol or ""
+        out.print(Text.assemble((name, "bold"), f": {request.choice}"), soft_wrap=True)

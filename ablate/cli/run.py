@@ -11,7 +11,7 @@ from ablate.cli import options
 from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
-from ablate.cli.plan import print_plan, setup_line
+from ablate.cli.plan import print_choice, print_plan, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State
 from ablate.study import DEFAULT_EXECUTOR, Outcome, Study, SweepPlan, run_sweep
@@ -27,14 +27,7 @@ def run(
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
     device: options.Devices = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            envvar="ABLATE_EXECUTOR",
-            metavar="NAME",
-            help="local: a worker process for each device; inline: this very process.",
-        ),
-    ] = DEFAULT_EXECUTOR,
+    executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -90,16 +83,7 @@ def run(
 
 def _print_header(planned: SweepPlan) -> None:
     """The first lines: what runs, on what, and what it is not."""
-    if planned.request.is_demo_by_default:
-        out.print(
-            Text.assemble(
-                ("demo", "bold"),
-                ": neither data nor checkpoint is configured, so this trains SAM-nano on "
-                "generated scenes.\n"
-                "For the paper's own experiment: --data BIJIE --checkpoint sam_vit_l_0b3195.pth",
-            ),
-            soft_wrap=True,
-        )
+    print_choice(planned)
     if watermark := planned.plan.context.watermark:
         out.print(watermark, style="yellow", soft_wrap=True)
     title = Text(planned.plan.sweep.title, style="bold")

@@ -5,6 +5,7 @@ from ablate.data.images import Images
 from ablate.data.opening import detect, open_images
 from ablate.data.prepared import Prepared, prepare
 from ablate.data.splitting import identify, parts, split
+from ablate.data.verified import verify
 
 __all__ = [
     "Images",
@@ -16,4 +17,5 @@ __all__ = [
     "prepare",
     "ready_parts",
     "split",
+    "verify",
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from ablate.data.images import Images
 from ablate.data.pairs import PairedFiles, check_folder
 from ablate.errors import DataError
-from ablate.spec import BijieData
+from ablate.spec import BijieData, FoldersData
 
 
 def is_bijie(root: Path) -> bool:
@@ -32,4 +32,6 @@ def open_bijie(data: BijieData, root: Path, digests: Path | None) -> Images:
             "(kind: folders) in the protocol",
         )
     folder = root / "landslide"
-    return PairedFiles("Bijie", folder / "image", folder / "mask", {".png"}, digests)
+    # What a protocol would have to say to read such files in another way.
+    like = FoldersData(kind="folders", images="landslide/image", masks="landslide/mask")
+    return PairedFiles("Bijie", folder / "image", folder / "mask", {".png"}, digests, data=like)

@@ -17,7 +17,7 @@ from ablate.data.mask_levels import odd_levels
 from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
 from ablate.data.wording import counted
-from ablate.errors import DataError, SizeMismatch, Unpaired
+from ablate.errors import AmbiguousMask, DataError, SizeMismatch, Unpaired
 from ablate.runs import (
     ClippedValues,
     DataCheck,
@@ -226,10 +226,14 @@ def _unopened(error: DataError) -> list[Finding]:
 def _broken(names: Sequence[str], broken: Mapping[int, DataError]) -> list[Finding]:
     """One finding for each kind and cause: a cause is what follows the name of the file."""
     mismatched = {i: each for i, each in broken.items() if isinstance(each, SizeMismatch)}
-    unreadable = {i: each for i, each in broken.items() if i not in mismatched}
+    ambiguous = {i: each for i, each in broken.items() if isinstance(each, AmbiguousMask)}
+    unreadable = {
+        i: each for i, each in broken.items() if i not in mismatched and i not in ambiguous
+    }
     findings = []
     kinds: tuple[tuple[FindingKind, Mapping[int, DataError], str], ...] = (
         ("unreadable", unreadable, "cannot be used"),
+        ("mask-values", ambiguous, "without a clear mask"),
         ("size-mismatch", mismatched, "of another size than the mask"),
     )
     for kind, errors, text in kinds:

@@ -1,6 +1,7 @@
 """Images with outlines in a JSON file, as in COCO's instances."""
 
 import json
+import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ablate.data.fetched import check_file, check_name
 from ablate.data.folders import below
 from ablate.data.images import Image, Images, Mask
 from ablate.data.pairs import check_folder, some
@@ -139,12 +141,14 @@ def _read(path: Path, folder: Path, categories: Iterable[str]) -> dict[str, _Out
         by_id[entry["id"]] = by_name[name] = outlined
     if not by_name:
         raise DataError(f"{path} names no images", _REPAIR)
-    if missing := [each.path.name for each in by_name.values() if not each.path.is_file()]:
+    if missing := [each.path.name for each in by_name.values() if not os.path.lexists(each.path)]:
         raise DataError(
             f"{len(missing)} of {len(by_name)} images of {path} are not in {folder} "
             f"({some(missing)})",
             "correct data.images in the protocol, or put them there",
         )
+    for each in by_name.values():
+        check_file(each.path)
     for number, each in enumerate(content["annotations"]):
         entry = _entry(path, "annotations", each, ("image_id", "category_id"))
         where = f"annotation {entry.get('id', f'number {number + 1}')} in {path}"
@@ -201,6 +205,7 @@ def _image(path: Path, folder: Path, entry: dict[str, Any]) -> tuple[str, _Outli
         sides = f"height {entry.get('height')} and width {entry.get('width')}"
         raise DataError(f"image {file} of {path} has {sides}", _REPAIR)
     name = PurePosixPath(file)
+    check_name(Path(file))
     if not name.name or "\0" in file:
         raise DataError(f"{path} has an image with the name {file!r}", _REPAIR)
     return name.with_suffix("").as_posix(), _Outlined(below(folder, file), height, width)

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from ablate.data.fetched import check_folder_fetched
 from ablate.data.images import Images
 from ablate.data.pairs import PairedFiles, check_folder, listing, some
 from ablate.data.patterns import Pattern, find_files
@@ -49,7 +50,7 @@ def open_folders(data: FoldersData, root: Path, digests: Path | None) -> Images:
     if (data.image, data.mask) != (_BY_STEM, _BY_STEM):
         patterns = [Pattern(text, SUFFIXES, data.folders) for text in (data.image, data.mask)]
         files = find_files((images, patterns[0]), (masks, patterns[1]))
-    return PairedFiles(root.absolute().name, images, masks, SUFFIXES, digests, files)
+    return PairedFiles(root.absolute().name, images, masks, SUFFIXES, digests, files, data)
 
 
 def find_folders(root: Path) -> FoldersData:
@@ -74,6 +75,8 @@ def find_folders(root: Path) -> FoldersData:
     if ready:
         return _in_parts(ready[0])
     if not images or not masks:
+        for name in (*_IMAGE_FOLDERS, *_MASK_FOLDERS):
+            check_folder_fetched(root / name)
         raise DataError(
             f"{root} is not a data set that ablate knows: it has neither landslide/image with "
             f"landslide/mask, nor TrainData/img with TrainData/mask, nor "

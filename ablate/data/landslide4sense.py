@@ -37,6 +37,9 @@ class Landslide4SenseImages:
     Raises:
         DataError: If a folder is empty or holds HDF5 files of other names, or if images and
             masks do not pair up.
+
+    Attributes:
+        data: As given.
     """
 
     label = "Landslide4Sense"
@@ -45,7 +48,7 @@ class Landslide4SenseImages:
         self, data: Landslide4SenseData, images: Path, masks: Path, digests: Path | None
     ) -> None:
         """Lists the files; opens none."""
-        self._data = data
+        self.data = data
         self._digests_path = digests
         self._digest: str | None = None
         self._images = _by_number(images, "image_")
@@ -69,22 +72,40 @@ class Landslide4SenseImages:
         """
         from ablate.data.hdf5 import read_array
 
-        scaled = self._scaled(index)
         mask = self._masks[self._numbers[index]]
-        labels = read_array(mask, "mask", (_SIDE_PX, _SIDE_PX), "fiub")
         # Truncated, not rounded, as in the released code; there, values beyond the range wrap
         # around to black, a slip that is not repeated here.
-        rgb: Image = np.clip(scaled, 0, 255).astype(np.uint8)
-        return rgb, _landslide(mask, labels)
+        rgb: Image = np.clip(self.values(index) * self.data.scale, 0, 255).astype(np.uint8)
+        return rgb, _landslide(mask, read_array(mask, "mask", (_SIDE_PX, _SIDE_PX), "fiub"))
 
     def clipped(self, index: int) -> tuple[int, int]:
         """How many shown values of an image the scale puts beyond 0..255, and how many there are.
 
         Raises:
-            DataError: As ``load``.
+            DataError: As ``values``.
         """
-        scaled = self._scaled(index)
+        scaled = self.values(index) * self.data.scale
         return int(np.count_nonzero((scaled < 0) | (scaled >= 256))), scaled.size
+
+    def values(self, index: int) -> npt.NDArray[np.float64]:
+        """The channels that are shown, with shape 128x128x3, before they are scaled.
+
+        Raises:
+            DataError: If the file is broken, if it declares anything but the data set's array,
+                or if values are not finite.
+        """
+        from ablate.data.hdf5 import read_array
+
+        path = self._images[self._numbers[index]]
+        values = read_array(path, "img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
+        shown = values[..., list(self.data.channels)].astype(np.float64)
+        if not np.isfinite(shown).all():
+            raise DataError(
+                f"'img' in {path} holds NaN or infinite values in the channels "
+                f"{', '.join(map(str, self.data.channels))}",
+                "replace the file",
+            )
+        return shown
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over names, contents, channels and scale.
@@ -93,26 +114,10 @@ class Landslide4SenseImages:
             BadInput: If a file cannot be read.
         """
         if self._digest is None:
-            reading = self._data.model_dump(mode="json", include={"kind", "channels", "scale"})
+            reading = self.data.model_dump(mode="json", include={"kind", "channels", "scale"})
             files = content(self._images, self._masks, self._digests_path)
             self._digest = digest_of(reading | {"files": files})
         return self._digest
-
-    def _scaled(self, index: int) -> npt.NDArray[np.float64]:
-        """The channels that are shown, as they are before they are cut to bytes, 128x128x3."""
-        # Only now: plans are made of names and digests, and need no HDF5.
-        from ablate.data.hdf5 import read_array
-
-        path = self._images[self._numbers[index]]
-        values = read_array(path, "img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
-        shown = values[..., list(self._data.channels)].astype(np.float64)
-        if not np.isfinite(shown).all():
-            raise DataError(
-                f"'img' in {path} holds NaN or infinite values in the channels "
-                f"{', '.join(map(str, self._data.channels))}",
-                "replace the file",
-            )
-        return shown * self._data.scale
 
 
 def is_landslide4sense(root: Path) -> bool:

@@ -1,13 +1,21 @@
 """Image files and mask files that belong together by their names."""
 
-from collections.abc import Collection, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ablate.data.fetched import check_file, check_folder_fetched, check_name, named
 from ablate.data.images import Image, Mask
-from ablate.data.reading import read_image, read_mask
+from ablate.data.masks import read_mask
+from ablate.data.reading import declaration, read_bands, read_image
+from ablate.data.scaling import Ranges, percentile_ranges, scaled
 from ablate.errors import DataError, SizeMismatch, Unpaired
 from ablate.runs import FileDigests
-from ablate.spec import digest_of
+from ablate.spec import FoldersData, LinearScale, PercentileScale, digest_of
 
 _NAMES_SHOWN = 3
 
@@ -23,6 +31,7 @@ class PairedFiles:
         digests: Where digests of files are remembered; None: nowhere.
         files: The image files and the mask files by name, where they are told by patterns; None:
             by their stems.
+        data: What is declared about the values in the files, or can be; None: nothing can.
 
     Raises:
         DataError: If a folder is missing or empty, or if images and masks do not pair up.
@@ -36,11 +45,17 @@ class PairedFiles:
         suffixes: Collection[str],
         digests: Path | None,
         files: tuple[dict[str, Path], dict[str, Path]] | None = None,
+        data: FoldersData | None = None,
     ) -> None:
         """Lists the files; opens none."""
         self.label = label
+        self._data = data
+        self._ranges: Ranges | None = None
+        if data is not None and isinstance(data.scale, LinearScale):
+            self._ranges = ((data.scale.low, data.scale.high),) * 3
         self._digests_path = digests
         self._digest: str | None = None
+        self._content: list[list[str]] | None = None
         self._images, self._masks = files or (by_stem(images, suffixes), by_stem(masks, suffixes))
         self.names = tuple(self._images)
         check_pairs(
@@ -60,27 +75,105 @@ class PairedFiles:
                 sizes differ.
         """
         name = self.names[index]
-        image, mask = read_image(self._images[name]), read_mask(self._masks[name])
-        if image.shape[:2] != mask.shape:
-            sizes = [f"{width}×{height}" for height, width in (mask.shape, image.shape[:2])]
+        image, mask = self._image(name), read_mask(self._masks[name], self._data)[0]
+        self._check_sizes(name, image.shape[:2], mask.shape)
+        return image, mask
+
+    def check(self, index: int) -> int | None:
+        """Reads a pair as ``load`` does, except that it needs no percentiles.
+
+        Returns:
+            The value that was taken for positive; None: it was declared, or nothing is positive.
+
+        Raises:
+            DataError: As ``load`` does.
+        """
+        name = self.names[index]
+        mask, positive = read_mask(self._masks[name], self._data)
+        size = self._stored(name)[1].shape if self._declares_bands else self._image(name).shape[:2]
+        self._check_sizes(name, size, mask.shape)
+        return positive
+
+    def ambiguous_masks(self, first: int, value: int, second: int, other: int) -> DataError:
+        """The error of two masks, by their indices, that were read as positive at two values."""
+        paths = [self._masks[self.names[index]] for index in (first, second)]
+        both = {"positive": [value, other], "negative": [0]}
+        return DataError(
+            f"mask {paths[0]} holds {value} besides 0, mask {paths[1]} holds {other}",
+            f"declare which are positive, such as {declaration(self._data, mask_values=both)}",
+        )
+
+    def fit(self, train: Iterable[int]) -> None:
+        """Takes the percentiles that scale the images over the training images, if declared.
+
+        Args:
+            train: Their indices; their order does not matter.
+
+        Raises:
+            DataError: If an image is broken, or if a band has no range.
+        """
+        if self._data is None or not isinstance(self._data.scale, PercentileScale):
+            return
+        names = [self.names[index] for index in sorted(train)]
+        images = (self._stored(name) for name in names)
+        self._ranges = percentile_ranges(self._data.scale, images, len(names))
+        self._digest = None
+
+    @property
+    def _declares_bands(self) -> bool:
+        return self._data is not None and (
+            self._data.bands is not None or self._data.scale is not None
+        )
+
+    def _stored(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        assert self._data is not None
+        return read_bands(self._images[name], self._data)
+
+    def _image(self, name: str) -> Image:
+        if not self._declares_bands:
+            return read_image(self._images[name], self._data)
+        values, is_data = self._stored(name)
+        assert self._data is not None
+        if self._data.scale is None:
+            return scaled(values, is_data, ((0, 255),) * 3)
+        if self._ranges is None:
+            raise DataError(
+                f"the percentiles that scale {self.label} are not known before its split is",
+                "split it first",
+            )
+        return scaled(values, is_data, self._ranges)
+
+    def _check_sizes(self, name: str, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
+        if image != mask:
+            sizes = [f"{width}×{height}" for height, width in (mask, image)]
             raise SizeMismatch(
                 f"mask {self._masks[name]} has {sizes[0]} pixels, its image {sizes[1]}",
                 "give both the same size",
             )
-        return image, mask
 
     def mask_file(self, index: int) -> Path:
         """The file of a mask."""
         return self._masks[self.names[index]]
 
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) over the names and the contents of all files, in order.
+        """SHA-256 (64 hex digits) over names and contents of all files and how they are read.
 
         Raises:
             BadInput: If a file cannot be read.
         """
         if self._digest is None:
-            self._digest = digest_of(content(self._images, self._masks, self._digests_path))
+            if self._content is None:
+                self._content = content(self._images, self._masks, self._digests_path)
+            declared = {"bands", "scale", "mask_values"}
+            reading = self._data and self._data.model_dump(
+                mode="json", include=declared, exclude_defaults=True
+            )
+            # Without a declaration the digest is what it was before there were any.
+            self._digest = digest_of(
+                {"files": self._content, "ranges": self._ranges, **reading}
+                if reading
+                else self._content
+            )
         return self._digest
 
 
@@ -88,8 +181,10 @@ def check_folder(path: Path) -> None:
     """Refuses what is not a folder.
 
     Raises:
-        DataError: If it is missing or a file.
+        DataError: If it is missing or a file, or if its name is not UTF-8.
     """
+    check_name(path)
+    check_folder_fetched(path)
     if not path.exists():
         raise DataError(f"data folder {path} does not exist", "check the path")
     if not path.is_dir():
@@ -111,7 +206,7 @@ def listing(folder: Path) -> list[Path]:
     check_folder(folder)
     try:
         # Sorted as whole file names: the authors' split counts positions in that order.
-        paths = sorted(folder.iterdir(), key=lambda path: path.name)
+        paths = sorted(folder.iterdir(), key=lambda path: unicodedata.normalize("NFC", path.name))
     except OSError as error:
         raise DataError(
             f"folder {folder} cannot be read ({error.strerror})", "check its permissions"
@@ -123,18 +218,20 @@ def by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     """The files that count, by stem, in the order of their names.
 
     Raises:
-        DataError: If there are none, or two of one stem.
+        DataError: If there are none, two of one stem, or one without content of its own.
     """
     paths = listing(folder)
     files: dict[str, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in suffixes or not path.is_file():
+        name = Path(named(path))
+        if name.suffix.lower() not in suffixes or path.is_dir():
             continue
-        if path.stem in files:
-            raise DataError(
-                f"{folder} has {files[path.stem].name} and {path.name}", "keep one of them"
-            )
-        files[path.stem] = path
+        check_file(path)
+        # In one normal form: archives and other systems write é as one letter or as two.
+        stem = unicodedata.normalize("NFC", name.stem)
+        if stem in files:
+            raise DataError(f"{folder} has {files[stem].name} and {path.name}", "keep one of them")
+        files[stem] = path
     if not files:
         held = f"it holds {some([path.name for path in paths])}" if paths else "it is empty"
         raise DataError(f"no images in {folder}: {held}", f"put {_either(suffixes)} files there")

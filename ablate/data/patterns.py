@@ -1,9 +1,11 @@
 """Image files and mask files that a protocol declares by patterns of their names."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ablate.data.fetched import check_file, named
 from ablate.data.pairs import listing, some
 from ablate.errors import DataError
 
@@ -45,17 +47,18 @@ class Pattern:
     def _walk(self, folder: Path, depth: int, known: dict[str, str]) -> Iterator[tuple[str, Path]]:
         is_last = depth == len(self._parts) - 1
         for path in listing(folder):
-            fields = self._fields(path.name, depth, known)
+            fields = self._fields(unicodedata.normalize("NFC", named(path)), depth, known)
             if fields is None:
                 continue
-            if is_last and path.is_file():
+            if is_last and not path.is_dir():
+                check_file(path)
                 yield "/".join(fields[each] for each in ("folder", "stem") if each in fields), path
             elif not is_last and path.is_dir():
                 yield from self._walk(path, depth + 1, fields)
 
     def _fields(self, name: str, depth: int, known: dict[str, str]) -> dict[str, str] | None:
         """What the placeholders stand for up to this part of a path; None: it does not fit."""
-        match = re.fullmatch(self._parts[depth], name)
+        match = re.fullmatch(self._parts[depth], name, re.DOTALL)
         if match is None:
             return None
         fields = match.groupdict()

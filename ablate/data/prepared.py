@@ -1,5 +1,6 @@
 """All images of a data set at one size, decoded once and memory-mapped from then on."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
+_FILES = ("images.npy", "masks.npy", "names.json")
+_DIGESTS = "sha256.json"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
 
     Sides become ``size_px`` without keeping the aspect ratio, as in the paper: images by
     antialiased bilinear resampling, masks by the nearest pixel. A kill leaves no half-written
-    cache, and of several processes that start at once, one builds it.
+    cache, and of several processes that start at once, one builds it. Every call compares the
+    files with the SHA-256 that was noted when they were written, and makes a damaged cache anew.
+    That costs seconds: 770 images of 1024² pixels are 3.2 GB, and one core was measured to digest
+    0.6 GB in a second.
 
     Args:
         images: The data set.
@@ -45,15 +51,25 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
 
     Raises:
         DataError: If an image or mask is broken, or if no pixel at all is positive.
-        StoreError: If the disk is too full, or if the cache was damaged.
+        StoreError: If the disk is too full.
     """
     folder = cache / f"{images.digest()}-{size_px}px"
-    if not folder.exists():
+    prepared = _open(folder)
+    if prepared is None:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
-            if not folder.exists():
+            # Another process may have built it while this one waited.
+            prepared = _open(folder)
+            if prepared is None:
+                shutil.rmtree(folder, ignore_errors=True)
                 _build(images, size_px, folder)
-    return _open(folder)
+                prepared = _open(folder)
+    if prepared is None:
+        raise StoreError(
+            f"the cache {folder} differs from what was just written to it",
+            "check the disk, or name another store",
+        )
+    return prepared
 
 
 def _build(images: Images, size_px: int, folder: Path) -> None:
@@ -65,6 +81,7 @@ def _build(images: Images, size_px: int, folder: Path) -> None:
     partial.mkdir()
     try:
         _write(images, size_px, partial)
+        (partial / _DIGESTS).write_text(json.dumps(_digests(partial)), encoding="utf-8")
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -109,12 +126,23 @@ def _check_space(needed: int, folder: Path) -> None:
         )
 
 
-def _open(folder: Path) -> Prepared:
+def _open(folder: Path) -> Prepared | None:
+    """The cache; None where there is none, or one whose files are not as they were written."""
     try:
-        images, masks = (
-            np.load(folder / name, mmap_mode="r") for name in ("images.npy", "masks.npy")
-        )
-        names = tuple(json.loads((folder / "names.json").read_bytes()))
-    except (OSError, ValueError, EOFError) as error:
-        raise StoreError(f"the cache {folder} is damaged ({error})", "remove it") from error
+        # One of an older version has no digests.
+        if json.loads((folder / _DIGESTS).read_bytes()) != _digests(folder):
+            return None
+        images, masks = (np.load(folder / name, mmap_mode="r") for name in _FILES[:2])
+        names = tuple(json.loads((folder / _FILES[2]).read_bytes()))
+    except (OSError, ValueError, EOFError):
+        return None
     return Prepared(images, masks, names)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a cache."""
+    found = {}
+    for name in _FILES:
+        with (folder / name).open("rb") as content:
+            found[name] = hashlib.file_digest(content, "sha256").hexdigest()
+    return found

@@ -1,14 +1,21 @@
-"""Reading one image or mask file; what would silently become something else is refused."""
+"""Reading one image file; what would silently become something else is refused."""
 
+import stat
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import yaml
 from PIL import Image as Pillow
+from PIL import ImageOps
 from PIL.ImageFile import ImageFile
 
-from ablate.data.images import Image, Mask
+from ablate.data.images import Image
+from ablate.data.rasters import is_tiff, read_tiff, tiff_header
 from ablate.errors import DataError
+from ablate.spec import FoldersData
 
 # Raster formats alone: Pillow would start other programs for some of the others (EPS).
 SUFFIXES = frozenset(
@@ -16,54 +23,100 @@ SUFFIXES = frozenset(
     | {".webp"}
 )
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# What converts to RGB without a choice.
+_PLAIN_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+_PERCENTILES = {"kind": "percentiles", "low": 2, "high": 98}
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path, data: FoldersData | None = None) -> Image:
     """Reads an image of 8 bits a channel; grey and palette become RGB, alpha is dropped.
+
+    It is turned as its EXIF orientation says, as viewers and annotation tools show it.
+
+    Args:
+        path: The file.
+        data: What can be declared about the data set; None: nothing.
 
     Returns:
         Shape HxWx3, RGB.
 
     Raises:
-        DataError: If it is unreadable, too large, or of more than 8 bits a channel.
+        DataError: If it is unreadable, too large, or not of 8-bit grey, RGB or palette.
     """
-    return np.array(_decode(path).convert("RGB"))
+    if is_tiff(path):
+        header = tiff_header(path)
+        if not header.is_plain:
+            raise _undeclared(path, header.dtype, header.bands, data)
+    image = decode(path)
+    if image.mode not in _PLAIN_MODES:
+        if image.mode.startswith(("I", "F")):
+            raise _undeclared(path, np.asarray(image).dtype.name, 1, data)
+        raise DataError(f"{path} is in the colours {image.mode}", "convert it to RGB")
+    return np.array(image.convert("RGB"))
 
 
-def read_mask(path: Path) -> Mask:
-    """Reads a mask of 1 or 8 bits: above 0 is positive.
-
-    A palette of greys is read as the greys that it shows, any other palette as class numbers.
+def read_bands(path: Path, data: FoldersData) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Reads the three bands that the data set declares, as they are stored.
 
     Returns:
-        Shape HxW, True for positive.
+        The values, HxWx3, and where they are data, HxW.
 
     Raises:
-        DataError: If it is unreadable, or if it is not clear which pixels are above 0.
+        DataError: If it is unreadable, if the declaration does not fit, or if values are not
+            finite.
     """
-    image = _decode(path)
-    if image.format == "JPEG":
+    no_data = None
+    if is_tiff(path):
+        header = tiff_header(path)
+        values, has_alpha, no_data = read_tiff(path, header), header.has_alpha, header.no_data
+    else:
+        image = decode(path)
+        if image.mode in ("1", "P", "PA"):
+            values, has_alpha = np.asarray(image.convert("RGB")), False
+        else:
+            values = np.asarray(image)
+            values = values.reshape(*values.shape[:2], -1)
+            has_alpha = "A" in image.getbands()
+    count = values.shape[2]
+    bands = data.bands
+    if bands is None:
+        colours = count - has_alpha
+        if colours not in (1, 3):
+            raise _undeclared(path, values.dtype.name, count, data)
+        bands = (0, 0, 0) if colours == 1 else (0, 1, 2)
+    if max(bands) >= count:
         raise DataError(
-            f"mask {path} is a JPEG, whose compression leaves values above 0 around the regions",
-            "make the mask anew as PNG",
+            f"{path} has {count} bands, counted from 0; the protocol declares band {max(bands)}",
+            "correct data.bands",
         )
-    if "A" in image.getbands() and image.getchannel("A").getextrema() != (255, 255):
-        raise DataError(f"mask {path} is partly transparent", "save it as plain 8-bit grey")
-    levels = np.asarray(image.convert("RGB"))
-    is_grey = bool((levels == levels[..., :1]).all())
-    if is_grey or image.mode == "P":
-        mask: Mask = (levels[..., 0] if is_grey else np.asarray(image)) > 0
-        return mask
-    raise DataError(
-        f"mask {path} is coloured (mode {image.mode})", "save it as 8-bit grey, positive above 0"
-    )
+    if values.dtype.kind not in "fiub" or (data.scale is None and values.dtype != np.uint8):
+        raise _undeclared(path, values.dtype.name, count, data)
+    chosen = values[..., list(bands)]
+    if not np.isfinite(chosen).all():
+        raise DataError(
+            f"{path} holds NaN or infinite values in the bands {', '.join(map(str, bands))}",
+            "replace them, or the file",
+        )
+    is_data = np.ones(chosen.shape[:2], dtype=np.bool_)
+    if no_data is not None:
+        is_data = ~(chosen == no_data).all(axis=2)
+    return chosen, is_data
 
 
-def _decode(path: Path) -> ImageFile:
-    """Decodes the whole file once its header has passed.
+def declaration(data: FoldersData | None, **fields: object) -> str:
+    """What a protocol's ``data`` is to be, in one line of YAML."""
+    known = {"kind": "folders", "images": "IMAGES", "masks": "MASKS"}
+    if data is not None:
+        known = data.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(known | fields, default_flow_style=True, sort_keys=False, width=10**6)
+    return f"data: {text.strip()}"
+
+
+def decode(path: Path) -> ImageFile:
+    """Decodes the whole file once its header has passed, and turns it upright.
 
     Raises:
-        DataError: If it is unreadable, too large, or of more than 8 bits a channel.
+        DataError: If it is unreadable, too large, of several pages, or of colours of 16 bits.
     """
     # Decoders raise errors of many kinds on broken files, hence the wide net. Their warnings
     # about odd metadata do not matter here, except for the one about size, which Pillow gives
@@ -72,10 +125,18 @@ def _decode(path: Path) -> ImageFile:
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Pillow.DecompressionBombWarning)
         try:
+            # To open a pipe would be to wait for a writer.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise DataError(f"{path} is not a regular file", "replace or remove it")
             with Pillow.open(path, formats=_FORMATS) as image:
-                deep = _is_deep(image)
-                if not deep:
+                # A JPEG may carry previews; of a TIFF the pages are counted elsewhere.
+                frames = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
+                deep = _has_deep_colours(image)
+                if not deep and frames == 1:
                     image.load()
+                    ImageOps.exif_transpose(image, in_place=True)
+        except DataError:
+            raise
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
             raise DataError(
                 f"{path} declares more than {Pillow.MAX_IMAGE_PIXELS} pixels",
@@ -86,18 +147,37 @@ def _decode(path: Path) -> ImageFile:
                 f"{path} cannot be read as an image ({' '.join(str(error).split())})",
                 "replace the file",
             ) from error
+    if frames > 1:
+        raise DataError(f"{path} has {frames} pages", "keep one of them")
     if deep:
         raise DataError(
-            f"{path} has more than 8 bits a channel (mode {image.mode})", "convert it to 8 bits"
+            f"{path} has more than 8 bits a channel (mode {image.mode}), which are read from TIFF "
+            "alone",
+            "convert it to 8 bits, or to TIFF",
         )
     # Of no use here, and Pillow warns about it when it converts palettes.
     image.info.pop("transparency", None)
     return image
 
 
-def _is_deep(image: ImageFile) -> bool:
-    """Whether the file has more than 8 bits a channel.
+def _undeclared(path: Path, dtype: str, bands: int, data: FoldersData | None) -> DataError:
+    """The error of an image that only a declaration makes clear."""
+    fields: dict[str, object] = {}
+    if bands != 1:
+        fields["bands"] = [0, 1, 2] if bands > 2 else [0, 0, 0]
+    if dtype != "uint8":
+        fields["scale"] = _PERCENTILES
+    return DataError(
+        f"{path} has {bands} band{'' if bands == 1 else 's'} of {dtype}, not 8-bit grey or RGB",
+        "declare in the protocol which bands are red, green and blue and how values become 0 to "
+        f"255, such as {declaration(data, **fields)}",
+    )
 
-    Pillow reduces 16-bit RGB to 8 bits silently; only the decoder's arguments show it.
+
+def _has_deep_colours(image: ImageFile) -> bool:
+    """Whether the file has several channels of more than 8 bits.
+
+    Pillow reduces them to 8 bits silently; only the decoder's arguments show it.
     """
-    return image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile)
+    grey = image.mode.startswith(("I", "F"))
+    return not grey and any(";16" in str(tile[3]) for tile in image.tile)

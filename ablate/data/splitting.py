@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Protocol as Interface
+from typing import runtime_checkable
 
 import numpy as np
 
@@ -21,6 +23,15 @@ from ablate.spec import (
 )
 
 _MAX_LIST_BYTES = 2**28
+
+
+@runtime_checkable
+class FittedImages(Interface):
+    """Images whose values may be scaled by what the training images hold."""
+
+    def fit(self, train: Iterable[int]) -> None:
+        """Looks at the training images, by their indices; changes ``load`` and ``digest``."""
+        ...
 
 
 def parts(names: Sequence[str], declared: Split, root: Path | None) -> tuple[list[int], list[int]]:
@@ -79,7 +90,9 @@ def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
 def identify(images: Images, declared: Split, root: Path | None = None) -> DataIdentity:
     """The data's part in a run's identity.
 
-    Lists can be edited while the protocol stays the same, hence their parts are in the digest.
+    Lists can be edited while the protocol stays the same, hence their parts are in the digest, as
+    are percentiles of the training images where ``images`` are scaled by such; from here on, they
+    are.
 
     Args:
         images: The data set.
@@ -90,6 +103,8 @@ def identify(images: Images, declared: Split, root: Path | None = None) -> DataI
         DataError: If a file cannot be read or a part cannot be told.
     """
     train, validation = parts(images.names, declared, root)
+    if isinstance(images, FittedImages):
+        images.fit(train)
     digest = images.digest()
     if isinstance(declared, ListsSplit):
         named = {

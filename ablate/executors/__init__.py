@@ -3,7 +3,12 @@
 from ablate.executors.base import Executor, Job, JobState, import_object, write_failures
 from ablate.executors.fork_server import call_with_torch, warm_up
 from ablate.executors.isolation import isolated_children
-from ablate.executors.registry import EXECUTORS, executor_settings, run_cohorts
+from ablate.executors.registry import (
+    EXECUTORS,
+    devices_in_use,
+    executor_settings,
+    run_cohorts,
+)
 
 __all__ = [
     "EXECUTORS",
@@ -11,6 +16,7 @@ __all__ = [
     "Job",
     "JobState",
     "call_with_torch",
+    "devices_in_use",
     "executor_settings",
     "import_object",
     "isolated_children",

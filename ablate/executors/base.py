@@ -72,9 +72,12 @@ class Executor(Protocol):
 
     Attributes:
         settings_model: What ``[executor.NAME]`` in ``ablate.toml`` may hold.
+        most_workers: How many cohorts it works on at the same time at most; None: one for each
+            device.
     """
 
     settings_model: ClassVar[type[Frozen]]
+    most_workers: ClassVar[int | None]
 
     def submit(self, cohort: Cohort) -> Job:
         """Takes a cohort; returns at once."""

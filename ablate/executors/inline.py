@@ -47,6 +47,7 @@ class InlineExecutor:
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
+    most_workers: ClassVar[int | None] = 1
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path

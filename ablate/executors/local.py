@@ -120,6 +120,7 @@ class LocalExecutor:
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
+    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path

@@ -42,6 +42,16 @@ def executor_settings(name: str, values: Mapping[str, Any]) -> Frozen:
         raise BadInput(f"[executor.{name}] {problems}", f"its keys are: {keys}") from error
 
 
+def devices_in_use(name: str, devices: Sequence[str]) -> tuple[str, ...]:
+    """Those of the devices that an executor works on, one for each worker.
+
+    Raises:
+        BadInput: If there is no such executor.
+    """
+    most: int | None = _executor_class(name).most_workers
+    return tuple(devices[:most])
+
+
 def run_cohorts(
     name: str,
     cohorts: Sequence[Cohort],

@@ -24,9 +24,11 @@ from ablate.runs.formats import (
     State,
     SweepRecord,
 )
-from ablate.runs.store import Store
+from ablate.runs.names import panel_names, shown, unwritable
+from ablate.runs.store import DEFAULT_STORE, Store
 
 __all__ = [
+    "DEFAULT_STORE",
     "ClippedValues",
     "DataCheck",
     "Event",
@@ -48,4 +50,7 @@ __all__ = [
     "State",
     "Store",
     "SweepRecord",
+    "panel_names",
+    "shown",
+    "unwritable",
 ]

@@ -13,7 +13,11 @@ _SETTLED_AFTER_NS = 2_000_000_000
 
 
 class FileDigests:
-    """Remembers digests by absolute path, size and time of change.
+    """Remembers digests by absolute path, size, inode, and times of modification and of change.
+
+    The time of modification alone is not enough: archives and copies restore it. The time of
+    change (``st_ctime_ns``) cannot be set, and a file that is put in place of another has another
+    inode.
 
     Args:
         path: The JSON file that remembers; one that cannot be understood counts as empty.
@@ -33,19 +37,22 @@ class FileDigests:
             BadInput: If the file cannot be read.
         """
         try:
+            # Before the file is read: what changes in the meantime is not settled.
+            settled_before_ns = time.time_ns() - _SETTLED_AFTER_NS
             status = file.stat()
-            stamp = [status.st_size, status.st_mtime_ns]
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
             name = str(file.absolute())
             known = self._known.get(name)
-            if isinstance(known, list) and len(known) == 3 and known[:2] == stamp:
-                return str(known[2])
+            # An entry of an older version has another length.
+            if isinstance(known, list) and known[:-1] == stamp:
+                return str(known[-1])
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
             raise BadInput(
                 f"{file} cannot be read ({error.strerror})", "check the file and its permissions"
             ) from error
-        if time.time_ns() - status.st_mtime_ns > _SETTLED_AFTER_NS:
+        if max(status.st_mtime_ns, status.st_ctime_ns) < settled_before_ns:
             self._known[name] = [*stamp, digest]
             self._changed = True
         return digest

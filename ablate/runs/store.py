@@ -14,7 +14,11 @@ from ablate.runs import atomic, documents
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
+from ablate.runs.names import shown, unwritable
 from ablate.spec import Context, RunSpec, Split, Sweep
+
+# Of the working folder.
+DEFAULT_STORE = Path("ablate-store")
 
 # A file system's journal writes what waits for the disk at the same time in one go: with eight
 # writers a folder costs a tenth of what it costs with one, and more do not help.
@@ -34,11 +38,18 @@ class Store:
 
     Args:
         root: The folder; it need not exist yet.
+
+    Raises:
+        StoreError: If its path is not UTF-8 or has control characters.
     """
 
     def __init__(self, root: Path) -> None:
         """Touches nothing."""
         self.root = root.absolute()
+        if (reason := unwritable(self.root)) is not None:
+            raise StoreError(
+                f"the path of the store {shown(self.root)} {reason}", "rename it, or name another"
+            )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
         self.logs_path = self.root / "logs"

@@ -4,6 +4,7 @@ from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, M
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
 from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Frozen
+from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
     BijieData,
     CocoData,
@@ -79,11 +80,14 @@ __all__ = [
     "HoldoutSplit",
     "InteriorPoints",
     "Landslide4SenseData",
+    "LinearScale",
     "ListsSplit",
     "Loss",
+    "MaskValues",
     "MetricName",
     "MidLay",
     "NoAdapter",
+    "PercentileScale",
     "Prompts",
     "Protocol",
     "PublishedSplit",
@@ -92,6 +96,7 @@ __all__ = [
     "ResNetName",
     "RunSpec",
     "SamVariant",
+    "Scale",
     "Split",
     "Sweep",
     "Task",

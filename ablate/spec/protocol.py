@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
+from ablate.spec.pixels import Band, MaskValues, Scale
 from ablate.spec.split import Seed, Split
 from ablate.spec.task import Task
 
@@ -60,7 +61,8 @@ class FoldersData(Frozen):
     Attributes:
         kind: The discriminator.
         images: Folder of the images, below the data set's root; ``.`` is the root.
-        masks: Folder of the masks (above 0: the positive class), below the data set's root.
+        masks: Folder of the masks, below the data set's root. Undeclared, a mask may hold 0 and one
+            other value, the positive class.
         image: How the images are called below ``images``, such as ``{stem}.jpg``. ``{stem}`` is
             what an image and its mask share, ``{folder}`` a folder that both lie in, of the same
             name (the image is then called ``FOLDER/STEM``). Neither stands for a ``/``: nested
@@ -70,6 +72,10 @@ class FoldersData(Frozen):
             both patterns fit belongs to the one with more fixed letters.
         folders: What ``{folder}`` may be; empty: any folder. Parts that lie ready in folders are
             found with ``[train, val]``.
+        bands: What becomes red, green and blue, counted from 0; None: the one band of grey
+            images, the first three of RGB. Images of other numbers of bands are refused without it.
+        scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
+        mask_values: Which values of the masks are positive; None: the one besides 0.
     """
 
     kind: Literal["folders"]
@@ -78,6 +84,9 @@ class FoldersData(Frozen):
     image: NamePattern = "{stem}.*"
     mask: NamePattern = "{stem}.*"
     folders: tuple[str, ...] = ()
+    bands: tuple[Band, Band, Band] | None = None
+    scale: Scale | None = None
+    mask_values: MaskValues | None = None
 
     @model_validator(mode="after")
     def _both_have_a_folder(self) -> "FoldersData":

@@ -9,14 +9,13 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 from ablate.study.data import check_data
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
-from ablate.study.request import DEFAULT_EXECUTOR, DEFAULT_STORE
+from ablate.study.request import DEFAULT_EXECUTOR
 from ablate.study.run import EndedRun, Outcome, run_sweep
 from ablate.study.study import Study
 from ablate.study.watching import Progress, RunProgress
 
 __all__ = [
     "DEFAULT_EXECUTOR",
-    "DEFAULT_STORE",
     "EndedRun",
     "Outcome",
     "Progress",

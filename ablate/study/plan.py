@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablate.executors import executor_settings
+from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, build_plan, group_into_cohorts, sweep_runs
 from ablate.runs import Store
 from ablate.study.devices import choose_devices
@@ -71,6 +71,7 @@ def plan_sweep(request: Request) -> SweepPlan:
     resolved = resolve(request, store)
     runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
     plan = build_plan(resolved.sweep, resolved.context, runs, store)
-    devices = choose_devices(request.devices, resolved.context)
+    available = choose_devices(request.devices, resolved.context)
+    devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
     return SweepPlan(request, plan, devices, tuple(cohorts))

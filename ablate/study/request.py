@@ -7,7 +7,6 @@ from typing import Any
 
 from ablate.errors import BadInput
 
-DEFAULT_STORE = Path("ablate-store")
 DEFAULT_EXECUTOR = "local"
 _SEEDS = 2**32
 
@@ -18,8 +17,7 @@ class Request:
 
     Attributes:
         sweep: The sweep's name.
-        protocol: The protocol's name; None: the sweep's own, or the demo where nothing else is
-            configured.
+        protocol: The protocol's name; None: see ``default_protocol``.
         data: The data set's folder; None: not given.
         checkpoint: SAM's weights; None: not given.
         backbone_weights: Files of the weights of the CNN baselines' ResNets.
@@ -52,10 +50,36 @@ class Request:
     tracking_uri: str | None
 
     @property
-    def is_demo_by_default(self) -> bool:
-        """Whether the demo runs because nothing else is configured."""
-        configured = (self.protocol, self.data, self.checkpoint, *self.backbone_weights)
-        return all(each is None for each in configured)
+    def default_protocol(self) -> str | None:
+        """The protocol where none is named; None: the sweep's own, which needs SAM's weights.
+
+        Without any configuration it is the demo; with images but without SAM's weights it is the
+        recipe for SAM-nano, which comes with the package.
+        """
+        if self.protocol is not None or self.checkpoint is not None:
+            return None
+        if self.data is not None:
+            return "nano"
+        return None if self.backbone_weights else "demo"
+
+    @property
+    def choice(self) -> str | None:
+        """Why this protocol is used, in one line; None where the user or the sweep names it."""
+        match self.default_protocol:
+            case "demo":
+                return (
+                    "neither data nor checkpoint is configured, so this trains SAM-nano on "
+                    "generated scenes; for the paper's own experiment: --data BIJIE --checkpoint "
+                    "sam_vit_l_0b3195.pth"
+                )
+            case "nano":
+                return (
+                    "no checkpoint is configured, so this trains SAM-nano, a SAM of 0.8 million "
+                    "parameters, on these images at 128×128 pixels: the experiment in miniature, "
+                    "not SAM's; for the sweep's own protocol: --checkpoint sam_vit_l_0b3195.pth"
+                )
+            case _:
+                return None
 
 
 def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

@@ -12,8 +12,6 @@ from ablate.runs import Store
 from ablate.spec import BACKBONES, Context, FoldersData, GeneratedData, Protocol, Sweep, Variant
 from ablate.study.request import Request
 
-_DEMO = "demo"
-
 
 @dataclass(frozen=True)
 class Resolved:
@@ -64,13 +62,13 @@ def check_published(sweep: Sweep) -> None:
 
 
 def choose_protocol(request: Request, sweep: Sweep, catalogue: Catalogue) -> Protocol:
-    """The protocol that is named, or else the demo's or the sweep's own.
+    """The protocol that is named, or else the default for what is configured.
 
     Raises:
         SpecError: If there is no such protocol, or an override breaks its rules.
     """
-    default = _DEMO if request.is_demo_by_default else sweep.protocol
-    return catalogue.protocol(request.protocol or default, request.overrides)
+    name = request.protocol or request.default_protocol or sweep.protocol
+    return catalogue.protocol(name, request.overrides)
 
 
 def identify_context(
@@ -83,13 +81,15 @@ def identify_context(
         WeightsError: If a checkpoint is missing or not what its name says.
     """
     # NumPy and SciPy would double the time until a mistake above is reported.
-    from ablate.data import identify, open_images
+    from ablate.data import identify, open_images, verify
 
     protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, request.checkpoint, digests)
     resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
     images = open_images(protocol.data, request.data, digests)
+    if not isinstance(protocol.data, GeneratedData):
+        verify(images, digests)
     identity = identify(images, protocol.split, request.data)
     return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
 

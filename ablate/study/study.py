@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
-from ablate.runs import Store
+from ablate.runs import DEFAULT_STORE, Store
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
-    DEFAULT_STORE,
     Request,
     checked_seeds,
     expanded,

@@ -16,7 +16,7 @@ from ablate.data import Prepared
 from ablate.errors import Diverged
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
-from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic
+from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names, shown
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.state import TrainingState
 
@@ -117,7 +117,7 @@ def _write_confusions(folder: RunFolder, names: list[str], confusions: list[Conf
     """``confusion.parquet``: one row for each validation image."""
     table = pd.DataFrame(
         {
-            "image": names,
+            "image": [shown(name) for name in names],
             "tp": [confusion.tp for confusion in confusions],
             "fp": [confusion.fp for confusion in confusions],
             "fn": [confusion.fn for confusion in confusions],
@@ -134,6 +134,8 @@ def write_panel(
 ) -> None:
     """``panels/NAME.png``: image, ground truth and prediction side by side.
 
+    An image's name that is no file name is escaped (``panel_names``).
+
     In the prediction, white is a true positive, red a false positive, blue a false negative.
 
     Args:
@@ -146,9 +148,7 @@ def write_panel(
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG")
-    atomic.replace(
-        folder.panels_path / f"{prepared.names[index].replace('/', ' ')}.png", buffer.getvalue()
-    )
+    atomic.replace(folder.panels_path / panel_names(prepared.names)[index], buffer.getvalue())
 
 
 def _panel(

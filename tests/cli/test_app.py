@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from ablate.cli.app import COMMANDS, app, load, load_all
 from ablate.errors import ExitCode
-from cli.command import ablate
+from cli.command import ablate, output
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -94,3 +94,11 @@ def test_ctrl_c_is_an_interruption_wherever_it_comes(tmp_path: Path) -> None:
     )
     assert done.returncode == ExitCode.INTERRUPTED
     assert done.stderr == "interrupted: stopped by Ctrl-C; the same command continues\n"
+
+
+def test_the_module_imports_nothing_of_the_working_folder(tmp_path: Path) -> None:
+    """Python puts the working folder first for ``python -m``; files there are not ours."""
+    for name in ("random", "queue", "signal"):
+        (tmp_path / f"{name}.py").write_text("open('executed', 'a').write(__name__)\n")
+    assert output(tmp_path, "variants", "check")
+    assert not (tmp_path / "executed").exists()

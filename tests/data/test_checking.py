@@ -11,11 +11,16 @@ from ablate.data.contact_sheet import write_sheet
 from ablate.data.generated import scene
 from ablate.data.leaks import Parts
 from ablate.runs import ClippedValues, DataCheck, Finding
-from ablate.spec import HoldoutSplit
+from ablate.spec import Data, FoldersData, HoldoutSplit, MaskValues
 
 SPLIT = HoldoutSplit(kind="holdout", seed=0, validation_share=0.3, rounding="floor")
 SIZE_PX = 64
 SCENES = [scene(3, index, 96 + index)[0] for index in range(10)]
+
+
+WITH_THRESHOLD = FoldersData(
+    kind="folders", images="images", masks="masks", mask_values=MaskValues(threshold=127)
+)
 
 
 @pytest.fixture
@@ -40,9 +45,9 @@ def image_of(root: Path, index: int) -> Image.Image:
     return Image.open(root / f"images/s{index}.png")
 
 
-def checked(root: Path, train: int = 7) -> DataCheck:
+def checked(root: Path, train: int = 7, data: Data | None = None) -> DataCheck:
     """The first images train, the others validate."""
-    images = open_images(detect(root), root)
+    images = open_images(data or detect(root), root)
     parts = Parts(range(train), range(train, len(images.names)))
     return check_images(images, images.digest(), SPLIT, parts, SIZE_PX)
 
@@ -157,7 +162,11 @@ def test_mask_values_between_0_and_the_greatest_are_noted(root: Path, odd: int) 
     mask[:11] = 255
     mask[11, :5] = odd
     write_mask(root, 2, mask)
-    finding = next(each for each in checked(root).findings if each.kind == "mask-values")
+    finding = only(checked(root))
+    assert (finding.kind, finding.severity) == ("mask-values", "problem")
+    assert f"s2.png holds the values 0, {odd}, 255" in finding.message
+    finding = only(checked(root, data=WITH_THRESHOLD))
+    assert (finding.kind, finding.severity) == ("mask-values", "note")
     assert finding.names == ("s2",)
     assert f"({odd})" in finding.message
 
@@ -258,8 +267,9 @@ def test_values_that_the_scale_cuts_off_are_counted(root: Path) -> None:
 # The contact sheet -----------------------------------------------------------------------
 
 
-def sheet(root: Path, path: Path) -> int:
-    return write_sheet(checked(root), open_images(detect(root), root), path)
+def sheet(root: Path, path: Path, data: Data | None = None) -> int:
+    images = open_images(data or detect(root), root)
+    return write_sheet(checked(root, data=data), images, path)
 
 
 def test_no_suspects_need_no_sheet(root: Path, tmp_path: Path) -> None:
@@ -274,7 +284,9 @@ def test_the_sheet_shows_suspects_with_the_outline_of_the_mask(root: Path, tmp_p
         mask[20:70] = 255
         mask[30, 30] = 7
         write_mask(root, index, mask)
-    assert sheet(root, tmp_path / "new/sheet.png") == 4  # inverted and not of two values
+    assert (
+        sheet(root, tmp_path / "new/sheet.png", WITH_THRESHOLD) == 4
+    )  # inverted and not of two values
     pixels = np.asarray(Image.open(tmp_path / "new/sheet.png").convert("RGB"))
     red, blue = ((pixels == colour).all(axis=2) for colour in ((255, 0, 0), (0, 0, 255)))
     assert 4 * 2 * 90 < red.sum() < 4 * 600

@@ -134,13 +134,26 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
     assert images.loads == []
 
 
-@pytest.mark.parametrize("name", ["images.npy", "masks.npy", "names.json"])
-def test_a_damaged_cache_says_what_to_remove(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["images.npy", "masks.npy", "names.json", "sha256.json"])
+@pytest.mark.parametrize("damage", ["empty", "missing", "one bit"])
+def test_a_damaged_cache_is_made_anew(tmp_path: Path, name: str, damage: str) -> None:
+    fresh = prepare(Counting(), 16, tmp_path / "fresh")
     prepare(Counting(), 16, tmp_path)
-    folder = tmp_path / f"{'d' * 64}-16px"
-    (folder / name).write_bytes(b"")
-    with pytest.raises(StoreError, match=rf"the cache {folder} is damaged \(.+\); remove it"):
-        prepare(Counting(), 16, tmp_path)
+    path = tmp_path / f"{'d' * 64}-16px" / name
+    whole = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(
+            b"" if damage == "empty" else whole[:-3] + bytes([whole[-3] ^ 1, *whole[-2:]])
+        )
+    again = Counting()
+    prepared = prepare(again, 16, tmp_path)
+    assert again.loads == [0, 1]
+    np.testing.assert_array_equal(prepared.images, fresh.images)
+    np.testing.assert_array_equal(prepared.masks, fresh.masks)
+    assert prepared.names == fresh.names
+    assert path.read_bytes() == whole
 
 
 def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: Writer) -> None:

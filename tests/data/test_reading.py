@@ -1,7 +1,7 @@
+import os
 import re
 import struct
 import zlib
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ablate.data.reading import read_image, read_mask
+from ablate.data.reading import read_image
 from ablate.errors import DataError
 
 GREYS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -35,13 +35,6 @@ def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
 def saved(image: Image.Image, path: Path, **options: object) -> Path:
     image.save(path, **options)
     return path
-
-
-def palette(image: np.ndarray, colours: list[int]) -> Image.Image:
-    picture = Image.fromarray(image).convert("L")
-    indexed = Image.frombytes("P", picture.size, picture.tobytes())
-    indexed.putpalette(colours)
-    return indexed
 
 
 def test_grey_palette_and_transparent_images_become_rgb(tmp_path: Path) -> None:
@@ -72,12 +65,13 @@ def test_every_listed_format_is_read(tmp_path: Path, suffix: str) -> None:
 def test_images_deeper_than_8_bits_are_refused(tmp_path: Path) -> None:
     deep = tmp_path / "deep.png"
     deep.write_bytes(png(2, 1, 16, 2, b"\0" + bytes(12)))  # Pillow shows it as plain RGB
+    with pytest.raises(DataError, match=r"deep\.png has more than 8 bits a channel"):
+        read_image(deep)
     float_tiff = saved(Image.new("F", (2, 2)), tmp_path / "float.tif")
     grey16 = saved(Image.fromarray(GREYS.astype(np.uint16)), tmp_path / "grey.png")
-    for path in (deep, float_tiff, grey16):
-        for read in (read_image, read_mask):
-            with pytest.raises(DataError, match=rf"{path.name} has more than 8 bits a channel"):
-                read(path)
+    for path, dtype in ((float_tiff, "float32"), (grey16, "uint16")):
+        with pytest.raises(DataError, match=rf"{path.name} has 1 band of {dtype}, not 8-bit"):
+            read_image(path)
 
 
 def test_a_declared_bomb_is_refused_before_it_is_decoded(
@@ -142,45 +136,43 @@ def test_broken_files_give_an_image_or_a_clear_line(
     assert re.fullmatch(rf"\(\d+, \d+, 3\)|{re.escape(str(path))} [^\n]+; [^\n]+", outcome)
 
 
-BLACK_WHITE = np.array([[0, 0, 255], [255, 0, 1]], np.uint8)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda levels: Image.fromarray(levels),
-        lambda levels: Image.fromarray(np.stack([levels] * 3, axis=2)),
-        lambda levels: Image.fromarray(levels).convert("LA"),
-        lambda levels: Image.fromarray(levels).convert("RGBA"),
-        lambda levels: Image.fromarray(levels > 0),
-        lambda levels: palette(levels // 2, [0, 0, 0, *[200, 10, 10] * 255]),
-        # Greys stored the other way round: what one sees counts, not the number.
-        lambda levels: palette(np.where(levels, 0, 1).astype(np.uint8), [255] * 3 + [0] * 3),
-    ],
-    ids=["grey", "rgb", "grey-alpha", "rgba", "1-bit", "classes", "inverted-palette"],
-)
-def test_masks_of_every_accepted_kind(
-    tmp_path: Path, make: Callable[[np.ndarray], Image.Image]
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_images_are_turned_as_viewers_show_them(
+    tmp_path: Path, suffix: str, orientation: int
 ) -> None:
-    levels = BLACK_WHITE.copy()
-    levels[levels == 1] = 2
-    mask = read_mask(saved(make(levels), tmp_path / "m.png"))
-    assert mask.dtype == np.bool_
-    np.testing.assert_array_equal(mask, levels > 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    corners = np.zeros((32, 64, 3), np.uint8)
+    corners[:16, :32] = 200
+    path = saved(Image.fromarray(corners), tmp_path / f"a.{suffix}", exif=exif)
+    turned = {
+        1: corners,
+        2: corners[:, ::-1],
+        3: corners[::-1, ::-1],
+        4: corners[::-1],
+        5: corners.transpose(1, 0, 2),
+        6: np.rot90(corners, -1),
+        7: corners[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(corners),
+    }[orientation]
+    read = read_image(path)
+    assert read.shape == turned.shape
+    assert abs(read[4::8, 4::8].astype(int) - turned[4::8, 4::8]).max() <= 20
 
 
-def test_a_mask_of_zeros_and_ones_is_read_as_it_is(tmp_path: Path) -> None:
-    mask = read_mask(saved(Image.fromarray((BLACK_WHITE > 0).astype(np.uint8)), tmp_path / "m.tif"))
-    np.testing.assert_array_equal(mask, BLACK_WHITE > 0)
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(DataError, match=r"x\.png is not a regular file; replace or remove it"):
+        read_image(tmp_path / "x.png")
 
 
-def test_ambiguous_masks_are_refused(tmp_path: Path) -> None:
-    coloured = saved(Image.new("RGB", (3, 3), (255, 0, 0)), tmp_path / "red.png")
-    with pytest.raises(DataError, match=r"red\.png is coloured \(mode RGB\); save it as 8-bit"):
-        read_mask(coloured)
-    lossy = saved(Image.fromarray(BLACK_WHITE), tmp_path / "lossy.jpg")
-    with pytest.raises(DataError, match=r"lossy\.jpg is a JPEG"):
-        read_mask(lossy)
-    see_through = saved(Image.new("LA", (3, 3), (255, 0)), tmp_path / "glass.png")
-    with pytest.raises(DataError, match=r"glass\.png is partly transparent"):
-        read_mask(see_through)
+def test_what_has_several_pages_or_other_colours_is_refused(tmp_path: Path) -> None:
+    grey = Image.fromarray(GREYS)
+    for suffix in ("gif", "tif"):
+        other = [Image.fromarray(255 - GREYS)]
+        path = saved(grey, tmp_path / f"two.{suffix}", save_all=True, append_images=other)
+        with pytest.raises(DataError, match=rf"two\.{suffix} has 2 pages; keep one of them"):
+            read_image(path)
+    with pytest.raises(DataError, match=r"print\.jpg is in the colours CMYK; convert it to RGB"):
+        read_image(saved(Image.new("CMYK", (4, 4)), tmp_path / "print.jpg"))

@@ -53,6 +53,7 @@ class ThreadExecutor:
     """A thread for each device."""
 
     settings_model: ClassVar[type[Frozen]] = Settings
+    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path

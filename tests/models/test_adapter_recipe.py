@@ -78,7 +78,7 @@ def scaled(start: float = 1.0) -> SamVariant:
 def test_it_describes_itself() -> None:
     variant = scaled(0.5)
     assert variant.describe() == (
-        "scaled hidden channels, from 0.5; trained: adapter and mask decoder"
+        "scaled hidden channels, from 0.5; trained: adapter, mask decoder"
     )
     assert (variant.columns()["adapter"], variant.columns()["start"]) == ("scale", 0.5)
     assert variant.identity("vit_l")["adapter"] == {"kind": "scale", "start": 0.5}

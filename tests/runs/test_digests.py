@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ OLD_NS = 1_600_000_000_000_000_000
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "файл 1.png"
     path.write_bytes(b"first")
     os.utime(path, ns=(OLD_NS, OLD_NS))
+    # A file's time of change cannot be set; what was written just now becomes old by the clock.
+    now_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + 10**10)
     return path
 
 
@@ -79,6 +84,33 @@ def test_a_broken_cache_is_ignored_and_rewritten(
     remembered(cache, file)
     remembered(cache, file)
     assert len(hashed) == 1
+
+
+def test_another_file_of_the_same_size_and_date_is_read_again(
+    file: Path, hashed: list[str], tmp_path: Path
+) -> None:
+    cache = tmp_path / "digests.json"
+    remembered(cache, file)
+    for number, content in enumerate((b"other", b"third", b"fourt")):
+        if number == 0:  # an archive whose dates are all the same
+            with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+                archive.writestr(zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0)), content)
+            with zipfile.ZipFile(tmp_path / "archive.zip") as archive:
+                archive.extract(file.name, tmp_path)
+        elif number == 1:  # written over in place
+            file.write_bytes(content)
+        else:  # moved into its place
+            (tmp_path / "new").write_bytes(content)
+            (tmp_path / "new").replace(file)
+        os.utime(file, ns=(OLD_NS, OLD_NS))
+        assert remembered(cache, file) == hashlib.sha256(content).hexdigest()
+    assert len(hashed) == 4
+
+
+def test_an_entry_of_an_older_version_is_not_used(file: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "digests.json"
+    cache.write_text(json.dumps({str(file): [5, OLD_NS, "0" * 64]}))
+    assert FileDigests(cache).of(file) == hashlib.sha256(b"first").hexdigest()
 
 
 @pytest.mark.parametrize("entry", [1, [], [5, OLD_NS], "x"])

@@ -53,7 +53,10 @@ def test_a_sweep_without_rows_is_bad_input(folder: Path) -> None:
 
 
 def test_the_demo_runs_only_where_nothing_else_is_configured() -> None:
-    assert Study("table4").request.is_demo_by_default
-    assert not Study("table4", data="d").request.is_demo_by_default
-    assert not Study("table4", backbone_weights=["w.pth"]).request.is_demo_by_default
+    assert Study("table4").request.default_protocol == "demo"
+    assert Study("table4", data="d").request.default_protocol == "nano"
+    assert Study("table4", data="d", checkpoint="c").request.default_protocol is None
+    assert Study("table4", checkpoint="c").request.default_protocol is None
+    assert Study("table4", backbone_weights=["w.pth"]).request.default_protocol is None
+    assert Study("table4", data="d", protocol="paper").request.default_protocol is None
     assert Study("table4", devices=["cpu"]).plan().plan.context.protocol.name == "demo"

@@ -178,3 +178,11 @@ def test_a_tracking_uri_that_can_never_work_is_refused_before_anything_starts(
         with pytest.raises(StoreError, match="cannot use the tracking URI nonsense"):
             step()
     assert not store.exists()
+
+
+def test_one_process_gets_one_device(tmp_path: Path) -> None:
+    """What runs in this process is planned for one worker, whatever devices there are."""
+    study = Study("table4", store=tmp_path, executor="inline", devices=["cpu", "cpu"])
+    planned = study.plan()
+    assert planned.devices == ("cpu",)
+    assert len(planned.cohorts) == 1

@@ -12,11 +12,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from ablate.data import Prepared
 from ablate.errors import STOP_SIGNALS, BadInput, Interrupted, WeightsError
 from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
-from ablate.runs import RunFolder, State, Store
+from ablate.runs import Parameters, RunFolder, State, Store
 from ablate.train import work
+from ablate.train.devices import machine
+from ablate.train.results import publish, write_panel
 from ablate.train.signals import stop_on_signals
 from ablate.train.worker import checkpoint_of
 from train.run_helpers import PlanRun, failure_of, finished, outcome, stop_after
@@ -227,3 +230,28 @@ def test_outside_the_main_thread_no_handler_is_installed() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_any_name_of_an_image_can_be_left(tmp_path: Path) -> None:
+    names = ("part/a", "h\udce4ng", "x" * 255, "A", "a")
+    pixels = np.zeros((5, 8, 8, 3), np.uint8)
+    prepared = Prepared(pixels, pixels[..., 0], names)
+    folder = RunFolder(tmp_path)
+    for index in range(5):
+        write_panel(folder, prepared, index, np.zeros((8, 8), np.bool_))
+    assert len(list(folder.panels_path.glob("*.png"))) == 5
+    publish(
+        folder,
+        list(names),
+        [Confusion(1, 2, 3, 4)] * 5,
+        epoch=0,
+        epochs=0,
+        steps=0,
+        metrics={},
+        trained={},
+        parameters=Parameters(total=0, trainable=0, adapter=0, sites=0),
+        machine=machine(torch.device("cpu"), "float32"),
+        train_s=0.0,
+    )
+    written = pd.read_parquet(folder.confusion_path)["image"]
+    assert list(written) == ["part/a", r"h\xe4ng", "x" * 255, "A", "a"]

@@ -1,0 +1,66 @@
+"""All pixels of a data set are read once before anything starts, and that is remembered."""
+
+import json
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from ablate.data.images import Images
+from ablate.errors import DataError
+from ablate.runs import atomic
+
+# Raised whenever ``load`` refuses more than before.
+_VERSION = 1
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A data set whose masks may be read without a declaration."""
+
+    def check(self, index: int) -> int | None:
+        """Reads a pair as ``load`` does.
+
+        Returns:
+            The value that was taken for positive; None: it was declared, or nothing is positive.
+        """
+        ...
+
+    def ambiguous_masks(self, first: int, value: int, second: int, other: int) -> DataError:
+        """The error of two masks, by their indices, that were read as positive at two values."""
+        ...
+
+
+def verify(images: Images, digests: Path | None) -> None:
+    """Reads every pair unless the files are those of a data set that was read before.
+
+    Args:
+        images: The data set.
+        digests: The file beside which the outcome is remembered; None: nowhere.
+
+    Raises:
+        DataError: If ``load`` would refuse a pair, or if masks hold different positive values.
+    """
+    path = None if digests is None else digests.with_name("verified.json")
+    known = [] if path is None else _read(path)
+    digest = f"{_VERSION}-{images.digest()}"
+    if digest in known:
+        return
+    seen: dict[int, int] = {}
+    for index in range(len(images.names)):
+        if not isinstance(images, Checkable):
+            images.load(index)
+        elif (value := images.check(index)) is not None:
+            seen.setdefault(value, index)
+            if len(seen) > 1:
+                (one, first), (other, second) = seen.items()
+                raise images.ambiguous_masks(first, one, second, other)
+    if path is not None:
+        atomic.replace(path, json.dumps([*known, digest]).encode())
+
+
+def _read(path: Path) -> list[str]:
+    """What is remembered; empty where the file is missing or broken."""
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return []
+    return known if isinstance(known, list) else []
