@@ -78,6 +78,15 @@ class Landslide4SenseImages:
         rgb: Image = np.clip(self.values(index) * self.data.scale, 0, 255).astype(np.uint8)
         return rgb, _landslide(mask, read_array(mask, "mask", (_SIDE_PX, _SIDE_PX), "fiub"))
 
+    def clipped(self, index: int) -> tuple[int, int]:
+        """How many shown values of an image the scale puts beyond 0..255, and how many there are.
+
+        Raises:
+            DataError: As ``values``.
+        """
+        scaled = self.values(index) * self.data.scale
+        return int(np.count_nonzero((scaled < 0) | (scaled >= 256))), scaled.size
+
     def values(self, index: int) -> npt.NDArray[np.float64]:
         """The channels that are shown, with shape 128x128x3, before they are scaled.
 
@@ -97,15 +106,6 @@ class Landslide4SenseImages:
                 "replace the file",
             )
         return shown
-
-    def clipped(self, index: int) -> tuple[int, int]:
-        """How many shown values of an image the scale puts beyond 0..255, and how many there are.
-
-        Raises:
-            DataError: As ``load``.
-        """
-        scaled = self.values(index) * self.data.scale
-        return int(np.count_nonzero((scaled < 0) | (scaled >= 256))), scaled.size
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over names, contents, channels and scale.

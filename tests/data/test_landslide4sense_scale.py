@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ablate.data import open_images
-from ablate.data.landslide4sense_scale import ChannelScale, ScaleReport, scale_report
+from ablate.data.checking import ClippedImages
 from ablate.errors import DataError
-from ablate.spec import FoldersData, Landslide4SenseData
+from ablate.spec import Landslide4SenseData
 
 DATA = Landslide4SenseData(kind="landslide4sense", scale=25.5)
 
@@ -34,21 +34,15 @@ def images() -> list[np.ndarray]:
     return [first, second]
 
 
-def test_a_report_counts_what_is_clipped(tmp_path: Path) -> None:
+def test_what_the_scale_puts_beyond_a_byte_is_counted(tmp_path: Path) -> None:
+    """10.01 · 25.5 is still the byte 255; 50.3, 12 and -0.5 are not to be told from their ends."""
+    values = 3 * 128 * 128
     opened = open_images(DATA, write(tmp_path, images()))
-    assert scale_report(opened) == ScaleReport(
-        scale=25.5,
-        count=2 * 128 * 128,
-        channels=(
-            ChannelScale(3, lowest=-0.5, highest=50.3, clipped_low=1, clipped_high=5),
-            ChannelScale(2, lowest=1.0, highest=1.0, clipped_low=0, clipped_high=0),
-            ChannelScale(1, lowest=0.25, highest=1.0, clipped_low=0, clipped_high=0),
-        ),
-    )
+    assert isinstance(opened, ClippedImages)
+    assert [opened.clipped(index) for index in (0, 1)] == [(2, values), (3, values)]
     halved = open_images(DATA.model_copy(update={"scale": 5.0}), tmp_path)
-    report = scale_report(halved)
-    assert report is not None
-    assert [each.clipped_high for each in report.channels] == [0, 0, 0]
+    assert isinstance(halved, ClippedImages)
+    assert [halved.clipped(index) for index in (0, 1)] == [(1, values), (0, values)]
 
 
 def test_values_as_large_as_in_genuine_files_are_read(tmp_path: Path) -> None:
@@ -63,9 +57,4 @@ def test_values_that_are_not_finite_are_refused_by_name(tmp_path: Path, value: f
     second[1, 1, 2] = value
     opened = open_images(DATA, write(tmp_path, [first, second]))
     with pytest.raises(DataError, match=r"image_2\.h5 holds NaN or infinite values"):
-        scale_report(opened)
-
-
-def test_other_data_has_no_scale(tmp_path: Path, write_pairs: object) -> None:
-    data = FoldersData(kind="folders", images="images", masks="masks")
-    assert scale_report(open_images(data, write_pairs(tmp_path))) is None  # type: ignore[operator]
+        opened.load(1)
