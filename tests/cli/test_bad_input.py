@@ -71,11 +71,14 @@ def test_one_line_and_nothing_left(tmp_path: Path, words: list[str], expected: s
 def test_data_without_a_checkpoint_is_never_a_silent_demo(tmp_path: Path) -> None:
     for folder in ("image", "mask"):
         (tmp_path / "landslide" / folder).mkdir(parents=True)
-    done = ablate(tmp_path, *TABLE4, "--data", ".")
-    assert (done.returncode, done.stdout) == (2, "")
+    paper = ablate(tmp_path, *TABLE4, "--data", ".", "--protocol", "paper")
+    assert "vit_l needs SAM's weights and none are configured" in paper.stderr
+    assert "give --checkpoint PATH" in paper.stderr
+    nano = ablate(tmp_path, *TABLE4, "--data", ".")
+    assert "no images in landslide/image" in nano.stderr
+    for done in (paper, nano):
+        assert (done.returncode, done.stdout) == (2, "")
     assert [path.name for path in tmp_path.iterdir()] == ["landslide"]
-    assert "vit_l needs SAM's weights and none are configured" in done.stderr
-    assert "give --checkpoint PATH" in done.stderr
 
 
 def test_a_broken_variant_stops_everything_with_all_its_problems(tmp_path: Path) -> None:
