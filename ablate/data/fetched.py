@@ -54,7 +54,7 @@ def check_file(path: Path) -> None:
 
 
 def check_folder_fetched(path: Path) -> None:
-    """Refuses a folder that is missing because nobody fetched it.
+    """Refuses a folder that is missing because it was never fetched.
 
     Raises:
         DataError: If it is a link to nothing, or if DVC keeps it elsewhere.
