@@ -26,6 +26,7 @@ from ablate.runs.formats import (
 )
 from ablate.runs.names import panel_names, shown, unwritable
 from ablate.runs.store import DEFAULT_STORE, Store
+from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRecord
 
 __all__ = [
     "DEFAULT_STORE",
@@ -44,12 +45,17 @@ __all__ = [
     "RecordedRun",
     "Result",
     "RunFolder",
+    "SamplerRecord",
+    "Setting",
     "Severity",
     "SizeRange",
     "SpecFile",
     "State",
     "Store",
     "SweepRecord",
+    "Trial",
+    "TunedRow",
+    "TuningRecord",
     "panel_names",
     "shown",
     "unwritable",

@@ -15,6 +15,7 @@ from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
 from ablate.runs.names import shown, unwritable
+from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
 
 # Of the working folder.
@@ -32,9 +33,10 @@ _RECORD_NAME = re.compile(r"[^.].*-[0-9a-f]{8}\.json")
 class Store:
     """A store on disk.
 
-    Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``sources/DIGEST.json``,
-    ``data-checks/ID.json``, ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and
-    ``logs/``, the last three of which may be deleted.
+    Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``tunings/ID.json``,
+    ``sources/DIGEST.json``, ``data-checks/ID.json``,
+    ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, the last three of
+    which may be deleted.
 
     Args:
         root: The folder; it need not exist yet.
@@ -58,6 +60,7 @@ class Store:
         self._sweeps_path = self.root / "sweeps"
         self._sources_path = self.root / "sources"
         self._data_checks_path = self.root / "data-checks"
+        self._tunings_path = self.root / "tunings"
 
     @classmethod
     def of(cls, folder: RunFolder) -> "Store":
@@ -151,6 +154,36 @@ class Store:
             {"key": spec.key} | spec.run.model_dump(mode="json", exclude={"context"})
             for spec in specs
         ]
+
+    # Tunings ------------------------------------------------------------------------------
+
+    def record_tuning(self, tuning: TuningRecord) -> None:
+        """Keeps the record of a tuning in place of an earlier one of this sweep and context."""
+        content = (tuning.model_dump_json(indent=2) + "\n").encode()
+        atomic.replace(self._tunings_path / f"{tuning.id}.json", content)
+
+    def tuning(self, sweep_id: str) -> TuningRecord | None:
+        """The tuning of a recorded sweep, by the record's ``id``; None: it was never tuned.
+
+        Raises:
+            StoreError: If it cannot be read.
+        """
+        path = self._tunings_path / f"{sweep_id}.json"
+        try:
+            return documents.read(TuningRecord, path, "remove the file and tune again")
+        except FileNotFoundError:
+            return None
+
+    def tunings(self) -> list[TuningRecord]:
+        """Every tuning, the latest first; what else lies in the folder is passed over.
+
+        Raises:
+            StoreError: If a record cannot be read.
+        """
+        names = [path.stem for path in sorted(self._tunings_path.glob("*.json"))]
+        names = [name for name in names if _RECORD_NAME.fullmatch(f"{name}.json")]
+        found = [tuning for name in names if (tuning := self.tuning(name))]
+        return sorted(found, key=lambda tuning: tuning.updated, reverse=True)
 
     # Sources ------------------------------------------------------------------------------
 
