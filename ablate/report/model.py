@@ -5,6 +5,7 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
+from ablate.report.effects import Effects
 from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.runs import Parameters
@@ -329,6 +330,7 @@ class Report(Frozen):
         positive_share: Share of positive pixels in this data set and in the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
+        effects: What the sweep's factors do to MIoU; None without factors, or without results.
         matched: The rows that were given the number of parameters of another variant.
         provenance: Where the numbers come from.
     """
@@ -347,6 +349,7 @@ class Report(Frozen):
     positive_share: PositiveShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
+    effects: Effects | None = None
     matched: tuple[MatchedParameters, ...] = ()
     provenance: ReportProvenance
 

@@ -15,6 +15,7 @@ from ablate.report import (
     write_figure,
     write_report,
 )
+from ablate.report.effects import Importances
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord
 from ablate.spec import Variant
@@ -94,7 +95,23 @@ def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
     """
     parameters = count_for_report(record, store)
     report = build_report(record, store, parameters=parameters, today=declared_rows(record))
-    return SweepReport(report, record, store)
+    return SweepReport(_with_importances(report), record, store)
+
+
+def _with_importances(report: Report) -> Report:
+    """The report with the importances of its factors: another room knows Optuna."""
+    effects = report.effects
+    if effects is None:
+        return report
+    from ablate.tune.importance import best_of, importances
+
+    runs = effects.runs
+    shares = importances([run.levels for run in runs], [run.miou for run in runs])
+    best = best_of(len(runs))
+    if shares is None or best is None:
+        return report
+    found = Importances(shares=shares, best=best, runs=len(runs))
+    return report.model_copy(update={"effects": effects.model_copy(update={"importances": found})})
 
 
 def latest_start(store: Store, sweep: str, protocol: str | None = None) -> list[SweepRecord]:

@@ -1,0 +1,1 @@
+"""Tunes by Optuna, which is loaded when it is used."""
