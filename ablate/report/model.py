@@ -5,6 +5,7 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
+from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.runs import Parameters
@@ -331,6 +332,7 @@ class Report(Frozen):
         positive_share: Share of positive pixels in this data set and in the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
+        matched: The rows that were given the number of parameters of another variant.
         provenance: Where the numbers come from.
     """
 
@@ -348,6 +350,7 @@ class Report(Frozen):
     positive_share: PositiveShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
+    matched: tuple[MatchedParameters, ...] = ()
     provenance: ReportProvenance
 
     @property

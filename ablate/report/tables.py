@@ -6,6 +6,7 @@ Writers print these tables as they are; see ``ablate.report.writers``.
 from collections.abc import Sequence
 
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
+from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
@@ -41,6 +42,7 @@ def tables_of(report: Report) -> list[Table]:
         *([selection_table(report)] if has_selection(report) else []),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
+        *([matched_table(report.matched)] if report.matched else []),
         runs_table(report),
     ]
 
