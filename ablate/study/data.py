@@ -81,9 +81,10 @@ def _check(
     except DataError as error:
         return check_of_unopened(root.absolute().name, error, split, size_px)
     try:
-        parts = _parts(images, split, root)
+        parts: Parts | None = _parts(images, split, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
+        parts = None
         _ranges(images, None, is_fitted=False)
         check = check_images(images, None, split, None, size_px, overlaps=overlaps)
         problem, repair = error.parts
@@ -95,7 +96,7 @@ def _check(
         check = check_images(images, digest, split, parts, size_px, overlaps=overlaps)
         check = check.model_copy(update={"ranges": ranges})
     if sheet is not None:
-        write_sheet(check, images, sheet)
+        write_sheet(check, images, sheet, parts)
     return check
 
 
