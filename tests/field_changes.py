@@ -186,6 +186,12 @@ _PARTS = _with_data(
     mask="{folder}/{stem}_label.png",
 )
 _COCO = _with_data(kind="coco", images="left", annotations="one.json", categories=("slide",))
+_COCO_PARTS = _with_data(kind="coco", images="left", annotations="{folder}.json", folders=("one",))
+_COCO_ALL = _with_data(kind="coco", images="left", annotations="all.json")
+_COCO_SCALED = tuple(
+    altered(_COCO_ALL, "data.scale", {"kind": kind, "low": 0, "high": 98})
+    for kind in ("linear", "percentiles")
+)
 _LISTS = altered(_PARTS, "split", {"kind": "lists", "train": "ab.txt", "validation": "c.txt"})
 _READY = altered(_PARTS, "split", {"kind": "folders", "train": "one", "validation": "two"})
 
@@ -242,6 +248,8 @@ _PROTOCOLS = {
     "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
     "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),
     "CocoData.categories": _along(_COCO, "data.categories", ((), ("slide",), ("rock",)), opened),
+    "CocoData.folders": _along(_COCO_PARTS, "data.folders", (("one",), ("two",)), opened),
+    "CocoData.bands": _along(_COCO, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
     "ListsSplit.train": _along(_LISTS, "split.train", ("ab.txt", "a.txt"), divided),
     "ListsSplit.validation": _along(_LISTS, "split.validation", ("c.txt", "cd.txt"), divided),
     "ListsSplit.test": _along(_LISTS, "split.test", (None, "cd.txt"), divided),
@@ -407,6 +415,7 @@ UNIONS: dict[str, Change] = {
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened
     ),
     "FoldersData.scale": Change((_LINEAR, _PERCENTILES), fitted),
+    "CocoData.scale": Change(_COCO_SCALED, fitted),
     "Protocol.split": Change((_PARTS, _LISTS, _READY), divided),
 }
 

@@ -11,7 +11,7 @@ from ablate.cli import options
 from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
-from ablate.cli.plan import print_choice, print_plan, setup_line
+from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State
 from ablate.study import DEFAULT_EXECUTOR, Outcome, Study, SweepPlan, run_sweep
@@ -88,6 +88,7 @@ def _print_header(planned: SweepPlan) -> None:
         out.print(watermark, style="yellow", soft_wrap=True)
     title = Text(planned.plan.sweep.title, style="bold")
     out.print(Text.assemble(title, " · ", setup_line(planned)), soft_wrap=True)
+    print_ranges(planned)
 
 
 def _print_failures(outcome: Outcome) -> None:

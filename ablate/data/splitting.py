@@ -14,6 +14,7 @@ from ablate.data.folders import below
 from ablate.data.images import Images
 from ablate.data.pairs import some
 from ablate.data.reading import SUFFIXES
+from ablate.data.scaling import Ranges
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
@@ -32,6 +33,11 @@ _MAX_LIST_BYTES = 2**28
 @runtime_checkable
 class FittedImages(Interface):
     """Images whose values may be scaled by what the training images hold."""
+
+    @property
+    def fitted_ranges(self) -> Ranges | None:
+        """What ``fit`` took, for red, green and blue; None: nothing is taken, or not yet."""
+        ...
 
     def fit(self, train: Iterable[int]) -> None:
         """Looks at the training images, by their indices; changes ``load`` and ``digest``."""
