@@ -92,9 +92,10 @@ def by_setting_table(report: Report, tuning: TuningSummary) -> Table:
         caption=caption_of(
             report.watermark,
             f"{HEADINGS[tuning.metric]} on the inner split of each row minus that of {baseline}, "
-            "in percentage points, over the n settings that both were tried with and have a score "
-            "for: mean ± standard deviation over settings, and Student's t interval of the mean. "
-            "It compares the rows over the whole space, not at their best.",
+            "in percentage points, over the n settings that both were tried with (equal in all "
+            "fields that both have) and have a score for: mean ± standard deviation over settings, "
+            "and Student's t interval of the mean. It compares the rows over the whole space, not "
+            "at their best.",
         ),
     )
 

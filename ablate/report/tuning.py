@@ -1,4 +1,4 @@
-"""From the record of a tuning to its place in the report: trials, tuned rows, claims."""
+"""From the record of a tuning to its place in the report: tuned rows, claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,30 +6,23 @@ from dataclasses import replace
 from ablate.report.best_of_k import expected_best_of_k, order_changes
 from ablate.report.claims import claim_of
 from ablate.report.comparison_model import Claim, Difference
-from ablate.report.model import MissingReason, Row
-from ablate.report.results import RunRecord, read_run
+from ablate.report.model import Row
+from ablate.report.results import read_run
 from ablate.report.rows import RowRuns, TableRuns
 from ablate.report.selection import selection_of
 from ablate.report.selection_model import Selection
 from ablate.report.statistics import interval_of, mean_of, sd_of
+from ablate.report.trials import RowTrials
 from ablate.report.tuning_model import (
-    ChosenSetting,
     DefaultAndTuned,
     MeanScore,
     OrderChange,
     RowTuning,
-    SettingDifference,
-    TrialCounts,
     TunedClaim,
     TuningSummary,
 )
-from ablate.runs import Setting, Store, TunedRow, TuningRecord
-from ablate.spec import MetricName, Sweep
-
-# What a trial without a model is worth; no score is lower.
-_NOTHING = 0.0
-_WITHOUT_MODEL: tuple[MissingReason, ...] = ("failed", "diverged")
-_OPEN: tuple[MissingReason, ...] = ("running", "interrupted", "not run")
+from ablate.runs import Store, TunedRow, TuningRecord
+from ablate.spec import Sweep
 
 
 def tuning_of(
@@ -50,8 +43,12 @@ def tuning_of(
         claims: The verdicts on the defaults, one for each of the sweep's comparisons.
         store: The store that holds the runs.
     """
-    trials = {name: _Trials(tuning, name, store) for name in table.rows}
-    tuned = {row.row: row for row in tuning.tuned}
+    trials = {name: RowTrials(tuning, row, store) for name, row in table.rows.items()}
+    tuned = {
+        row.row: row
+        for row in tuning.tuned
+        if row.row in trials and trials[row.row].is_of_today(row)
+    }
     runs = {
         name: _tuned_runs(row, tuned.get(name), trials[name], store)
         for name, row in table.rows.items()
@@ -96,88 +93,6 @@ def tuning_of(
     )
 
 
-class _Trials:
-    """The trials of one row as their folders show them."""
-
-    def __init__(self, tuning: TuningRecord, row: str, store: Store) -> None:
-        self._metric: MetricName = tuning.metric
-        self._budget = tuning.budget
-        trials = tuning.trials_of(row)
-        self._settings: dict[int, Setting] = {each.number: each.setting for each in trials}
-        self._runs = {each.number: read_run(each.run, store) for each in trials}
-
-    def _score(self, run: RunRecord) -> float | None:
-        return 100 * run.finished.result.metrics[self._metric] if run.finished else None
-
-    def _number_of(self, *reasons: MissingReason) -> int:
-        return sum(run.missing_reason in reasons for run in self._runs.values())
-
-    def missing_reason(self) -> MissingReason:
-        """Why the row has not been trained anew."""
-        if not self._runs:
-            return "not tuned"
-        if len(self._runs) < self._budget or self._number_of(*_OPEN):
-            return "trials not ended"
-        # The row is trained anew by the process that sees its last trial end.
-        return "not run" if any(run.finished for run in self._runs.values()) else "no trial is done"
-
-    def counts(self) -> TrialCounts:
-        """How the trials ended; those of the budget that have no run yet are open."""
-        done = [run.finished.result for run in self._runs.values() if run.finished]
-        return TrialCounts(
-            done=len(done),
-            failed=self._number_of("failed"),
-            diverged=self._number_of("diverged"),
-            open=self._number_of(*_OPEN) + max(0, self._budget - len(self._runs)),
-            unreadable=self._number_of("unreadable"),
-            device_s=sum(result.train_s for result in done),
-            causes={
-                number: run.cause
-                for number, run in self._runs.items()
-                if run.cause and run.missing_reason in ("failed", "unreadable")
-            },
-        )
-
-    def worth(self) -> list[float]:
-        """The score of every trial that ended; what left no model counts as 0."""
-        values = [
-            _NOTHING if run.missing_reason in _WITHOUT_MODEL else self._score(run)
-            for run in self._runs.values()
-        ]
-        return [value for value in values if value is not None]
-
-    def chosen(self, tuned: TunedRow | None) -> ChosenSetting | None:
-        """The setting of the tuned row with its score on the inner split."""
-        if tuned is None:
-            return None
-        run = self._runs.get(tuned.trial)
-        return ChosenSetting(
-            trial=tuned.trial, setting=tuned.setting, score=self._score(run) if run else None
-        )
-
-    def minus(self, baseline: "_Trials") -> SettingDifference | None:
-        """The differences of the scores over equal settings; None where no setting is equal."""
-        common = [
-            number
-            for number, setting in self._settings.items()
-            if _are_equal(setting, baseline._settings.get(number, {}))
-        ]
-        if not common:
-            return None
-        pairs = [(self._score(self._runs[n]), self._score(baseline._runs[n])) for n in common]
-        differences = [
-            ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None
-        ]
-        low, high = interval_of(differences) or (None, None)
-        return SettingDifference(
-            n=len(differences),
-            mean=mean_of(differences),
-            sd=sd_of(differences),
-            low=low,
-            high=high,
-        )
-
-
 class _TunedTable:
     """The tuned rows by name; what is only evaluated stays as it is."""
 
@@ -189,13 +104,7 @@ class _TunedTable:
         return self._tuned.get(name, default) if default.is_trained else default
 
 
-def _are_equal(one: Setting, other: Setting) -> bool:
-    """Whether two rows have the same setting in the fields that both have."""
-    shared = one.keys() & other.keys()
-    return bool(shared) and all(one[field] == other[field] for field in shared)
-
-
-def _tuned_runs(row: RowRuns, tuned: TunedRow | None, trials: _Trials, store: Store) -> RowRuns:
+def _tuned_runs(row: RowRuns, tuned: TunedRow | None, trials: RowTrials, store: Store) -> RowRuns:
     """The row as it was trained anew; without runs where it was not."""
     if not row.is_trained:
         return row

@@ -9,9 +9,7 @@ from PIL import Image
 from ablate.errors import BadInput
 from ablate.report import Report, write_best_of_k
 from report.sweep_on_disk import SweepOnDisk
-from report.tuning_on_disk import TuningOnDisk
-
-A, B = "translandseg-1", "translandseg"
+from report.tuning_on_disk import A, B, TuningOnDisk
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ablate.report import Report
+from ablate.report.tuning_model import RowTuning, TuningSummary
 from ablate.runs import (
     RecordedRun,
     RunFolder,
@@ -12,9 +14,13 @@ from ablate.runs import (
     TunedRow,
     TuningRecord,
 )
+from ablate.spec import Comparison
 from report.sweep_on_disk import SweepOnDisk
 
 LR = "optimizer.lr"
+A, B = "translandseg-1", "translandseg"
+RATES = (1e-4, 1e-3, 1e-2)
+CLAIM = Comparison(claim="B is ahead of A", better=B, worse=(A,))
 SAMPLER = SamplerRecord(
     name="quasi-random",
     options={"qmc_type": "sobol", "scramble": True},
@@ -105,3 +111,27 @@ class TuningOnDisk:
         )
         self.sweep.store.record_tuning(record)
         return record
+
+
+def two_tuned_rows(table: SweepOnDisk) -> TuningOnDisk:
+    """Two rows, two seeds, three trials each; the baseline's second one diverges."""
+    table.names, table.seeds, table.comparisons = (A, B), (0, 1), (CLAIM,)
+    for seed, (a, b) in enumerate(((0.70, 0.80), (0.72, 0.83))):
+        table.finish(A, seed, epochs=(a, a - 0.02), selected=1)
+        table.finish(B, seed, epochs=(b, b - 0.01), selected=1)
+    made = TuningOnDisk(table)
+    made.add_trials(A, dict(zip(RATES, (0.60, 0.90, 0.50), strict=True)))
+    made.add_trials(B, dict(zip(RATES, (0.85, "diverged", 0.84), strict=True)))
+    made.tune(A, 2, {0: (0.88, 0.87), 1: (0.89, 0.85)})
+    made.tune(B, 1, {0: (0.81, 0.80), 1: (0.83, 0.82)})
+    made.record()
+    return made
+
+
+def summary_of(report: Report) -> TuningSummary:
+    assert report.tuning is not None
+    return report.tuning
+
+
+def tuned_row(table: SweepOnDisk, name: str) -> RowTuning:
+    return next(row for row in summary_of(table.report()).rows if row.name == name)
