@@ -29,6 +29,7 @@ from field_observations import (
     loss,
     mask,
     mask_and_moved,
+    matched,
     moved,
     opened,
     planned,
@@ -94,7 +95,22 @@ _TRAINED = (
     ("adapter", "mask_decoder", "no_mask_embedding"),
 )
 
+# With MidLay c, both the width and the kernel's side change the number of parameters; from this
+# width, both come near the target.
+_MATCHED = altered(
+    altered(_ATL, "adapter.width", 6),
+    "match",
+    {"parameters": "translandseg-d24", "field": "adapter.width"},
+)
+
 _VARIANTS = {
+    "SamVariant.match": _along(_MATCHED, "match", (None, _MATCHED.model_dump()["match"]), matched),
+    "Match.parameters": _along(
+        _MATCHED, "match.parameters", ("translandseg-d24", "translandseg"), matched
+    ),
+    "Match.field": _along(
+        _MATCHED, "match.field", ("adapter.width", "adapter.kernel_size"), matched
+    ),
     "SamVariant.label": _along(_ATL, "label", _LABELS, labelled),
     "SamVariant.backbone": _along(_ATL, "backbone", _BACKBONES, fits),
     "SamVariant.trained": _along(_ATL, "trained", _TRAINED, moved),
@@ -337,6 +353,13 @@ _SWEEPS = {
             _FACTORS,
             "zip",
             (_FACTORS.zip, {"adapter.placement": ("outside", "inside")}, {}),
+            planned,
+        ),
+        (
+            "Sweep.match",
+            _ROWS,
+            "match",
+            (None, {"parameters": "translandseg-d24"}),
             planned,
         ),
         (

@@ -43,6 +43,7 @@ from ablate.spec import (
     random_resnet,
 )
 from ablate.study import Study
+from ablate.study.matching import match_rows
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
@@ -94,6 +95,15 @@ def moved(variant: Variant) -> frozenset[str]:
     model = _model(variant)
     _step(model)[1].backward()
     return frozenset(n for n, value in model.named_parameters() if value.grad is not None)
+
+
+def matched(variant: SamVariant) -> dict[str, int]:
+    """The numbers of the adapter as it would be run."""
+    catalogue = Catalogue()
+    with TemporaryDirectory() as root:
+        rows = match_rows({"row": variant}, catalogue, "vit_nano", Store(Path(root) / "none")).rows
+    adapter = rows["row"].adapter.model_dump()  # type: ignore[union-attr]
+    return {name: adapter[name] for name in ("width", "kernel_size")}
 
 
 def mask_and_moved(variant: Variant) -> tuple[bytes, frozenset[str]]:

@@ -18,7 +18,7 @@ from field_changes import CHANGES, NAMED, UNIONS, Change, named
 from field_observations import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
-_MODULES = ("pixels", "variant", "adapter", "protocol", "split", "task", "sweep")
+_MODULES = ("pixels", "variant", "adapter", "protocol", "split", "task", "match", "sweep")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -52,12 +52,18 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
                 "choice": planned.choice,
                 "watermark": context.watermark,
                 "devices": planned.devices,
+                "matched": {
+                    name: each.model_dump(mode="json", exclude={"declaration"})
+                    for name, each in plan.matched.items()
+                },
                 "runs": rows,
             }
         )
         return
     print_choice(planned)
     print_rows(rows, format, title=plan.sweep.title)
+    for name, each in plan.matched.items():
+        out.print(f"{name}: {each.sentence}", soft_wrap=True)
     out.print(setup_line(planned), soft_wrap=True)
     cohorts = len(planned.cohorts)
     where = f", in {cohorts} cohort{'' if cohorts == 1 else 's'}" if cohorts else ""

@@ -1,11 +1,11 @@
 """The plan of a sweep: its runs and what their folders say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ablate.errors import BadInput
 from ablate.plan.provenance import provenance
-from ablate.runs import RunFolder, SpecFile, State, Store, SweepRecord
+from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
 from ablate.spec import Context, RunSpec, Sweep, Variant
 
 # A diverged run is left alone: the same seed would diverge again.
@@ -29,11 +29,19 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep under one context, run by run in the order of its table."""
+    """A sweep under one context, run by run in the order of its table.
+
+    Attributes:
+        sweep: The sweep.
+        context: What all its runs share.
+        runs: The runs.
+        matched: The rows that got a value by their ``match``, by name.
+    """
 
     sweep: Sweep
     context: Context
     runs: tuple[PlannedRun, ...]
+    matched: Mapping[str, MatchedRow] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[PlannedRun, ...]:
@@ -85,8 +93,21 @@ def sweep_runs(
     return runs
 
 
-def build_plan(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: Store) -> Plan:
+def build_plan(
+    sweep: Sweep,
+    context: Context,
+    runs: Sequence[RunSpec],
+    store: Store,
+    matched: Mapping[str, MatchedRow] | None = None,
+) -> Plan:
     """Looks up every run's folder.
+
+    Args:
+        sweep: The sweep.
+        context: What all its runs share.
+        runs: The runs, in the order of the table.
+        store: Where their folders lie.
+        matched: The rows that got a value by their ``match``, by name.
 
     Raises:
         StoreError: If a folder cannot be read.
@@ -95,7 +116,7 @@ def build_plan(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: S
     for run in runs:
         folder = store.run(run.key)
         planned.append(PlannedRun(run, folder, folder.state()))
-    return Plan(sweep, context, tuple(planned))
+    return Plan(sweep, context, tuple(planned), matched or {})
 
 
 def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
@@ -104,4 +125,5 @@ def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
     store.create_runs(
         [SpecFile(key=run.folder.key, run=run.spec, provenance=origin) for run in plan.runs]
     )
-    return store.record_sweep(plan.sweep, plan.context, [run.spec for run in plan.runs])
+    runs = [run.spec for run in plan.runs]
+    return store.record_sweep(plan.sweep, plan.context, runs, plan.matched)

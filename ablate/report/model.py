@@ -9,6 +9,7 @@ from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
 from ablate.report.comparison_model import NotReported
 from ablate.report.comparison_model import Pair as Pair
+from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
@@ -294,6 +295,7 @@ class Report(Frozen):
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         tuning: The rows with their best settings; None for a sweep that was never tuned.
+        matched: The rows that were given the number of parameters of another variant.
         provenance: Where the numbers come from.
     """
 
@@ -312,6 +314,7 @@ class Report(Frozen):
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     tuning: TuningSummary | None = None
+    matched: tuple[MatchedParameters, ...] = ()
     provenance: ReportProvenance
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
 from ablate.report.provenance import provenance_of
@@ -90,6 +91,7 @@ def build_report(
         if published and published.parameters
         else None,
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
+        matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

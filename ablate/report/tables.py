@@ -12,6 +12,7 @@ from ablate.report.best_of_k_tables import (
     order_changes_table,
 )
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
+from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
@@ -54,6 +55,7 @@ def tables_of(report: Report) -> list[Table]:
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
+        *([matched_table(report.matched)] if report.matched else []),
         runs_table(report),
     ]
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ablate.errors import StoreError
 from ablate.runs import atomic, documents
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
-from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
+from ablate.runs.formats import MatchedRow, RecordedRun, Source, SpecFile, SweepRecord
 from ablate.runs.names import shown, unwritable
 from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
@@ -84,13 +84,20 @@ class Store:
 
     # Sweeps -------------------------------------------------------------------------------
 
-    def record_sweep(self, sweep: Sweep, context: Context, runs: Sequence[RunSpec]) -> SweepRecord:
+    def record_sweep(
+        self,
+        sweep: Sweep,
+        context: Context,
+        runs: Sequence[RunSpec],
+        matched: Mapping[str, MatchedRow] | None = None,
+    ) -> SweepRecord:
         """Remembers that a sweep was started, with the runs of earlier starts.
 
         Args:
             sweep: The sweep as it is started now.
             context: What its runs share.
             runs: The runs of this start, in the order of the table.
+            matched: The rows that got a value by their ``match``, by name.
 
         Returns:
             The record as it is now.
@@ -108,6 +115,7 @@ class Store:
             runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
             updated=time.time(),
+            matched=dict(matched or {}),
         )
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

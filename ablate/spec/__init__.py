@@ -4,6 +4,7 @@ from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, M
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
 from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Frozen
+from ablate.spec.match import Match, value_at
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
     BijieData,
@@ -84,6 +85,7 @@ __all__ = [
     "ListsSplit",
     "Loss",
     "MaskValues",
+    "Match",
     "MetricName",
     "MidLay",
     "NoAdapter",
@@ -106,4 +108,5 @@ __all__ = [
     "canonical_json",
     "digest_of",
     "random_resnet",
+    "value_at",
 ]

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
+from ablate.spec.match import Match
 from ablate.spec.split import Seed
 
 # More repeats of every row than any study has.
@@ -45,6 +46,8 @@ class Sweep(Frozen):
         factors: Dotted field → values; the rows are the cartesian product.
         zip: Dotted field → values of equal number, taken in step.
         exclude: Partial assignments of factors that are left out.
+        match: Equal numbers of parameters: what every row has as its own ``match`` that has none,
+            has the field, and is not the variant to be reached. Rows keep their names.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Sweep(Frozen):
     factors: Factors = Field(default_factory=dict)
     zip: Factors = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
+    match: Match | None = None
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Sweep":

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ablate.spec.adapter import Adapter, Cell
 from ablate.spec.backbone import BackboneName
 from ablate.spec.frozen import Frozen
+from ablate.spec.match import Match, is_whole_number, value_at, whole_numbers
 from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
 
 # Along a side: 65,536 prompts for each image. SAM's own code has 32.
@@ -37,6 +38,9 @@ class SamVariant(Frozen):
             counted as a parameter only where it is among them (the public code trains it).
         encoder_weights: Where the frozen image encoder's values come from: SAM's weights, or
             random ones drawn from the run's seed, which show what SAM's pre-training is worth.
+        match: Which field gets the value with which the adapter has as many parameters as that
+            of another variant; None: every field is as declared. It depends on the backbone, so
+            it is found for each sweep; what is run has the value and no match.
     """
 
     is_trained: ClassVar[bool] = True
@@ -47,6 +51,7 @@ class SamVariant(Frozen):
     adapter: Adapter
     trained: tuple[Part, ...] = Field(min_length=1)
     encoder_weights: Literal["pretrained", "random"] = "pretrained"
+    match: Match | None = None
 
     @model_validator(mode="after")
     def _trained_parts_exist(self) -> "SamVariant":
@@ -58,24 +63,59 @@ class SamVariant(Frozen):
             raise ValueError("an adapter that is not in trained stays random and ablates nothing")
         return self
 
+    @model_validator(mode="after")
+    def _matched_field_exists(self) -> "SamVariant":
+        if self.match and not is_whole_number(value_at(self, self.match.field)):
+            known = whole_numbers(self)
+            repair = f"name one of {', '.join(known)}" if known else "remove match"
+            raise ValueError(
+                f"match.field {self.match.field} is not a whole number of this variant; {repair}"
+            )
+        return self
+
+    def with_match(self, match: Match) -> "SamVariant":
+        """The variant with this match; as it is where it has one, or has no such field."""
+        if self.match or not is_whole_number(value_at(self, match.field)):
+            return self
+        return self.model_copy(update={"match": match})
+
+    def matched(self, value: int) -> "SamVariant":
+        """The variant with this value in the field of its match, and without the match.
+
+        Raises:
+            ValidationError: If the field may not have this value.
+        """
+        content = self.model_dump(exclude={"match"})
+        if self.match:
+            *parents, last = self.match.field.split(".")
+            below = content
+            for parent in parents:
+                below = below[parent]
+            below[last] = value
+        return SamVariant.model_validate(content)
+
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""
-        return {
+        identity = {
             "system": self.system,
             "backbone": self.backbone or default_backbone,
             "adapter": self.adapter.identity(),
             "trained": sorted(self.trained),
             "encoder_weights": self.encoder_weights,
         }
+        return identity | ({"match": self.match.model_dump()} if self.match else {})
 
     def columns(self) -> dict[str, Cell]:
         """What sets this variant apart from others, by column of a table."""
-        return {
+        columns: dict[str, Cell] = {
             "adapter": self.adapter.kind,
             **self.adapter.columns(),
             "trained": self._trained_text(),
             "encoder_weights": self.encoder_weights,
         }
+        if self.match and (field := self.match.field.rpartition(".")[2]) in columns:
+            columns[field] = f"as {self.match.parameters}"
+        return columns
 
     def describe(self) -> str:
         """One line."""

@@ -72,7 +72,7 @@ def plan_sweep(request: Request) -> SweepPlan:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
-    plan = build_plan(resolved.sweep, resolved.context, runs, store)
+    plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)

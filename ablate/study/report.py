@@ -19,6 +19,7 @@ from ablate.report import (
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord
 from ablate.spec import Variant
+from ablate.study.matching import as_recorded
 from ablate.study.parameters import count_for_report
 
 if TYPE_CHECKING:
@@ -139,15 +140,17 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
 
     What was removed or broken since is left out: a report needs no catalogue.
     """
-    catalogue = Catalogue()
+    catalogue, backbone = Catalogue(), record.context.protocol.backbone
     try:
-        return catalogue.rows(record.sweep, record.context.protocol.backbone)
+        declared = catalogue.rows(record.sweep, backbone)
+        return as_recorded(declared, record.matched, catalogue, backbone)
     except SpecError:
         pass
     rows: dict[str, Variant] = {}
     for name in dict.fromkeys(run.name for run in record.runs):
         try:
-            if name in catalogue.variant_files:
+            # The sweep's match is not known here.
+            if name in catalogue.variant_files and name not in record.matched:
                 rows[name] = catalogue.variant(name)
         except SpecError:
             continue

@@ -9,7 +9,7 @@ from ablate.errors import DataError
 from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
 from ablate.report import load_published, load_scores
-from ablate.runs import Store
+from ablate.runs import MatchedRow, Store
 from ablate.spec import (
     BACKBONES,
     Context,
@@ -20,6 +20,7 @@ from ablate.spec import (
     Sweep,
     Variant,
 )
+from ablate.study.matching import match_rows
 from ablate.study.protocols import choose_protocol
 from ablate.study.request import Request
 
@@ -34,6 +35,7 @@ class Resolved:
         context: What all its runs share.
         seeds: The seeds.
         choice: Why this protocol is used; None where the user or the sweep names it.
+        matched: The rows that got a value by their ``match``, by name.
     """
 
     sweep: Sweep
@@ -41,6 +43,7 @@ class Resolved:
     context: Context
     seeds: tuple[int, ...]
     choice: str | None
+    matched: Mapping[str, MatchedRow]
 
 
 def resolve(request: Request, store: Store) -> Resolved:
@@ -55,7 +58,9 @@ def resolve(request: Request, store: Store) -> Resolved:
     protocol, choice = choose_protocol(request, sweep, catalogue)
     rows = catalogue.rows(sweep, protocol.backbone)
     context = identify_context(request, protocol, rows, store)
-    return Resolved(sweep, rows, context, request.seeds or sweep.seeds, choice)
+    found = match_rows(rows, catalogue, protocol.backbone, store)
+    seeds = request.seeds or sweep.seeds
+    return Resolved(sweep, found.rows, context, seeds, choice, found.matched)
 
 
 def check_published(sweep: Sweep) -> None:
