@@ -30,6 +30,7 @@ class Kind(Enum):
 KEYS = {
     "backbone": Kind.TEXT,
     "backbone_weights": Kind.TEXTS,
+    "best_of_k": Kind.TEXT,
     "checkpoint": Kind.TEXT,
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
