@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
 from ablate.spec.split import Seed
+from ablate.spec.tuning import Tuning
 
 # More repeats of every row than any study has.
 MAX_SEEDS = 1_000
@@ -45,6 +46,7 @@ class Sweep(Frozen):
         factors: Dotted field → values; the rows are the cartesian product.
         zip: Dotted field → values of equal number, taken in step.
         exclude: Partial assignments of factors that are left out.
+        tune: What ``ablate tune`` may alter; None: the sweep cannot be tuned.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Sweep(Frozen):
     factors: Factors = Field(default_factory=dict)
     zip: Factors = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
+    tune: Tuning | None = None
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Sweep":
