@@ -45,12 +45,16 @@ KEYS = {
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
     "report_format": Kind.TEXT,
+    "sampler": Kind.TEXT,
+    "sampler_seed": Kind.NUMBER,
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "storage": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,
     "tracking_uri": Kind.TEXT,
+    "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
 }
 

@@ -25,6 +25,7 @@ class SweepPlan:
         request: What was requested.
         plan: The runs, and what their folders say now.
         devices: Where they are trained, one worker for each.
+        seeds: The seeds, the first of them first.
         choice: Why this protocol is used; None where the user or the sweep names it.
         cohorts: The runs that are trained together, in the order in which workers take them.
         ranges: The percentiles of the training images that become 0 and 255, for red, green and
@@ -34,6 +35,7 @@ class SweepPlan:
     request: Request
     plan: Plan
     devices: tuple[str, ...]
+    seeds: tuple[int, ...]
     choice: str | None
     cohorts: tuple[Cohort, ...]
     ranges: ScaleRanges | None = None
@@ -79,4 +81,12 @@ def plan_sweep(request: Request) -> SweepPlan:
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
-    return SweepPlan(request, plan, devices, resolved.choice, tuple(cohorts), resolved.ranges)
+    return SweepPlan(
+        request,
+        plan,
+        devices,
+        resolved.seeds,
+        resolved.choice,
+        tuple(cohorts),
+        resolved.ranges,
+    )
