@@ -37,6 +37,7 @@ from field_observations import (
     reported_under,
     trained,
     trained_where_bfloat16_is_fast,
+    tuned,
     watermarked,
 )
 from layouts import divided
@@ -186,8 +187,22 @@ _PARTS = _with_data(
     mask="{folder}/{stem}_label.png",
 )
 _COCO = _with_data(kind="coco", images="left", annotations="one.json", categories=("slide",))
+_COCO_PARTS = _with_data(kind="coco", images="left", annotations="{folder}.json", folders=("one",))
+_COCO_ALL = _with_data(kind="coco", images="left", annotations="all.json")
+_COCO_SCALED = tuple(
+    altered(_COCO_ALL, "data.scale", {"kind": kind, "low": 0, "high": 98})
+    for kind in ("linear", "percentiles")
+)
 _LISTS = altered(_PARTS, "split", {"kind": "lists", "train": "ab.txt", "validation": "c.txt"})
 _READY = altered(_PARTS, "split", {"kind": "folders", "train": "one", "validation": "two"})
+
+
+def _inner(outer: Protocol) -> Protocol:
+    of = outer.split.model_dump()
+    return altered(outer, "split", {"kind": "inner", "of": of, "validation_share": 0.5, "seed": 0})
+
+
+_INNER = _inner(_PARTS)
 
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
@@ -242,11 +257,15 @@ _PROTOCOLS = {
     "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
     "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),
     "CocoData.categories": _along(_COCO, "data.categories", ((), ("slide",), ("rock",)), opened),
+    "CocoData.folders": _along(_COCO_PARTS, "data.folders", (("one",), ("two",)), opened),
+    "CocoData.bands": _along(_COCO, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
     "ListsSplit.train": _along(_LISTS, "split.train", ("ab.txt", "a.txt"), divided),
     "ListsSplit.validation": _along(_LISTS, "split.validation", ("c.txt", "cd.txt"), divided),
     "ListsSplit.test": _along(_LISTS, "split.test", (None, "cd.txt"), divided),
     "FoldersSplit.train": _along(_READY, "split.train", ("one", "three"), divided),
     "FoldersSplit.validation": _along(_READY, "split.validation", ("two", "three"), divided),
+    "InnerSplit.validation_share": _along(_INNER, "split.validation_share", (0.5, 0.3), divided),
+    "InnerSplit.seed": _along(_INNER, "split.seed", (0, 1), divided),
     "Landslide4SenseData.part": _along(
         _LANDSLIDE4SENSE, "data.part", ("TrainData", "ValidData", "TestData"), opened
     ),
@@ -387,6 +406,42 @@ _COMPARISONS = {
     )
 }
 
+_RANGE = {"low": 1e-3, "high": 1e-2}
+_TUNED = altered(
+    _ROWS, "tune", {"space": {"optimizer.lr": _RANGE, "adapter.width": {"choices": (2, 5)}}}
+)
+
+
+def _tuning(field: str, *values: Any) -> Change:
+    return _along(_TUNED, f"tune.{field}", values, tuned)
+
+
+def _domain(field: str, *values: Any) -> Change:
+    """Sweeps that differ in a field of the learning rate's range, or of the width's choices."""
+    name = "adapter.width" if field == "choices" else "optimizer.lr"
+    base = {"choices": (2, 5)} if field == "choices" else _RANGE
+    assert _TUNED.tune is not None
+    spaces = [
+        {each: domain.model_dump() for each, domain in _TUNED.tune.space.items()}
+        | {name: {**base, field: value}}
+        for value in values
+    ]
+    return _tuning("space", *spaces)
+
+
+_TUNINGS = {
+    "Sweep.tune": Change((_TUNED, _ROWS), tuned),
+    "Tuning.space": _tuning("space", {"optimizer.lr": _RANGE}, {"optimizer.weight_decay": _RANGE}),
+    "Tuning.metric": _tuning("metric", *METRIC_NAMES),
+    "Tuning.validation_share": _tuning("validation_share", 0.3, 0.4),
+    "Tuning.seed": _tuning("seed", 0, 1),
+    "Domain.low": _domain("low", 1e-3, 2e-3),
+    "Domain.high": _domain("high", 1e-2, 5e-3),
+    "Domain.log": _domain("log", False, True),
+    "Domain.step": _domain("step", None, 3e-3),
+    "Domain.choices": _domain("choices", (2, 5), (2, 3, 5)),
+}
+
 CHANGES: dict[str, Change] = {
     **_VARIANTS,
     **_ADAPTERS,
@@ -395,6 +450,7 @@ CHANGES: dict[str, Change] = {
     **_RECIPE,
     **_SWEEPS,
     **_COMPARISONS,
+    **_TUNINGS,
 }
 
 # One spec for each member of each union, by the field that holds it. What names the member
@@ -407,7 +463,9 @@ UNIONS: dict[str, Change] = {
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened
     ),
     "FoldersData.scale": Change((_LINEAR, _PERCENTILES), fitted),
-    "Protocol.split": Change((_PARTS, _LISTS, _READY), divided),
+    "CocoData.scale": Change(_COCO_SCALED, fitted),
+    "Protocol.split": Change((_PARTS, _LISTS, _READY, _INNER), divided),
+    "InnerSplit.of": Change(tuple(map(_inner, (_PARTS, _LISTS, _READY))), divided),
 }
 
 # Fields with a single value, and the class that it stands for in a run.

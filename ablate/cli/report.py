@@ -53,10 +53,20 @@ def report(
             show_default=False,
         ),
     ] = None,
+    best_of_k: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ABLATE_BEST_OF_K",
+            callback=options.expand,
+            help="Also write a PNG or SVG file: the expected best of k trials of every row that "
+            "was tuned.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
     path = output or Path("reports") / f"{grid}{suffix_of(format)}"
-    targets = [path] if figure is None else [path, figure]
+    targets = [target for target in (path, figure, best_of_k) if target is not None]
     for target in targets:
         check_target(target)
     opened = Store(store)
@@ -71,6 +81,8 @@ def report(
     made = report_sweep(latest, opened)
     # Where there is no such format or nothing to show, nothing is written.
     text = made.render(format)
+    if best_of_k is not None:
+        made.write_best_of_k(best_of_k)
     if figure is not None:
         made.write_figure(figure)
     made.write(path, format)

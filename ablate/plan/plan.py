@@ -121,9 +121,26 @@ def build_plan(
 
 def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
     """Creates the folders of a plan's runs and records that its sweep was started."""
-    origin = provenance()
-    store.create_runs(
-        [SpecFile(key=run.folder.key, run=run.spec, provenance=origin) for run in plan.runs]
-    )
+    create_folders([run.spec for run in plan.runs], store)
     runs = [run.spec for run in plan.runs]
     return store.record_sweep(plan.sweep, plan.context, runs, plan.matched)
+
+
+def create_folders(runs: Sequence[RunSpec], store: Store) -> None:
+    """Creates the folders of runs, those that are not there yet."""
+    origin = provenance()
+    store.create_runs([SpecFile(key=run.key, run=run, provenance=origin) for run in runs])
+
+
+def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:
+    """The runs with what their folders say, each key once.
+
+    Raises:
+        StoreError: If a folder cannot be read.
+    """
+    planned = {}
+    for run in runs:
+        if run.key not in planned:
+            folder = store.run(run.key)
+            planned[run.key] = PlannedRun(run, folder, folder.state())
+    return tuple(planned.values())

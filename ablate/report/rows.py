@@ -7,6 +7,7 @@ from decimal import Decimal
 from ablate.report.model import Difference, MissingReason, Row, Score, SeedState
 from ablate.report.published import ScoreRow, ScoreTable
 from ablate.report.results import RunRecord
+from ablate.report.selection_model import Selection
 from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.verdicts import verdict_of
 from ablate.runs import SweepRecord
@@ -37,6 +38,7 @@ class RowRuns:
         runs: Its runs, by seed.
         unplanned: The seeds that other rows were started with, and this one was not.
         printed: The paper's row.
+        no_runs: Why it has no runs at all, where that is not for want of a start.
     """
 
     name: str
@@ -45,6 +47,7 @@ class RowRuns:
     runs: tuple[RunRecord, ...]
     unplanned: tuple[int, ...]
     printed: ScoreRow | None
+    no_runs: MissingReason | None = None
 
     @property
     def label(self) -> str:
@@ -62,7 +65,9 @@ class RowRuns:
         if any(run.finished for run in self.runs):
             return None
         reasons = {run.missing_reason for run in self.runs}
-        return next((reason for reason in _PRECEDENCE if reason in reasons), "not run")
+        return next(
+            (reason for reason in _PRECEDENCE if reason in reasons), self.no_runs or "not run"
+        )
 
     def percent(self, metric: MetricName) -> dict[int, float]:
         """A metric by seed, of the runs that have a result."""
@@ -140,7 +145,14 @@ class TableRuns:
         )
 
 
-def row_of(row: RowRuns, baseline: RowRuns | None, has_published: bool, is_comparable: bool) -> Row:
+def row_of(
+    row: RowRuns,
+    baseline: RowRuns | None,
+    selection: Selection | None,
+    *,
+    has_published: bool,
+    is_comparable: bool,
+) -> Row:
     """One row of the table; only comparable ones have verdicts."""
     return Row(
         name=row.name,
@@ -154,6 +166,7 @@ def row_of(row: RowRuns, baseline: RowRuns | None, has_published: bool, is_compa
         published_missing_reason="not reported" if has_published and row.printed is None else None,
         scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
         delta=difference(row, baseline) if baseline and baseline.name != row.name else None,
+        selection=selection,
     )
 
 

@@ -6,8 +6,10 @@ from ablate.runs.data_check import (
     Finding,
     FindingKind,
     PositiveShares,
+    ScaleRanges,
     Severity,
     SizeRange,
+    scale_line,
 )
 from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
@@ -48,6 +50,7 @@ __all__ = [
     "Result",
     "RunFolder",
     "SamplerRecord",
+    "ScaleRanges",
     "Setting",
     "Severity",
     "SizeRange",
@@ -59,6 +62,7 @@ __all__ = [
     "TunedRow",
     "TuningRecord",
     "panel_names",
+    "scale_line",
     "shown",
     "unwritable",
 ]

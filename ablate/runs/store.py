@@ -60,7 +60,7 @@ class Store:
         self._sweeps_path = self.root / "sweeps"
         self._sources_path = self.root / "sources"
         self._data_checks_path = self.root / "data-checks"
-        self._tunings_path = self.root / "tunings"
+        self.tunings_path = self.root / "tunings"
 
     @classmethod
     def of(cls, folder: RunFolder) -> "Store":
@@ -168,7 +168,7 @@ class Store:
     def record_tuning(self, tuning: TuningRecord) -> None:
         """Keeps the record of a tuning in place of an earlier one of this sweep and context."""
         content = (tuning.model_dump_json(indent=2) + "\n").encode()
-        atomic.replace(self._tunings_path / f"{tuning.id}.json", content)
+        atomic.replace(self.tunings_path / f"{tuning.id}.json", content)
 
     def tuning(self, sweep_id: str) -> TuningRecord | None:
         """The tuning of a recorded sweep, by the record's ``id``; None: it was never tuned.
@@ -176,7 +176,7 @@ class Store:
         Raises:
             StoreError: If it cannot be read.
         """
-        path = self._tunings_path / f"{sweep_id}.json"
+        path = self.tunings_path / f"{sweep_id}.json"
         try:
             return documents.read(TuningRecord, path, "remove the file and tune again")
         except FileNotFoundError:
@@ -188,7 +188,7 @@ class Store:
         Raises:
             StoreError: If a record cannot be read.
         """
-        names = [path.stem for path in sorted(self._tunings_path.glob("*.json"))]
+        names = [path.stem for path in sorted(self.tunings_path.glob("*.json"))]
         names = [name for name in names if _RECORD_NAME.fullmatch(f"{name}.json")]
         found = [tuning for name in names if (tuning := self.tuning(name))]
         return sorted(found, key=lambda tuning: tuning.updated, reverse=True)

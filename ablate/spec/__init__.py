@@ -36,9 +36,17 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
-from ablate.spec.split import FoldersSplit, HoldoutSplit, ListsSplit, Split
+from ablate.spec.split import (
+    FoldersSplit,
+    HoldoutSplit,
+    InnerSplit,
+    ListsSplit,
+    OuterSplit,
+    Split,
+)
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
+from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
     CnnVariant,
     Everything,
@@ -73,12 +81,14 @@ __all__ = [
     "Context",
     "Data",
     "DataIdentity",
+    "Domain",
     "Everything",
     "FoldersData",
     "FoldersSplit",
     "Frozen",
     "GeneratedData",
     "HoldoutSplit",
+    "InnerSplit",
     "InteriorPoints",
     "Landslide4SenseData",
     "LinearScale",
@@ -89,6 +99,7 @@ __all__ = [
     "MetricName",
     "MidLay",
     "NoAdapter",
+    "OuterSplit",
     "PercentileScale",
     "Prompts",
     "Protocol",
@@ -98,10 +109,12 @@ __all__ = [
     "ResNetName",
     "RunSpec",
     "SamVariant",
+    "Scalar",
     "Scale",
     "Split",
     "Sweep",
     "Task",
+    "Tuning",
     "Variant",
     "WeightsIdentity",
     "ZeroShotVariant",

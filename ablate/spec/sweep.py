@@ -9,6 +9,7 @@ from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
 from ablate.spec.match import Match
 from ablate.spec.split import Seed
+from ablate.spec.tuning import Tuning
 
 # More repeats of every row than any study has.
 MAX_SEEDS = 1_000
@@ -48,6 +49,7 @@ class Sweep(Frozen):
         exclude: Partial assignments of factors that are left out.
         match: Equal numbers of parameters: what every row has as its own ``match`` that has none,
             has the field, and is not the variant to be reached. Rows keep their names.
+        tune: What ``ablate tune`` may alter; None: the sweep cannot be tuned.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Sweep(Frozen):
     zip: Factors = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
     match: Match | None = None
+    tune: Tuning | None = None
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Sweep":

@@ -12,6 +12,7 @@ from ablate.report import (
     Report,
     build_report,
     render,
+    write_best_of_k,
     write_figure,
     write_report,
 )
@@ -80,6 +81,16 @@ class SweepReport:
         """
         check_target(Path(path))
         write_figure(self.record, self.store, Path(path))
+
+    def write_best_of_k(self, path: str | Path) -> None:
+        """Writes a PNG or SVG file: the expected best of k trials of every row that was tuned.
+
+        Raises:
+            BadInput: If the name ends otherwise, the sweep was never tuned or no trial has ended
+                yet, or the path is a folder.
+        """
+        check_target(Path(path))
+        write_best_of_k(self.report, Path(path))
 
 
 def report_sweep(record: SweepRecord, store: Store) -> SweepReport:

@@ -105,7 +105,7 @@ def test_the_page_is_read() -> None:
 def test_command(command: str, demo_folder: Path, images_folder: Path) -> None:
     if command == "ablate ui":
         pytest.skip("served until Ctrl-C: test_the_user_interface_is_served")
-    own_images = "my-images" in command or "--checkpoint" in command
+    own_images = "my-images" in command or "Bijie-landslide-dataset" in command
     done = run(command, images_folder if own_images else demo_folder)
     if "--checkpoint" in command:
         # SAM's file cannot be had here: the command is understood up to the check of its digest.

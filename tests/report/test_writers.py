@@ -46,7 +46,7 @@ def test_two_renders_are_byte_identical_and_written_whole(
 
 
 def test_the_room_loads_nothing_heavy() -> None:
-    heavy = {"torch", "mlflow", "pandas", "scipy", "numpy", "jinja2", "PIL"}
+    heavy = {"torch", "mlflow", "pandas", "scipy", "numpy", "jinja2", "PIL", "matplotlib"}
     code = f"import sys, ablate.report; print(sorted({heavy!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -67,5 +67,5 @@ def test_an_unknown_format_names_the_nearest(report: Report, tmp_path: Path) -> 
 
 
 def test_files_are_called_after_their_format() -> None:
-    assert [suffix_of(each) for each in FORMATS] == [".md", ".csv", ".json"]
+    assert [suffix_of(each) for each in FORMATS] == [".md", ".csv", ".json", ".tex"]
     assert suffix_of("html") == ".html"

@@ -16,9 +16,10 @@ WRITERS: dict[str, str] = {
     "markdown": "ablate.report.writers.markdown:to_markdown",
     "csv": "ablate.report.writers.csv:to_csv",
     "json": "ablate.report.writers.json:to_json",
+    "latex": "ablate.report.writers.latex:to_latex",
 }
 # How the names of files end, where it is not the format's own name.
-SUFFIXES: dict[str, str] = {"markdown": ".md"}
+SUFFIXES: dict[str, str] = {"markdown": ".md", "latex": ".tex"}
 
 
 def suffix_of(format: str) -> str:
