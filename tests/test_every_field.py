@@ -18,7 +18,16 @@ from field_changes import CHANGES, NAMED, UNIONS, Change, named
 from field_observations import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
-_MODULES = ("pixels", "variant", "adapter", "protocol", "split", "task", "sweep")
+_MODULES = (
+    "pixels",
+    "variant",
+    "adapter",
+    "peft_adapter",
+    "protocol",
+    "split",
+    "task",
+    "sweep",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")

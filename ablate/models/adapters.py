@@ -7,13 +7,22 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder
 from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 from torch import Tensor, nn
 
 from ablate.models.atl_released import PromptedEncoder, Prompts
 from ablate.models.midlays import ConvMidLay, linear_midlay
-from ablate.spec import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
+from ablate.models.peft_adapter import adapt_decoder, adapt_encoder
+from ablate.spec import (
+    Adapter,
+    AtlAdapter,
+    AtlReleasedAdapter,
+    MidLay,
+    NoAdapter,
+    PeftAdapter,
+    chosen_blocks,
+)
 
 
 def _linear_midlay(adapter: AtlAdapter) -> nn.Module:
@@ -134,8 +143,9 @@ class Adapted(NamedTuple):
 
     Attributes:
         encoder: Maps Bx3xSxS to BxCxhxw, as SAM's own does.
-        adapters: The modules that were added; they are parts of ``encoder``.
-        sites: How many places of the encoder they change.
+        adapters: The modules that were added; their parameters are parts of ``encoder``, or of the
+            mask decoder.
+        sites: How many places they change.
     """
 
     encoder: nn.Module
@@ -144,13 +154,11 @@ class Adapted(NamedTuple):
 
 
 def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
-    """Wraps the blocks, each with its own ATL; ``sites: between`` leaves out the first block."""
+    """Wraps the blocks at the adapter's sites, each with its own ATL."""
     atls: list[nn.Module] = []
-    for index, block in enumerate(encoder.blocks):
-        if index == 0 and adapter.sites == "between":
-            continue
+    for number in chosen_blocks(adapter.sites, len(encoder.blocks)):
         atl = Atl(adapter, encoder.pos_embed.shape[-1])
-        encoder.blocks[index] = _PLACEMENTS[adapter.placement](block, atl)
+        encoder.blocks[number] = _PLACEMENTS[adapter.placement](encoder.blocks[number], atl)
         atls.append(atl)
     return Adapted(encoder, atls, len(atls))
 
@@ -158,6 +166,10 @@ def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
 def _insert_prompts(adapter: AtlReleasedAdapter, encoder: ImageEncoderViT) -> Adapted:
     prompted = PromptedEncoder(encoder, Prompts(adapter, encoder))
     return Adapted(prompted, [prompted.prompts], len(encoder.blocks))
+
+
+def _insert_peft(adapter: PeftAdapter, encoder: ImageEncoderViT) -> Adapted:
+    return Adapted(encoder, *adapt_encoder(adapter, encoder))
 
 
 def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
@@ -168,22 +180,30 @@ def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
 _BUILDERS: dict[str, Callable[[Any, ImageEncoderViT], Adapted]] = {
     "atl": _insert_atl,
     "atl-released": _insert_prompts,
+    "peft": _insert_peft,
     "none": _insert_nothing,
 }
 
 
-def insert(adapter: Adapter, encoder: ImageEncoderViT, seed: int) -> Adapted:
-    """Inserts adapters into an encoder; their parameters are made on the CPU.
+def insert(
+    adapter: Adapter, encoder: ImageEncoderViT, seed: int, decoder: MaskDecoder | None = None
+) -> Adapted:
+    """Inserts adapters into a SAM; their parameters are made on the CPU.
 
     Args:
         adapter: What to insert.
         encoder: SAM's encoder; its blocks are wrapped in place.
         seed: Decides the initialisation alone: the global generator is left as it was.
+        decoder: SAM's mask decoder, which few adapters change; None: it is left as it is.
 
     Returns:
-        The encoder to use from here on, and what was added to it.
+        The encoder to use from here on, and what was added to it and to the decoder.
     """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed the accelerators, which are not forked.
         torch.default_generator.manual_seed(seed)
-        return _BUILDERS[adapter.kind](adapter, encoder)
+        adapted = _BUILDERS[adapter.kind](adapter, encoder)
+        if decoder is None or not isinstance(adapter, PeftAdapter):
+            return adapted
+        added, sites = adapt_decoder(adapter, decoder)
+    return Adapted(adapted.encoder, [*adapted.adapters, *added], adapted.sites + sites)

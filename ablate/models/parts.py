@@ -76,14 +76,14 @@ def _adapted_parts(model: Segmenter, geometry: Backbone) -> list[Part]:
     in_adapters = {value for adapter in model.adapters for value in adapter.parameters()}
     parts = _encoder_parts(encoder, geometry, in_adapters)
     if model.adapters:
-        adapters = _by_place(model.adapters, encoder)
+        adapters = _by_place(model.adapters, encoder, model.mask_decoder)
         sites = f"adapters at {model.sites} sites"
         parts.insert(2, replace(_values(sites, "", "", in_adapters), parts=adapters))
     if isinstance(model.no_mask, nn.Parameter):
         shape = _dimensions(model.no_mask.flatten())
         parts.append(_values("no-mask embedding", "Parameter", shape, [model.no_mask]))
     shape = f"{geometry.prompt_width} → 1 mask"
-    decoder = model.mask_decoder.parameters()
+    decoder = [value for value in model.mask_decoder.parameters() if value not in in_adapters]
     parts.append(_values("mask decoder", "no prompts, mask token 0", shape, decoder))
     return parts
 
@@ -130,14 +130,19 @@ def _encoder_parts(
     ]
 
 
-def _by_place(adapters: Iterable[nn.Module], encoder: ImageEncoderViT) -> tuple[Part, ...]:
-    """The adapters of an encoder; those that are equal and in equal places as one."""
+def _by_place(
+    adapters: Iterable[nn.Module], encoder: ImageEncoderViT, decoder: nn.Module
+) -> tuple[Part, ...]:
+    """The adapters of a SAM; those that are equal and in equal places as one."""
     places = {
-        module: _PLACES.get(type(block), f"in {type(block).__name__}")
+        value: _PLACES.get(type(block), f"in {type(block).__name__}")
         for block in encoder.blocks
-        for module in block.modules()
+        for value in block.parameters()
     }
-    parts = [_part(places.get(each, "beside the blocks"), each) for each in adapters]
+    places |= dict.fromkeys(decoder.parameters(), "in the mask decoder")
+    parts = [
+        _part(places.get(next(each.parameters()), "beside the blocks"), each) for each in adapters
+    ]
     return tuple(_times(part, parts.count(part)) for part in dict.fromkeys(parts))
 
 

@@ -266,8 +266,9 @@ def assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
     """
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
-    adapted = insert(variant.adapter, encoder, seed)
-    trainable = {"adapter": adapted.adapters, "mask_decoder": [sam.mask_decoder]}
+    adapted = insert(variant.adapter, encoder, seed, sam.mask_decoder)
+    # The adapters last: some are parts of the mask decoder.
+    trainable = {"mask_decoder": [sam.mask_decoder], "adapter": adapted.adapters}
     for part, modules in trainable.items():
         for module in modules:
             module.to(device).requires_grad_(part in variant.trained)

@@ -1,9 +1,10 @@
 """The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
 
-from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, MidLay, NoAdapter
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
 from ablate.spec.canonical import canonical_json, digest_of
-from ablate.spec.frozen import Frozen
+from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
     BijieData,
@@ -35,6 +36,7 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
+from ablate.spec.sites import chosen_blocks
 from ablate.spec.split import FoldersSplit, HoldoutSplit, ListsSplit, Split
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
@@ -87,6 +89,8 @@ __all__ = [
     "MetricName",
     "MidLay",
     "NoAdapter",
+    "PeftAdapter",
+    "PeftTarget",
     "PercentileScale",
     "Prompts",
     "Protocol",
@@ -104,6 +108,7 @@ __all__ = [
     "WeightsIdentity",
     "ZeroShotVariant",
     "canonical_json",
+    "chosen_blocks",
     "digest_of",
     "random_resnet",
 ]

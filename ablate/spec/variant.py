@@ -8,10 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ablate.spec.adapter import Adapter, Cell
-from ablate.spec.backbone import BackboneName
-from ablate.spec.frozen import Frozen
+from ablate.spec.adapter import Adapter
+from ablate.spec.backbone import BACKBONES, BackboneName
+from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
+from ablate.spec.sites import canonical_sites, chosen_blocks
 
 # Along a side: 65,536 prompts for each image. SAM's own code has 32.
 MAX_POINTS_PER_SIDE = 256
@@ -56,14 +58,48 @@ class SamVariant(Frozen):
             raise ValueError("trained names the adapter, but adapter.kind is none")
         if self.adapter.kind != "none" and "adapter" not in self.trained:
             raise ValueError("an adapter that is not in trained stays random and ablates nothing")
+        if self._adapts_the_decoder() and "mask_decoder" in self.trained:
+            raise ValueError(
+                "trained names the mask decoder, whose layers the adapter changes; remove "
+                "mask_decoder from trained, or give adapter.on encoder"
+            )
         return self
+
+    def _adapts_the_decoder(self) -> bool:
+        return isinstance(self.adapter, PeftAdapter) and self.adapter.on != "encoder"
+
+    def check_backbone(self, backbone: BackboneName) -> None:
+        """Refuses an adapter that has no place in an encoder.
+
+        Raises:
+            BadInput: If ``sites`` names a block that it does not have.
+        """
+        chosen_blocks(getattr(self.adapter, "sites", "all"), BACKBONES[backbone].depth)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages that its adapter needs besides what ablate always needs."""
+        return getattr(self.adapter, "packages", ())
+
+    @property
+    def needs_exact_encoder(self) -> bool:
+        """Whether the frozen encoder's weights must not be rounded to half precision beforehand.
+
+        Where an adapter computes with the weights themselves, what comes out is another.
+        """
+        return isinstance(self.adapter, PeftAdapter)
 
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""
+        backbone = self.backbone or default_backbone
+        adapter = self.adapter.identity()
+        if "sites" in adapter:
+            depth = BACKBONES[backbone].depth
+            adapter["sites"] = canonical_sites(adapter["sites"], depth)
         return {
             "system": self.system,
-            "backbone": self.backbone or default_backbone,
-            "adapter": self.adapter.identity(),
+            "backbone": backbone,
+            "adapter": adapter,
             "trained": sorted(self.trained),
             "encoder_weights": self.encoder_weights,
         }

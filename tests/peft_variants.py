@@ -1,0 +1,21 @@
+"""Variants whose adapter is a method of peft, for tests of several rooms."""
+
+import json
+from typing import Any
+
+from ablate.spec import SamVariant
+
+METHODS = ("lora", "dora", "ia3", "loha", "lokr", "hira", "delora", "miss")
+
+
+def peft_variant(method: str = "lora", **fields: Any) -> SamVariant:
+    """A method on q and v of the image encoder, unless the fields say otherwise."""
+    adapter = {"kind": "peft", "method": method, "target": ["q", "v"]} | fields
+    trained = ["adapter"] if adapter.get("on", "encoder") != "encoder" else None
+    return adapted(adapter, trained or ["adapter", "mask_decoder"])
+
+
+def adapted(adapter: dict[str, Any], trained: list[str]) -> SamVariant:
+    """A variant as a file would declare it."""
+    content = {"system": "sam", "adapter": adapter, "trained": trained}
+    return SamVariant.model_validate_json(json.dumps(content))
