@@ -38,13 +38,14 @@ from field_observations import (
     watermarked,
 )
 from layouts import divided
-from peft_variants import METHODS, peft_variant
+from other_variants import IN_BLOCKS, METHODS, peft_variant
 from structures import DECODER_ONLY, RELEASED, structure
 
 # Variants ---------------------------------------------------------------------------------
 
 _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
+_ADAPTFORMER, _SSF, _BOTTLENECK = IN_BLOCKS.values()
 _LORA = peft_variant("lora")
 _LORA_ALONE = altered(_LORA, "trained", ("adapter",))
 _CNN = CnnVariant(system="cnn", architecture="pspnet")
@@ -61,6 +62,9 @@ _TRAINED = (
     ("adapter", "mask_decoder"),
     ("adapter", "no_mask_embedding"),
     ("adapter", "mask_decoder", "no_mask_embedding"),
+    ("adapter", "encoder_norms"),
+    ("adapter", "encoder_biases"),
+    ("adapter", "encoder"),
 )
 
 _VARIANTS = {
@@ -94,6 +98,12 @@ _ADAPTERS = {
         (_ATL, "sites", ("all", "between", "late", (0, 2))),
         (_RELEASED, "midlays", (("m",), ("m", "m"), ("c", "c", "c"))),
         (_RELEASED, "width", (32, 16)),
+        (_ADAPTFORMER, "width", (8, 4)),
+        (_ADAPTFORMER, "scale", (0.1, 1.0)),
+        (_ADAPTFORMER, "sites", ("all", "late", (0, 2))),
+        (_SSF, "sites", ("all", "late", (0, 2))),
+        (_BOTTLENECK, "width", (8, 4)),
+        (_BOTTLENECK, "sites", ("all", "late", (0, 2))),
         (_LORA, "method", METHODS),
         (_LORA, "rank", (None, 4)),
         (_LORA, "alpha", (None, 16)),
@@ -357,7 +367,9 @@ CHANGES: dict[str, Change] = {
 # (``kind``, ``system``) decides what is built.
 UNIONS: dict[str, Change] = {
     "Variant": Change((_ATL, _CNN, _POINTS), mask_and_moved),
-    "SamVariant.adapter": Change((_ATL, _RELEASED, _LORA, DECODER_ONLY), logits),
+    "SamVariant.adapter": Change(
+        (_ATL, _RELEASED, _LORA, _ADAPTFORMER, _SSF, _BOTTLENECK, DECODER_ONLY), logits
+    ),
     "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
     "Protocol.data": Change(
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened

@@ -8,19 +8,27 @@ from typing import Any, NamedTuple
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder
-from segment_anything.modeling.image_encoder import window_partition, window_unpartition
 from torch import Tensor, nn
 
 from ablate.models.atl_released import PromptedEncoder, Prompts
+from ablate.models.block_adapters import (
+    insert_adaptformer,
+    insert_bottlenecks,
+    insert_scale_and_shift,
+)
+from ablate.models.blocks import attend
 from ablate.models.midlays import ConvMidLay, linear_midlay
 from ablate.models.peft_adapter import adapt_decoder, adapt_encoder
 from ablate.spec import (
     Adapter,
+    AdaptFormerAdapter,
     AtlAdapter,
     AtlReleasedAdapter,
+    BottleneckAdapter,
     MidLay,
     NoAdapter,
     PeftAdapter,
+    SsfAdapter,
     chosen_blocks,
 )
 
@@ -67,23 +75,6 @@ class Atl(nn.Module):
         # x comes first in every sum, as in SAM: a sum takes its first operand's memory layout,
         # and the neck's convolution rounds otherwise in another layout.
         return x + theta if self.residual else theta
-
-
-def attend(block: Any, x: Tensor) -> Tensor:
-    """The first half of one of SAM's blocks without its shortcut: MSA(LN(x)).
-
-    Args:
-        block: Its submodules are used, its forward is not.
-        x: BxHxWxM; it is attended to window by window where the block has windows.
-    """
-    normal: Tensor = block.norm1(x)
-    if block.window_size == 0:
-        attended: Tensor = block.attn(normal)
-        return attended
-    size = x.shape[1:3]
-    windows, padded_size = window_partition(normal, block.window_size)
-    joined: Tensor = window_unpartition(block.attn(windows), block.window_size, padded_size, size)
-    return joined
 
 
 class OutsideAtl(nn.Module):
@@ -172,6 +163,21 @@ def _insert_peft(adapter: PeftAdapter, encoder: ImageEncoderViT) -> Adapted:
     return Adapted(encoder, *adapt_encoder(adapter, encoder))
 
 
+def _insert_adaptformer(adapter: AdaptFormerAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_adaptformer(adapter, encoder)
+    return Adapted(encoder, added, len(added))
+
+
+def _insert_scale_and_shift(adapter: SsfAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_scale_and_shift(adapter, encoder)
+    return Adapted(encoder, added, len(added))
+
+
+def _insert_bottlenecks(adapter: BottleneckAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_bottlenecks(adapter, encoder)
+    return Adapted(encoder, added, len(added))
+
+
 def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
     return Adapted(encoder, [], 0)
 
@@ -180,6 +186,9 @@ def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
 _BUILDERS: dict[str, Callable[[Any, ImageEncoderViT], Adapted]] = {
     "atl": _insert_atl,
     "atl-released": _insert_prompts,
+    "adaptformer": _insert_adaptformer,
+    "ssf": _insert_scale_and_shift,
+    "bottleneck": _insert_bottlenecks,
     "peft": _insert_peft,
     "none": _insert_nothing,
 }

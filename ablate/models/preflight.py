@@ -1,14 +1,17 @@
 """No ablation is vacuous: every variant is built small and tested before anything is trained."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ablate.models.cnn import Cnn, build_cnn
+from ablate.models.encoder_values import encoder_values
 from ablate.models.interface import SegmentationModel
 from ablate.models.sam import build, load_weights, with_random_encoder
 from ablate.models.segmenter import Segmenter
+from ablate.models.stack import without_prompts
 from ablate.spec import BACKBONES, BackboneName, CnnVariant, SamVariant, Variant
 
 _BACKBONE: BackboneName = "vit_nano"
@@ -126,11 +129,13 @@ def _wrongly_frozen(model: Segmenter, variant: SamVariant) -> list[str]:
     """Parameters whose state is not what ``trained`` says."""
     adapters = [p for adapter in model.adapters for p in adapter.parameters()]
     in_adapters = set(adapters)
-    parts = {
+    encoder: Any = without_prompts(model.image_encoder)
+    parts: dict[str, list[nn.Parameter]] = {
         "adapter": adapters,
         "mask_decoder": [p for p in model.mask_decoder.parameters() if p not in in_adapters],
         # A buffer, and so no parameter, where it is not trained.
         "no_mask_embedding": [model.no_mask] if isinstance(model.no_mask, nn.Parameter) else [],
+        **encoder_values(encoder, in_adapters),
     }
     expected = {id(p) for part in variant.trained for p in parts[part]}
     owned = {id(p) for parameters in parts.values() for p in parameters}

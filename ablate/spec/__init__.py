@@ -2,6 +2,7 @@
 
 from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
+from ablate.spec.block_adapters import AdaptFormerAdapter, BottleneckAdapter, SsfAdapter
 from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Cell, Frozen
 from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
@@ -58,6 +59,7 @@ __all__ = [
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
     "RESNETS",
+    "AdaptFormerAdapter",
     "Adapter",
     "Architecture",
     "ArchitectureName",
@@ -66,6 +68,7 @@ __all__ = [
     "Backbone",
     "BackboneName",
     "BijieData",
+    "BottleneckAdapter",
     "Cell",
     "CnnVariant",
     "CocoData",
@@ -102,6 +105,7 @@ __all__ = [
     "SamVariant",
     "Scale",
     "Split",
+    "SsfAdapter",
     "Sweep",
     "Task",
     "Variant",

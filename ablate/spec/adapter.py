@@ -9,13 +9,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ablate.spec.block_adapters import (
+    MAX_WIDTH,
+    AdaptFormerAdapter,
+    BottleneckAdapter,
+    SsfAdapter,
+)
 from ablate.spec.frozen import Cell, Frozen
 from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.sites import Blocks, OneMessage, sites_phrase, sites_text
 
 MidLay = Literal["m", "c"]
-# Wider than any encoder by far; absurd values are refused before memory runs out.
-MAX_WIDTH = 65_536
 # The side of the largest map: 4096 px in patches of 16.
 MAX_KERNEL_SIZE = 255
 MAX_MIDLAYS = 32
@@ -197,5 +201,12 @@ class NoAdapter(Frozen):
 
 
 Adapter = Annotated[
-    AtlAdapter | AtlReleasedAdapter | PeftAdapter | NoAdapter, Field(discriminator="kind")
+    AtlAdapter
+    | AtlReleasedAdapter
+    | PeftAdapter
+    | AdaptFormerAdapter
+    | SsfAdapter
+    | BottleneckAdapter
+    | NoAdapter,
+    Field(discriminator="kind"),
 ]

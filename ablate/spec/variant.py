@@ -18,12 +18,23 @@ from ablate.spec.sites import canonical_sites, chosen_blocks
 # Along a side: 65,536 prompts for each image. SAM's own code has 32.
 MAX_POINTS_PER_SIDE = 256
 
-Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
+Part = Literal[
+    "adapter",
+    "mask_decoder",
+    "no_mask_embedding",
+    "encoder_norms",
+    "encoder_biases",
+    "encoder",
+]
+_ENCODER_PARTS: tuple[Part, ...] = ("encoder_norms", "encoder_biases", "encoder")
 
 _PART_NAMES: dict[Part, str] = {
     "adapter": "adapter",
     "mask_decoder": "mask decoder",
     "no_mask_embedding": "no-mask embedding",
+    "encoder_norms": "norms of the image encoder",
+    "encoder_biases": "biases of the image encoder",
+    "encoder": "image encoder",
 }
 
 
@@ -37,6 +48,9 @@ class SamVariant(Frozen):
         adapter: What is inserted into the frozen encoder.
         trained: The parts that learn; everything else is frozen. The no-mask embedding is
             counted as a parameter only where it is among them (the public code trains it).
+            ``encoder_norms`` are the weights and biases of the image encoder's LayerNorms,
+            ``encoder_biases`` all of its biases (BitFit), and ``encoder`` is all of it (full
+            fine-tuning); adapters are none of these.
         encoder_weights: Where the frozen image encoder's values come from: SAM's weights, or
             random ones drawn from the run's seed, which show what SAM's pre-training is worth.
     """
@@ -58,6 +72,11 @@ class SamVariant(Frozen):
             raise ValueError("trained names the adapter, but adapter.kind is none")
         if self.adapter.kind != "none" and "adapter" not in self.trained:
             raise ValueError("an adapter that is not in trained stays random and ablates nothing")
+        if "encoder" in self.trained and len(set(_ENCODER_PARTS) & set(self.trained)) > 1:
+            raise ValueError(
+                "trained names the encoder and a part of it; remove encoder_norms and "
+                "encoder_biases, or encoder"
+            )
         if self._adapts_the_decoder() and "mask_decoder" in self.trained:
             raise ValueError(
                 "trained names the mask decoder, whose layers the adapter changes; remove "
@@ -85,9 +104,11 @@ class SamVariant(Frozen):
     def needs_exact_encoder(self) -> bool:
         """Whether the frozen encoder's weights must not be rounded to half precision beforehand.
 
-        Where an adapter computes with the weights themselves, what comes out is another.
+        Where they are trained, or an adapter computes with the weights themselves, what comes out
+        is another.
         """
-        return isinstance(self.adapter, PeftAdapter)
+        trained = set(_ENCODER_PARTS) & set(self.trained)
+        return isinstance(self.adapter, PeftAdapter) or bool(trained)
 
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""

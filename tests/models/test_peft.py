@@ -12,7 +12,7 @@ from ablate.models import Segmenter, build, can_stack, count, forward_together, 
 from ablate.models.preflight import vacuous
 from ablate.models.sam import sam_without_weights
 from ablate.spec import SamVariant
-from peft_variants import METHODS, peft_variant
+from other_variants import METHODS, peft_variant
 from structures import DECODER_ONLY, STRUCTURES
 
 EVERYWHERE = ("q", "k", "v", "proj", "lin1", "lin2")

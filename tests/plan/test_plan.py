@@ -9,7 +9,7 @@ from ablate.plan import build_plan, create_run_folders, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Failure, State, Store
 from ablate.spec import Context, Variant
-from peft_variants import peft_variant
+from other_variants import peft_variant
 from plan.sweeps import plan_of, with_resnets
 
 

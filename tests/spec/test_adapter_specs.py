@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ablate.errors import BadInput
 from ablate.spec import AtlAdapter, SamVariant
-from peft_variants import adapted, peft_variant
+from other_variants import adapted, peft_variant
 from structures import STRUCTURES
 
 

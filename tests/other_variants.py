@@ -1,4 +1,4 @@
-"""Variants whose adapter is a method of peft, for tests of several rooms."""
+"""Variants besides the ATL's, for tests of several rooms."""
 
 import json
 from typing import Any
@@ -19,3 +19,23 @@ def adapted(adapter: dict[str, Any], trained: list[str]) -> SamVariant:
     """A variant as a file would declare it."""
     content = {"system": "sam", "adapter": adapter, "trained": trained}
     return SamVariant.model_validate_json(json.dumps(content))
+
+
+IN_BLOCKS = {
+    "adaptformer": adapted({"kind": "adaptformer", "width": 8}, ["adapter", "mask_decoder"]),
+    "ssf": adapted({"kind": "ssf"}, ["adapter", "mask_decoder"]),
+    "bottleneck": adapted({"kind": "bottleneck", "width": 8}, ["adapter", "mask_decoder"]),
+}
+
+
+def tuned(*parts: str) -> SamVariant:
+    """No adapter: parts of SAM's own image encoder learn, and the mask decoder."""
+    return adapted({"kind": "none"}, [*parts, "mask_decoder"])
+
+
+TUNED = {
+    "norms": tuned("encoder_norms"),
+    "biases": tuned("encoder_biases"),
+    "norms and biases": tuned("encoder_norms", "encoder_biases"),
+    "all": tuned("encoder"),
+}
