@@ -1,8 +1,6 @@
 """For each field of each spec: values that differ in it alone, and what shows the difference."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ablate.registry import Catalogue
 from ablate.spec import (
@@ -11,13 +9,14 @@ from ablate.spec import (
     CnnVariant,
     Comparison,
     Everything,
-    Frozen,
     InteriorPoints,
     Protocol,
     SamVariant,
     Sweep,
     ZeroShotVariant,
 )
+from changes import Change, altered
+from changes import along as _along
 from field_observations import (
     built_on,
     classes_used,
@@ -41,45 +40,16 @@ from field_observations import (
     watermarked,
 )
 from layouts import divided
+from other_variants import IN_BLOCKS, METHODS, peft_variant
 from structures import DECODER_ONLY, RELEASED, structure
-
-Spec = TypeVar("Spec", bound=Frozen)
-
-
-@dataclass(frozen=True)
-class Change:
-    """Specs that differ in one field alone, and what is to differ with it.
-
-    Attributes:
-        specs: Two or more; of a field with a list of choices, every choice is among them.
-        observe: What a spec does, as a value to compare.
-    """
-
-    specs: tuple[Frozen, ...]
-    observe: Callable[[Any], object]
-
-
-def altered(spec: Spec, field: str, value: Any) -> Spec:
-    """The spec with another value at a dotted path, validated anew."""
-    content = spec.model_dump()
-    *parents, last = field.split(".")
-    below = content
-    for parent in parents:
-        below = below[parent]
-    below[last] = value
-    return type(spec).model_validate(content)
-
-
-def _along(
-    spec: Spec, field: str, values: tuple[Any, ...], observe: Callable[[Spec], object]
-) -> Change:
-    return Change(tuple(altered(spec, field, value) for value in values), observe)
-
 
 # Variants ---------------------------------------------------------------------------------
 
 _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
+_ADAPTFORMER, _SSF, _BOTTLENECK = IN_BLOCKS.values()
+_LORA = peft_variant("lora")
+_LORA_ALONE = altered(_LORA, "trained", ("adapter",))
 _CNN = CnnVariant(system="cnn", architecture="pspnet")
 _POINTS = ZeroShotVariant(system="sam-zero-shot", prompts=InteriorPoints(kind="interior-points"))
 # SAM-nano rates its masks lower than SAM does: without thresholds, some are left.
@@ -94,6 +64,9 @@ _TRAINED = (
     ("adapter", "mask_decoder"),
     ("adapter", "no_mask_embedding"),
     ("adapter", "mask_decoder", "no_mask_embedding"),
+    ("adapter", "encoder_norms"),
+    ("adapter", "encoder_biases"),
+    ("adapter", "encoder"),
 )
 
 # With MidLay c, both the width and the kernel's side change the number of parameters; from this
@@ -139,9 +112,25 @@ _ADAPTERS = {
         (_ATL, "width", (4, 5)),
         (_ATL, "kernel_size", (3, 5)),
         (_ATL, "up_init", ("zero", "default")),
-        (_ATL, "sites", ("all", "between")),
+        (_ATL, "sites", ("all", "between", "late", (0, 2))),
         (_RELEASED, "midlays", (("m",), ("m", "m"), ("c", "c", "c"))),
         (_RELEASED, "width", (32, 16)),
+        (_ADAPTFORMER, "width", (8, 4)),
+        (_ADAPTFORMER, "scale", (0.1, 1.0)),
+        (_ADAPTFORMER, "sites", ("all", "late", (0, 2))),
+        (_SSF, "sites", ("all", "late", (0, 2))),
+        (_BOTTLENECK, "width", (8, 4)),
+        (_BOTTLENECK, "sites", ("all", "late", (0, 2))),
+        (_LORA, "method", METHODS),
+        (_LORA, "rank", (None, 4)),
+        (_LORA, "alpha", (None, 16)),
+        (
+            _LORA,
+            "target",
+            (("q",), ("k",), ("v",), ("proj",), ("lin1",), ("lin2",), ("q", "v")),
+        ),
+        (_LORA_ALONE, "on", ("encoder", "decoder", "both")),
+        (_LORA, "sites", ("all", "late", (0, 2))),
     )
 }
 
@@ -457,7 +446,9 @@ CHANGES: dict[str, Change] = {
 # (``kind``, ``system``) decides what is built.
 UNIONS: dict[str, Change] = {
     "Variant": Change((_ATL, _CNN, _POINTS), mask_and_moved),
-    "SamVariant.adapter": Change((_ATL, _RELEASED, DECODER_ONLY), logits),
+    "SamVariant.adapter": Change(
+        (_ATL, _RELEASED, _LORA, _ADAPTFORMER, _SSF, _BOTTLENECK, DECODER_ONLY), logits
+    ),
     "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
     "Protocol.data": Change(
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened

@@ -19,7 +19,17 @@ from field_observations import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
 _MODULES = (
-    *("pixels", "variant", "adapter", "protocol", "split", "task", "match", "sweep", "tuning"),
+    "pixels",
+    "variant",
+    "adapter",
+    "peft_adapter",
+    "block_adapters",
+    "protocol",
+    "split",
+    "task",
+    "match",
+    "sweep",
+    "tuning",
 )
 
 
@@ -191,6 +201,7 @@ def test_no_spec_is_out_of_sight() -> None:
         if isinstance(value, type)
         and issubclass(value, Frozen)
         and value.__module__ == f"ablate.spec.{module}"
+        and not value.__name__.startswith("_")
     }
     assert defined == MODELS.keys()
 

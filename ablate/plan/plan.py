@@ -1,12 +1,13 @@
 """The plan of a sweep: its runs and what their folders say."""
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.errors import BadInput
 from ablate.plan.provenance import provenance
 from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
-from ablate.spec import Context, RunSpec, Sweep, Variant
+from ablate.spec import Context, RunSpec, SamVariant, Sweep, Variant
 
 # A diverged run is left alone: the same seed would diverge again.
 _TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED)
@@ -67,7 +68,7 @@ def sweep_runs(
 
     Raises:
         BadInput: If a name is not a row, a seed is out of range, or a variant requires another
-            backbone than that of the weights.
+            backbone than that of the weights, or an adapter cannot be built on it.
     """
     if unknown := [name for name in names if name not in rows]:
         raise BadInput(
@@ -90,7 +91,29 @@ def sweep_runs(
                 f"of {context.weights.backbone}",
                 "run it in a sweep of its own, with its own protocol and checkpoint",
             )
+        _check_adapter(run)
     return runs
+
+
+def _check_adapter(run: RunSpec) -> None:
+    """Refuses now what would only fail when the model is built.
+
+    Raises:
+        BadInput: If the adapter has no place in the encoder, or needs a package that is missing.
+    """
+    if not isinstance(run.variant, SamVariant):
+        return
+    try:
+        run.variant.check_backbone(run.context.weights.backbone)
+    except BadInput as error:
+        problem, repair = error.parts
+        raise BadInput(f"variant {run.name}: {problem}", repair) from None
+    for package in run.variant.packages:
+        if importlib.util.find_spec(package) is None:
+            raise BadInput(
+                f"variant {run.name} needs the package {package}, which is not installed",
+                f"pip install 'ablate[{package}]', or leave the variant out",
+            )
 
 
 def build_plan(

@@ -1,10 +1,12 @@
 """The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
 
-from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, MidLay, NoAdapter
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
+from ablate.spec.block_adapters import AdaptFormerAdapter, BottleneckAdapter, SsfAdapter
 from ablate.spec.canonical import canonical_json, digest_of
-from ablate.spec.frozen import Frozen
+from ablate.spec.frozen import Cell, Frozen
 from ablate.spec.match import Match, value_at
+from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
     BijieData,
@@ -36,6 +38,7 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
+from ablate.spec.sites import chosen_blocks
 from ablate.spec.split import (
     FoldersSplit,
     HoldoutSplit,
@@ -65,6 +68,7 @@ __all__ = [
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
     "RESNETS",
+    "AdaptFormerAdapter",
     "Adapter",
     "Architecture",
     "ArchitectureName",
@@ -73,6 +77,7 @@ __all__ = [
     "Backbone",
     "BackboneName",
     "BijieData",
+    "BottleneckAdapter",
     "Cell",
     "CnnVariant",
     "CocoData",
@@ -100,6 +105,8 @@ __all__ = [
     "MidLay",
     "NoAdapter",
     "OuterSplit",
+    "PeftAdapter",
+    "PeftTarget",
     "PercentileScale",
     "Prompts",
     "Protocol",
@@ -112,6 +119,7 @@ __all__ = [
     "Scalar",
     "Scale",
     "Split",
+    "SsfAdapter",
     "Sweep",
     "Task",
     "Tuning",
@@ -119,6 +127,7 @@ __all__ = [
     "WeightsIdentity",
     "ZeroShotVariant",
     "canonical_json",
+    "chosen_blocks",
     "digest_of",
     "random_resnet",
     "value_at",
