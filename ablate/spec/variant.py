@@ -93,9 +93,10 @@ class SamVariant(Frozen):
     def _matched_field_exists(self) -> "SamVariant":
         if self.match and not is_whole_number(value_at(self, self.match.field)):
             known = whole_numbers(self)
-            repair = f"name one of {', '.join(known)}" if known else "remove match"
+            other = f", or name one of {', '.join(known)}" if known else ""
             raise ValueError(
-                f"match.field {self.match.field} is not a whole number of this variant; {repair}"
+                f"match.field {self.match.field} is not a whole number of this variant; declare "
+                f"the one where the search begins{other}"
             )
         return self
 

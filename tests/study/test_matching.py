@@ -139,6 +139,21 @@ def test_another_field_can_be_varied(folder: Path) -> None:
     assert found.adapter.kernel_size == 7  # type: ignore[union-attr]
 
 
+def test_the_rank_of_a_peft_method_can_be_varied(folder: Path) -> None:
+    pytest.importorskip("peft")
+    variant(
+        folder,
+        "mine",
+        "extends: lora\nadapter: {rank: 4}\n"
+        "match: {parameters: translandseg-d24, field: adapter.rank}\n",
+    )
+    found, row = match_variant("mine", Catalogue(), "vit_nano")
+    assert row is not None
+    # A rank of q and v in each of four blocks: 2 · (96 + 96) parameters.
+    assert (row.value, row.reached) == (14, 4 * 14 * 2 * 192)
+    assert count(found, "vit_nano").adapter == row.reached
+
+
 # Sweeps -----------------------------------------------------------------------------------
 
 
@@ -261,8 +276,8 @@ def test_a_sweep_that_is_gone_marks_no_matched_row_as_changed(
         ("{parameters: other}", "`match` forms a cycle: mine → other → mine; remove one of them"),
         (
             "{parameters: translandseg, field: adapter.rank}",
-            "match.field adapter.rank is not a whole number of this variant; name one of "
-            "adapter.width, adapter.kernel_size",
+            "match.field adapter.rank is not a whole number of this variant; declare the one where "
+            "the search begins, or name one of adapter.width, adapter.kernel_size",
         ),
         ("{parameters: translandseg, field: adapter.residual}", "is not a whole number"),
         ("{parameters: translandseg, field: adapter.width.x}", "is not a whole number"),
