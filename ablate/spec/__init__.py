@@ -5,6 +5,7 @@ from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneNam
 from ablate.spec.block_adapters import AdaptFormerAdapter, BottleneckAdapter, SsfAdapter
 from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.own_adapter import OwnAdapter
 from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
@@ -92,6 +93,7 @@ __all__ = [
     "MetricName",
     "MidLay",
     "NoAdapter",
+    "OwnAdapter",
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",
