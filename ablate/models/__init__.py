@@ -4,6 +4,7 @@ SAM is built from a variant, frozen module by module, and decoded without prompt
 ``zero_shot`` prompts it.
 """
 
+from ablate.models.adapters import Adapted
 from ablate.models.cnn import Cnn, build_cnn
 from ablate.models.counting import count
 from ablate.models.ensemble import can_stack, forward_together
@@ -22,6 +23,7 @@ from ablate.models.segmenter import Segmenter
 from ablate.models.zero_shot import ZeroShot, build_zero_shot
 
 __all__ = [
+    "Adapted",
     "Cnn",
     "Part",
     "SegmentationModel",

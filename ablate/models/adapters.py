@@ -3,6 +3,7 @@
 Maps inside the encoder are BxHxWxM: B images, HxW tokens, M channels (``Backbone.width``).
 """
 
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder
 from torch import Tensor, nn
 
+from ablate.errors import BadInput
 from ablate.models.atl_released import PromptedEncoder, Prompts
 from ablate.models.block_adapters import (
     insert_adaptformer,
@@ -27,6 +29,7 @@ from ablate.spec import (
     BottleneckAdapter,
     MidLay,
     NoAdapter,
+    OwnAdapter,
     PeftAdapter,
     SsfAdapter,
     chosen_blocks,
@@ -194,6 +197,27 @@ _BUILDERS: dict[str, Callable[[Any, ImageEncoderViT], Adapted]] = {
 }
 
 
+def _built_by_its_package(adapter: OwnAdapter, encoder: ImageEncoderViT) -> Adapted:
+    """Calls the builder that an adapter of another package names.
+
+    Raises:
+        BadInput: If there is no such function, or it does not return what was added.
+    """
+    module, _, function = adapter.builder.partition(":")
+    what = f"the builder {adapter.builder} of adapter {adapter.kind!r}"
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except Exception as error:  # Whatever a foreign module raises when it is imported.
+        line = str(error).strip().partition("\n")[0]
+        raise BadInput(
+            f"{what} cannot be imported ({type(error).__name__}: {line})", "repair its package"
+        ) from error
+    adapted = build(adapter, encoder)
+    if not isinstance(adapted, Adapted):
+        raise BadInput(f"{what} does not return ablate.models.Adapted", "repair its package")
+    return adapted
+
+
 def insert(
     adapter: Adapter, encoder: ImageEncoderViT, seed: int, decoder: MaskDecoder | None = None
 ) -> Adapted:
@@ -211,6 +235,8 @@ def insert(
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed the accelerators, which are not forked.
         torch.default_generator.manual_seed(seed)
+        if isinstance(adapter, OwnAdapter):
+            return _built_by_its_package(adapter, encoder)
         adapted = _BUILDERS[adapter.kind](adapter, encoder)
         if decoder is None or not isinstance(adapter, PeftAdapter):
             return adapted

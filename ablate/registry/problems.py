@@ -64,7 +64,10 @@ def _line(candidates: list[type[BaseModel]], document: Document, detail: ErrorDe
         return f"{place}: unknown key {name!r}{nearest(key, allowed) or _one_of(allowed)}"
     if detail["type"] == "missing":
         return f"{place}: {name!r} is missing; add it"
-    value = detail["input"]
+    value: Any = detail["input"]
+    if isinstance(value, tuple):
+        # A list that was made one on the way.
+        value = list(value)
     context = detail.get("ctx", {})
     if detail["type"] in {"literal_error", "union_tag_invalid"}:
         expected = str(context.get("expected") or context.get("expected_tags"))

@@ -6,6 +6,7 @@ from ablate.spec.block_adapters import AdaptFormerAdapter, BottleneckAdapter, Ss
 from ablate.spec.canonical import canonical_json, digest_of
 from ablate.spec.frozen import Cell, Frozen
 from ablate.spec.match import Match, value_at
+from ablate.spec.own_adapter import OwnAdapter
 from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
@@ -105,6 +106,7 @@ __all__ = [
     "MidLay",
     "NoAdapter",
     "OuterSplit",
+    "OwnAdapter",
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",

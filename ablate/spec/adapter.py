@@ -7,7 +7,14 @@ know of it, besides the builder in ``ablate.models``.
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    WrapSerializer,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from ablate.spec.block_adapters import (
     MAX_WIDTH,
@@ -16,6 +23,7 @@ from ablate.spec.block_adapters import (
     SsfAdapter,
 )
 from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.own_adapter import dumped, own_or_built_in
 from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.sites import Blocks, OneMessage, sites_phrase, sites_text
 
@@ -200,6 +208,7 @@ class NoAdapter(Frozen):
         return "no adapter"
 
 
+# Kinds that are none of these are looked for in installed packages.
 Adapter = Annotated[
     AtlAdapter
     | AtlReleasedAdapter
@@ -208,5 +217,7 @@ Adapter = Annotated[
     | SsfAdapter
     | BottleneckAdapter
     | NoAdapter,
-    Field(discriminator="kind"),
+    Discriminator("kind"),
+    WrapValidator(own_or_built_in),
+    WrapSerializer(dumped),
 ]

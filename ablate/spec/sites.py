@@ -10,8 +10,7 @@ from ablate.errors import BadInput
 # Of any encoder by far: a longer list is refused before it is looked at.
 MAX_SITES = 1_024
 
-# Not strict: behind a validator of its own, pydantic takes even JSON's lists for Python's.
-Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
+Blocks = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
 def _one_message(value: Any, validate: Callable[[Any], Any]) -> Any:

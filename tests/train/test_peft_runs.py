@@ -7,7 +7,10 @@ from ablate.errors import Interrupted
 from ablate.train import work
 from train.run_helpers import SHORT, PlanRun, finished, outcome, stop_after
 
-ROWS = ("lora", "dora", "ia3", "loha", "lokr", "hira", "delora", "miss")
+ROWS = (
+    *("lora", "dora", "ia3", "loha", "lokr", "hira", "delora", "miss"),
+    *("adaptformer", "ssf", "houlsby", "norm-tuning", "bitfit", "full-fine-tuning"),
+)
 
 
 @pytest.mark.parametrize("variant", ROWS)
@@ -29,7 +32,8 @@ def test_a_stopped_run_ends_bit_for_bit_as_an_undisturbed_one(
 
 
 def test_runs_of_a_cohort_leave_bit_for_bit_what_each_leaves_alone(plan_run: PlanRun) -> None:
-    rows = ("translandseg", *ROWS[:2])
+    # Full fine-tuning moves its own encoder, and nobody else's.
+    rows = ("translandseg", "full-fine-tuning", "lora")
     alone = [plan_run(row, SHORT, store=row) for row in rows]
     for folder in alone:
         work([folder.path], "cpu")
