@@ -200,7 +200,7 @@ def _same_as(undisturbed: Path, folder: Path) -> None:
         (["--sampler-seed", "-1"], "the sampler's seed -1 is out of range"),
         (["--storage", "nonsense"], "--storage cannot be used"),
         (["--set", "schedule.lr_min=1e-3"], "schedule.lr_min 0.001 is above optimizer.lr 0.0001"),
-        (["--grid", "transfer"], "sweep transfer does not say what to tune"),
+        (["--grid", "bottleneck"], "sweep bottleneck does not say what to tune"),
     ],
 )
 def test_bad_input_is_a_line_and_starts_nothing(
