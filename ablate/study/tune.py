@@ -1,9 +1,14 @@
 """``tune_sweep``: tries settings for every row, and trains each row's best anew."""
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import FrameType
 
+from ablate.errors import STOP_SIGNALS, Interrupted
 from ablate.executors import warm_up
 from ablate.plan import (
     PlannedRun,
@@ -94,27 +99,59 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
         Interrupted: If a stop was requested; the state is saved.
     """
     store = Store(planned.sweep.request.store)
-    plan = planned.sweep.plan
-    ledger = Ledger(planned, store)
-    tuning = _Tuning(planned, store, ledger, progress)
-    if tuning.is_settled():
-        return tuning.outcome(0.0, [])
-    warm_up()
-    check_rows(plan)
-    with only_tuning(store, ledger.record.id):
-        studies = open_studies(planned, ledger, store)
-        record_sources(planned.sweep.request, plan.context, store)
-        record_sources(planned.sweep.request, planned.inner, store)
-        record = create_run_folders(plan, store)
-        count_for_report(record, store)
-        ledger.ask()
-        started = time.monotonic()
-        groups = [record.id, group_id(ledger.record)]
-        with mirrored(planned.sweep.request, groups, store) as notes:
-            tuning.run_trials(studies)
-            ledger.choose()
-            tuning.run_rows()
-        return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+    with _interruptible():
+        ledger = Ledger(planned, store)
+        tuning = _Tuning(planned, store, ledger, progress)
+        if tuning.is_settled():
+            # The storage alone may have been removed, or be another than before.
+            with only_tuning(store, ledger.record.id):
+                studies = open_studies(planned, ledger, store)
+                with studies.showing(set()):
+                    return tuning.outcome(0.0, studies.notes)
+        warm_up()
+        check_rows(planned.sweep.plan)
+        with only_tuning(store, ledger.record.id):
+            return _tune(planned, store, ledger, tuning)
+
+
+def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") -> TuningOutcome:
+    """What is left of a tuning."""
+    plan, request = planned.sweep.plan, planned.sweep.request
+    studies = open_studies(planned, ledger, store)
+    record_sources(request, plan.context, store)
+    record_sources(request, planned.inner, store)
+    record = create_run_folders(plan, store)
+    count_for_report(record, store)
+    ledger.ask()
+    started = time.monotonic()
+    with mirrored(request, [record.id, group_id(ledger.record)], store) as notes:
+        tuning.run_trials(studies)
+        ledger.choose()
+        tuning.run_rows()
+    return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While this is open, signals that would end the process at once raise Interrupted instead.
+
+    Between the trainings, too, there is something to leave in order: Optuna's storage. Ctrl-C
+    raises KeyboardInterrupt, as everywhere.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted("the state of every run is saved")
+
+    numbers = [number for number in STOP_SIGNALS if number is not signal.SIGINT]
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class _Tuning:

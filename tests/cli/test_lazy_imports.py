@@ -31,6 +31,7 @@ sys.exit(f"loaded: {{loaded}}" if loaded else 0)
         ["--help"],
         ["--version"],
         ["run", "--help"],
+        ["tune", "--help"],
         ["variants", "list"],
         ["variants", "check"],
         ["published", "check"],

@@ -1,6 +1,8 @@
 """``Study.tune``: trials on an inner split, a choice, and every row trained anew with it."""
 
 import json
+import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from ablate import Study
-from ablate.errors import BadInput, StoreError
+from ablate.errors import BadInput, Interrupted, StoreError
 from ablate.executors.registry import run_cohorts
 from ablate.plan import look_up
 from ablate.runs import State, Store
@@ -259,6 +261,34 @@ def test_the_storage_may_be_a_database(folder: Path) -> None:
     assert [trial.state.name for trial in found.trials] == ["COMPLETE"] * 2
     assert found.best_params == outcome.rows[0].setting
     assert list((folder / "store" / "tunings").glob("*.journal")) == []
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_storage_that_was_removed_is_filled_again(folder: Path) -> None:
+    study(folder, TUNE, **ONE).tune(trials=2)
+    (journal,) = (folder / "store" / "tunings").glob("*.journal")
+    journal.unlink()
+    assert study(folder, TUNE, **ONE).tune(trials=2).pending == 0
+    assert optuna_states(folder / "store") == {"decoder-only": ["COMPLETE"] * 2}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.usefixtures("untrained")
+def test_a_signal_between_the_trainings_leaves_no_trial_running(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ablate.study.tune.group_into_cohorts", stop)
+        before = signal.getsignal(number)
+        with pytest.raises(Interrupted):
+            study(folder, TUNE, **ONE).tune(trials=2)
+        assert signal.getsignal(number) is before
+    assert optuna_states(folder / "store") == {"decoder-only": ["WAITING"] * 2}
+    study(folder, TUNE, **ONE).tune(trials=2)
+    assert optuna_states(folder / "store") == {"decoder-only": ["COMPLETE"] * 2}
 
 
 def test_one_process_tunes_a_sweep(folder: Path) -> None:

@@ -33,11 +33,11 @@ def mirrored_steps(fake):
 
 
 @contextmanager
-def following(fake, log, uri=None):
+def following(fake, log, uri=None, ids=None):
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     process = context.Process(
-        target=follow, args=(fake.store.root, [fake.record.id], uri, stop, log)
+        target=follow, args=(fake.store.root, ids or [fake.record.id], uri, stop, log)
     )
     process.start()
     try:
