@@ -17,6 +17,7 @@ from ablate.spec import METRIC_NAMES, Cell
 
 _NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
+_SELECTION = ("miou_last_epoch", "miou_best_epoch", "selection_gain", "selection_gain_sd")
 
 
 def flat_table(report: Report) -> Table:
@@ -29,7 +30,7 @@ def flat_table(report: Report) -> Table:
     numbers = ["n", *(name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd"))]
     columns = [
         *(text_column(name, name) for name in texts),
-        *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
+        *(number_column(name, name, "left") for name in (*numbers, *_DELTA, *_SELECTION)),
         *(text_column(name, name) for name in ("note", "watermark")),
     ]
     watermark = _text_or_none(report.watermark)
@@ -49,9 +50,8 @@ def _reproduced(row: Row, report: Report) -> list[TableCell]:
     cells = [text_cell("reproduced"), number_cell(n)]
     for metric in METRIC_NAMES:
         cells += _mean_and_sd(row, row.scores[metric])
-    if row.delta is None:
-        return [*cells, *_no_delta(row, report)]
-    return [*cells, *_delta(row, row.delta)]
+    cells += _no_delta(row, report) if row.delta is None else _delta(row, row.delta)
+    return [*cells, *_selection(row)]
 
 
 def _published(row: Row, report: Report) -> list[TableCell]:
@@ -63,10 +63,12 @@ def _published(row: Row, report: Report) -> list[TableCell]:
             printed = number_cell(score.published, score.printed)
         cells += [printed, NOT_REPORTED]
     if row.delta is None:
-        return [*cells, *_no_delta(row, report)]
-    published = row.delta.published
-    delta = NOT_REPORTED if published is None else _number(published)
-    return [*cells, delta, NOT_REPORTED, NOT_REPORTED]
+        cells += _no_delta(row, report)
+    else:
+        published = row.delta.published
+        cells += [NOT_REPORTED if published is None else _number(published)]
+        cells += [NOT_REPORTED, NOT_REPORTED]
+    return [*cells, *(NOT_REPORTED for _ in _SELECTION)]
 
 
 def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:
@@ -79,6 +81,17 @@ def _delta(row: Row, delta: Difference) -> Sequence[TableCell]:
     if delta.mean is None:
         return [missing_cell(str(row.missing_reason or delta.missing_reason))] * len(_DELTA)
     return [_number(delta.mean), _number(delta.low), _number(delta.high)]
+
+
+def _selection(row: Row) -> Sequence[TableCell]:
+    selection = row.selection
+    if selection is None:
+        reason = row.missing_reason
+        return [missing_cell(reason) if reason else _NOT_APPLICABLE] * len(_SELECTION)
+    if selection.gain is None:
+        return [missing_cell("unreadable")] * len(_SELECTION)
+    values = (selection.last, selection.best, selection.gain, selection.gain_sd)
+    return [_number(value) for value in values]
 
 
 def _no_delta(row: Row, report: Report) -> Sequence[TableCell]:

@@ -6,6 +6,7 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 from typing import Literal
 
 from ablate.report.published import Convention, Source, StructureColumn
+from ablate.report.selection_model import Selection
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName
 
@@ -121,6 +122,7 @@ class Row(Frozen):
             report has no published values at all.
         scores: By metric.
         delta: MIoU minus the baseline's; None for the baseline and where there is none.
+        selection: What the selection of an epoch adds to MIoU; None where nothing was trained.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Row(Frozen):
     published_missing_reason: NotReported | None
     scores: dict[MetricName, Score]
     delta: Difference | None
+    selection: Selection | None = None
 
 
 class Pair(Frozen):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from ablate.report.model import Difference, MissingReason, Row, Score, SeedState
 from ablate.report.published import ScoreRow, ScoreTable
 from ablate.report.results import RunRecord
+from ablate.report.selection_model import Selection
 from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.verdicts import verdict_of
 from ablate.runs import SweepRecord
@@ -140,7 +141,14 @@ class TableRuns:
         )
 
 
-def row_of(row: RowRuns, baseline: RowRuns | None, has_published: bool, is_comparable: bool) -> Row:
+def row_of(
+    row: RowRuns,
+    baseline: RowRuns | None,
+    selection: Selection | None,
+    *,
+    has_published: bool,
+    is_comparable: bool,
+) -> Row:
     """One row of the table; only comparable ones have verdicts."""
     return Row(
         name=row.name,
@@ -154,6 +162,7 @@ def row_of(row: RowRuns, baseline: RowRuns | None, has_published: bool, is_compa
         published_missing_reason="not reported" if has_published and row.printed is None else None,
         scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
         delta=difference(row, baseline) if baseline and baseline.name != row.name else None,
+        selection=selection,
     )
 
 

@@ -11,6 +11,7 @@ from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
+from ablate.report.selection import selection_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
 from ablate.spec import Cell, MetricName, Task, Variant
@@ -57,7 +58,13 @@ def build_report(
     baseline = table[sweep.baseline] if sweep.baseline else None
     has_published = published is not None
     rows = tuple(
-        row_of(row, baseline, has_published, is_comparable=context.watermark is None)
+        row_of(
+            row,
+            baseline,
+            selection_of(row.runs, store),
+            has_published=has_published,
+            is_comparable=context.watermark is None,
+        )
         for row in table.rows.values()
     )
     return Report(

@@ -11,6 +11,7 @@ from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
 from ablate.report.published import METRICS_OF, StructureColumn
 from ablate.report.runs_table import runs_table
+from ablate.report.selection_table import has_selection, selection_table
 from ablate.report.summary import HEADINGS
 from ablate.report.table import (
     BLANK,
@@ -37,6 +38,7 @@ def tables_of(report: Report) -> list[Table]:
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([selection_table(report)] if has_selection(report) else []),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
         runs_table(report),

@@ -9,6 +9,7 @@ from ablate.registry import Catalogue
 from ablate.report import Report, build_report, parameters_key
 from ablate.report.model import Row
 from ablate.runs import (
+    Event,
     Failure,
     Machine,
     Parameters,
@@ -184,20 +185,27 @@ class SweepOnDisk:
         commit: str | None = "abc1234",
         finished: float = 1.7e9 + 60,
         confusion: tuple[int, int, int, int] = (8_000, 1_100, 1_000, 89_900),
+        epochs: Sequence[float] = (),
+        selected: int = 7,
     ) -> None:
+        """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
         folder = self.begin(name, seed, commit)
         pixels = dict(zip(("tp", "fp", "fn", "tn"), confusion, strict=True))
         metrics = scores(Confusion(**pixels))
         is_trained = self.variant(name).is_trained
         if is_trained:
             metrics["val_loss"] = 0.1
+        if epochs:
+            miou = epochs[selected - 1]
         if miou is not None:
             metrics["miou"] = miou
+        if is_trained:
+            leave_events(folder, epochs or [metrics["miou"]] * 20)
         folder.publish_result(
             Result(
                 key=folder.key,
-                epoch=7 * is_trained,
-                epochs=20 * is_trained,
+                epoch=selected * is_trained,
+                epochs=(len(epochs) or 20) * is_trained,
                 steps=400 * is_trained,
                 metrics=metrics,
                 confusion=pixels,
@@ -223,6 +231,16 @@ class SweepOnDisk:
 
     def report(self) -> Report:
         return build_report(self.start(), self.store, parameters=counts(), today=self.today)
+
+
+def leave_events(folder: RunFolder, mious: Sequence[float]) -> None:
+    """The ends of epochs with these MIoUs, written at once."""
+    lines = (
+        Event(epoch=epoch, step=20 * epoch, time=1.7e9 + epoch, metrics={"miou": miou})
+        for epoch, miou in enumerate(mious, start=1)
+    )
+    text = "".join(line.model_dump_json() + "\n" for line in lines)
+    (folder.path / "events.jsonl").write_text(text)
 
 
 def row_of(table: SweepOnDisk, name: str) -> Row:

@@ -53,6 +53,7 @@ def test_the_sections_stand_in_order(report: Report) -> None:
         "Table IV, reproduced and published",
         "Difference to TransLandSeg",
         "Claims",
+        "The price of selection",
         "The landslide class alone",
         "Table III, counted",
         "Provenance",
@@ -76,7 +77,7 @@ def test_the_watermark_stands_on_top_and_under_every_table(report: Report) -> No
     markdown = render(report, "markdown")
     assert markdown.splitlines()[2] == f"> **{report.watermark}**"
     after = re.findall(r"^\|.*\|\n\n(.+)$", markdown, flags=re.MULTILINE)
-    assert len(after) == len(tables_of(markdown)) == 7
+    assert len(after) == len(tables_of(markdown)) == 8
     # No run has a part in Table III: its counts are compared with the printed ones.
     *of_runs, of_parameters, of_provenance = after
     assert all(line.endswith(f" {report.watermark}.*") for line in (*of_runs, of_provenance))
@@ -201,6 +202,6 @@ def test_a_changed_row_refers_to_a_footnote(table: SweepOnDisk) -> None:
     table.finish("translandseg-1")
     table.today = {"translandseg": table.variant("translandseg-7")}
     markdown = render(table.report(), "markdown")
-    assert markdown.count("\n| TransLandSeg ¹ ") == 3
-    assert markdown.count("\n¹ Changed since it was run: ") == 3
+    assert markdown.count("\n| TransLandSeg ¹ ") == 4
+    assert markdown.count("\n¹ Changed since it was run: ") == 4
     assert "TransLandSeg-1 ¹" not in markdown
