@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from ablate.registry import Catalogue
-from ablate.report import read_page, write_report
+from ablate.report import Report, read_page, write_report
 from ablate.spec import Comparison
 from chromium import Chromium
 from report.panels import leave_painted_panel
-from report.sweep_on_disk import SweepOnDisk
+from report.sweep_on_disk import SweepOnDisk, five_systems, mixed_report
 
 pytestmark = pytest.mark.browser
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
+LONG_LABEL = "L" * 90
 ROWS = {"translandseg": 0.88, "translandseg-1": 0.84, "translandseg-7": 0.71}
 LABELS = """[...document.querySelectorAll(".view:not([hidden]) tbody th")]
     .map((each) => each.textContent)"""
@@ -38,6 +39,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = SweepOnDisk(folder / "store", Catalogue().protocol("demo"))
     table.seeds, table.names = (0, 1), (*ROWS, "translandseg-2")
     table.comparisons = (Comparison(claim="…", better="translandseg", worse=("translandseg-1",)),)
+    failed = table.variant("translandseg-2").model_copy(update={"label": LONG_LABEL})
+    table.variants["translandseg-2"] = failed
     for seed in table.seeds:
         for name, miou in ROWS.items():
             table.finish(name, seed, epochs=[miou - 0.1, miou + seed / 100], selected=2)
@@ -74,8 +77,34 @@ def click(ask: Ask, selector: str) -> None:
     ask(f"document.querySelector({selector!r}).click()")
 
 
+def nothing_run(table: SweepOnDisk) -> Report:
+    return table.report()
+
+
+def without_baseline(table: SweepOnDisk) -> Report:
+    table.baseline = table.published = None
+    table.finish("translandseg", epochs=[0.8], selected=1)
+    return table.report()
+
+
+@pytest.mark.parametrize("make", [nothing_run, without_baseline, mixed_report, five_systems])
+def test_no_report_makes_the_page_complain(
+    browser: Chromium, table: SweepOnDisk, tmp_path: Path, make: Callable[[SweepOnDisk], Report]
+) -> None:
+    report = make(table)
+    page = read_page(report, table.store)
+    write_report(report, "html", tmp_path / "page.html", page)
+    browser.complaints.clear()
+    browser.resize(*PHONE, is_phone=True)
+    browser.visit((tmp_path / "page.html").as_uri())
+    assert browser.complaints == []
+    assert browser.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    plots = "[...document.querySelectorAll('.plot')].filter((each) => !each.firstChild).length"
+    assert browser.evaluate(plots) == 0
+
+
 def test_headings_sort_by_the_values(ask: Ask) -> None:
-    labels = ["TransLandSeg", "TransLandSeg-1", "TransLandSeg-7", "TransLandSeg-2"]
+    labels = ["TransLandSeg", "TransLandSeg-1", "TransLandSeg-7", LONG_LABEL]
     assert ask(LABELS) == labels
     head = '.view:not([hidden]) th[data-key="miou"]'
     sort = f"document.querySelector({head!r}).getAttribute('aria-sort')"
@@ -153,8 +182,9 @@ def test_the_keyboard_reaches_everything(ask: Ask, opened: Chromium) -> None:
     assert ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     opened.press("Enter")
     assert ask("document.activeElement.parentElement.getAttribute('aria-sort')") == "ascending"
+    opened.press("Enter", "Enter")
     ask("document.querySelector('.view:not([hidden]) tbody th button').focus()")
-    opened.press(*["ArrowRight"] * 1)
+    opened.press("ArrowRight")
     # Cells that are no numbers are passed over.
     assert ask(focused) == "2"
     opened.press("ArrowDown", "ArrowLeft", "Enter")
@@ -162,9 +192,9 @@ def test_the_keyboard_reaches_everything(ask: Ask, opened: Chromium) -> None:
     opened.press("Escape")
     ask("""document.querySelector('[data-plot="forest"] [tabindex="0"]').focus()""")
     opened.press("ArrowDown", "ArrowDown")
-    assert ask("document.activeElement.getAttribute('aria-label')").startswith("TransLandSeg-2")
+    assert ask("document.activeElement.getAttribute('aria-label')").startswith(LONG_LABEL)
     opened.press("Enter")
-    assert ask("document.querySelector('dialog h2').textContent") == "TransLandSeg-2: MIoU"
+    assert ask("document.querySelector('dialog h2').textContent") == f"{LONG_LABEL}: MIoU"
     opened.press("Escape")
     ask("""document.querySelector('[data-plot="miou"] svg').focus()""")
     opened.press("ArrowRight", "ArrowRight")

@@ -1,6 +1,13 @@
 // The forest plot of differences, and trained parameters against MIoU.
 
 const NARROW = 560;
+const LETTER = 6.8;
+
+// The text, or as much of it as fits into a width.
+function fitted(text, width) {
+  const letters = Math.max(4, Math.floor(width / LETTER));
+  return text.length > letters ? `${text.slice(0, letters - 1)}…` : text;
+}
 
 // A mark that says what it stands for when it is pointed at or focused, and opens its provenance.
 function mark(plot, words, row, metric, ...children) {
@@ -18,7 +25,7 @@ function drawForest(width, [title], plot) {
   const narrow = width < NARROW;
   const [lineHeight, top] = narrow ? [44, 6] : [28, 6];
   const longest = Math.max(...items.map((item) => label(item.row).length));
-  const left = narrow ? 8 : Math.min(260, 16 + 7 * longest);
+  const left = narrow ? 8 : Math.min(260, 16 + LETTER * longest);
   const right = narrow ? width - 8 : width - 210;
   const bottom = top + lineHeight * items.length;
   const values = items.flatMap((item) => [item.mean, item.low, item.high, item.published, 0])
@@ -32,9 +39,10 @@ function drawForest(width, [title], plot) {
     const words = `${label(item.row)}: ${difference}${item.low === null ? "" : ` (${interval})`}`
       + (published === undefined ? "" : `; published ${published}`) + `; n = ${n}`;
     const value = known ? `${difference}${item.low === null ? "" : `  (${interval})`}` : difference;
+    const room = narrow ? width - 24 - LETTER * value.length : left - 12;
     return mark(plot, words, item.row, "difference",
       svg("rect", { class: "hit", x: 0, y: start + 1, width, height: lineHeight - 2, rx: 4 }),
-      svg("text", { x: 6, y: narrow ? start + 16 : y + 4 }, label(item.row)),
+      svg("text", { x: 6, y: narrow ? start + 16 : y + 4 }, fitted(label(item.row), room)),
       svg("text", {
         class: "soft", x: width - 6, y: narrow ? start + 16 : y + 4, "text-anchor": "end",
       }, value),
@@ -85,7 +93,7 @@ function drawScatter(width, [xTitle, yTitle], plot) {
   const points = [];
   const marks = all.map((each, index) => {
     const [cx, cy] = [x(each.parameters), y(each.mean)];
-    points.push({ x: cx, y: cy, text: label(each.row) });
+    points.push({ x: cx, y: cy, text: fitted(label(each.row), 240) });
     const side = index < reproduced.length ? "reproduced" : "published";
     const words = `${label(each.row)}, ${side}: MIoU ${each.miou}, ${each.text} ${xTitle.split(" (")[0]}`;
     return mark(plot, words, each.row, "miou",

@@ -13,8 +13,10 @@ from ablate.report.table import Column, Table, TableCell
 LINES = 600
 # The views of the scores have up to two lines for each row.
 VIEW_ROWS = LINES // 2
-# A longer text is broken into lines.
-_LONGEST_TEXT = 28
+# A table with more of them scrolls below its headings.
+TALL = 45
+# A longer text is broken into lines; labels stay in sight, so that they are to leave room.
+_LONGEST_TEXT, _LONGEST_LABEL = 44, 26
 Line = tuple[TableCell, ...]
 _CLASSES = {
     "text": "",
@@ -93,8 +95,9 @@ def table_block(report: Report, table: Table, rows: RowNames) -> str:
             "formats have all of them.</p>"
         )
     caption = f'<p class="caption">{literal(table.caption)}</p>' if table.caption else ""
+    tall = " tall" if len(table.rows) > TALL else ""
     return (
-        f'<div class="frame" role="region" tabindex="0" aria-label="{literal(title)}">'
+        f'<div class="frame{tall}" role="region" tabindex="0" aria-label="{literal(title)}">'
         f'<table data-table="{name}"><thead><tr>{head}</tr></thead>\n'
         f"{_body(table, rows)}</table></div>{caption}{notes}{_notes(table)}"
     )
@@ -120,10 +123,12 @@ def _body(table: Table, rows: RowNames) -> str:
 
 def _cells(table: Table, line: Line) -> Iterator[str]:
     for number, (column, cell) in enumerate(zip(table.columns, line, strict=True)):
+        is_label = not number and cell.kind != "blank"
+        longest = _LONGEST_LABEL if is_label else _LONGEST_TEXT
         classes = [
             *([_CLASSES[cell.kind]] if _CLASSES[cell.kind] else []),
             *(["right"] if column.alignment == "right" else []),
-            *(["long"] if len(cell.text) > _LONGEST_TEXT else []),
+            *(["long"] if len(cell.text) > longest else []),
         ]
         attributes = f' class="{" ".join(classes)}"' if classes else ""
         if cell.value is not None:
@@ -133,7 +138,6 @@ def _cells(table: Table, line: Line) -> Iterator[str]:
             text += (
                 f'<sup><a href="#{literal(table.name)}-{cell.footnote}">{cell.footnote}</a></sup>'
             )
-        is_label = not number and cell.kind != "blank"
         yield (
             f'<th scope="row"{attributes}>{text}</th>'
             if is_label
