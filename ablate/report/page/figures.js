@@ -84,7 +84,7 @@ function placedLabels(points, left, right) {
 
 function drawScatter(width, [xTitle, yTitle], plot) {
   const { reproduced, published } = DATA.scatter;
-  const all = [...reproduced, ...published];
+  const all = [...published, ...reproduced];
   const height = Math.max(300, Math.min(440, width * 0.55));
   const [left, right, top, bottom] = [44, width - 10, 24, height - 46];
   const x = logarithmic(all.map((each) => each.parameters), left, right);
@@ -94,7 +94,7 @@ function drawScatter(width, [xTitle, yTitle], plot) {
   const marks = all.map((each, index) => {
     const [cx, cy] = [x(each.parameters), y(each.mean)];
     points.push({ x: cx, y: cy, text: fitted(label(each.row), 240) });
-    const side = index < reproduced.length ? "reproduced" : "published";
+    const side = index < published.length ? "published" : "reproduced";
     const words = `${label(each.row)}, ${side}: MIoU ${each.miou}, ${each.text} ${xTitle.split(" (")[0]}`;
     return mark(plot, words, each.row, "miou",
       svg("circle", { class: "hit", cx, cy, r: 13 }),

@@ -8,9 +8,11 @@ is not the page's own.
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from importlib.resources import files
+from typing import Any
 
 from ablate.report.model import Report
 from ablate.report.page.contents import contents, left_out
@@ -92,12 +94,21 @@ def _digest(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
 
 
-def _data(values: object) -> str:
+def _data(values: Any) -> str:
     """JSON that no HTML parser takes for markup, whatever texts it holds."""
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_finite(values), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for each in "<>&\u2028\u2029":
         text = text.replace(each, f"\\u{ord(each):04x}")
     return text
+
+
+def _finite(tree: Any) -> Any:
+    """The same without NaN and infinities, which JSON lacks: a hand-edited result may hold them."""
+    if isinstance(tree, dict):
+        return {key: _finite(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def _file(name: str) -> str:

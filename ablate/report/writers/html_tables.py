@@ -1,6 +1,7 @@
 """Tables as HTML."""
 
 import html
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +16,8 @@ LINES = 600
 VIEW_ROWS = LINES // 2
 # A table with more of them scrolls below its headings.
 TALL = 45
+# Their numbers are of no run, even where a label is that of a row.
+_NOT_OF_RUNS = {"parameters"}
 # A longer text is broken into lines; labels stay in sight, so that they are to leave room.
 _LONGEST_TEXT, _LONGEST_LABEL = 44, 26
 Line = tuple[TableCell, ...]
@@ -37,8 +40,9 @@ class RowNames:
         self._names = {row.label: row.name for row in report.rows[:ROWS] if counts[row.label] == 1}
 
     def of(self, table: Table, line: Line) -> str | None:
-        """The name of the row that a line begins; None if it begins none."""
-        return self._names.get(line[0].text) if table.columns[0].key == "label" else None
+        """The name of the row whose runs a line is of; None if it is of none."""
+        is_of_runs = table.columns[0].key == "label" and table.name not in _NOT_OF_RUNS
+        return self._names.get(line[0].text) if is_of_runs else None
 
 
 def literal(text: str) -> str:
@@ -131,7 +135,7 @@ def _cells(table: Table, line: Line) -> Iterator[str]:
             *(["long"] if len(cell.text) > longest else []),
         ]
         attributes = f' class="{" ".join(classes)}"' if classes else ""
-        if cell.value is not None:
+        if cell.value is not None and math.isfinite(cell.value):
             attributes += f' data-value="{float(cell.value)!r}"'
         text = literal(cell.text)
         if cell.footnote:
