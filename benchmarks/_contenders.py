@@ -74,8 +74,8 @@ def sweep(count: int, store: Store, *, local: bool, mirrored: bool = False) -> P
     clock.lap("folders")
     devices = ["cpu"] * WORKERS if local else ["cpu"]
     cohorts = group_into_cohorts(plan.pending, len(devices))
-    with Display() as display, watching(plan, display):
-        with mirror(store, record, None) if mirrored else nullcontext([]) as notes:
+    with Display() as display, watching(plan.runs, display):
+        with mirror(store, [record.id], None) if mirrored else nullcontext([]) as notes:
             run_cohorts(
                 "local" if local else "inline",
                 cohorts,

@@ -1,8 +1,6 @@
 """For each field of each spec: values that differ in it alone, and what shows the difference."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from ablate.registry import Catalogue
 from ablate.spec import (
@@ -11,13 +9,14 @@ from ablate.spec import (
     CnnVariant,
     Comparison,
     Everything,
-    Frozen,
     InteriorPoints,
     Protocol,
     SamVariant,
     Sweep,
     ZeroShotVariant,
 )
+from changes import Change, altered
+from changes import along as _along
 from field_observations import (
     built_on,
     classes_used,
@@ -29,6 +28,7 @@ from field_observations import (
     loss,
     mask,
     mask_and_moved,
+    matched,
     moved,
     opened,
     planned,
@@ -36,48 +36,20 @@ from field_observations import (
     reported_under,
     trained,
     trained_where_bfloat16_is_fast,
+    tuned,
     watermarked,
 )
 from layouts import divided
+from other_variants import IN_BLOCKS, METHODS, peft_variant
 from structures import DECODER_ONLY, RELEASED, structure
-
-Spec = TypeVar("Spec", bound=Frozen)
-
-
-@dataclass(frozen=True)
-class Change:
-    """Specs that differ in one field alone, and what is to differ with it.
-
-    Attributes:
-        specs: Two or more; of a field with a list of choices, every choice is among them.
-        observe: What a spec does, as a value to compare.
-    """
-
-    specs: tuple[Frozen, ...]
-    observe: Callable[[Any], object]
-
-
-def altered(spec: Spec, field: str, value: Any) -> Spec:
-    """The spec with another value at a dotted path, validated anew."""
-    content = spec.model_dump()
-    *parents, last = field.split(".")
-    below = content
-    for parent in parents:
-        below = below[parent]
-    below[last] = value
-    return type(spec).model_validate(content)
-
-
-def _along(
-    spec: Spec, field: str, values: tuple[Any, ...], observe: Callable[[Spec], object]
-) -> Change:
-    return Change(tuple(altered(spec, field, value) for value in values), observe)
-
 
 # Variants ---------------------------------------------------------------------------------
 
 _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
+_ADAPTFORMER, _SSF, _BOTTLENECK = IN_BLOCKS.values()
+_LORA = peft_variant("lora")
+_LORA_ALONE = altered(_LORA, "trained", ("adapter",))
 _CNN = CnnVariant(system="cnn", architecture="pspnet")
 _POINTS = ZeroShotVariant(system="sam-zero-shot", prompts=InteriorPoints(kind="interior-points"))
 # SAM-nano rates its masks lower than SAM does: without thresholds, some are left.
@@ -92,9 +64,27 @@ _TRAINED = (
     ("adapter", "mask_decoder"),
     ("adapter", "no_mask_embedding"),
     ("adapter", "mask_decoder", "no_mask_embedding"),
+    ("adapter", "encoder_norms"),
+    ("adapter", "encoder_biases"),
+    ("adapter", "encoder"),
+)
+
+# With MidLay c, both the width and the kernel's side change the number of parameters; from this
+# width, both come near the target.
+_MATCHED = altered(
+    altered(_ATL, "adapter.width", 6),
+    "match",
+    {"parameters": "translandseg-d24", "field": "adapter.width"},
 )
 
 _VARIANTS = {
+    "SamVariant.match": _along(_MATCHED, "match", (None, _MATCHED.model_dump()["match"]), matched),
+    "Match.parameters": _along(
+        _MATCHED, "match.parameters", ("translandseg-d24", "translandseg"), matched
+    ),
+    "Match.field": _along(
+        _MATCHED, "match.field", ("adapter.width", "adapter.kernel_size"), matched
+    ),
     "SamVariant.label": _along(_ATL, "label", _LABELS, labelled),
     "SamVariant.backbone": _along(_ATL, "backbone", _BACKBONES, fits),
     "SamVariant.trained": _along(_ATL, "trained", _TRAINED, moved),
@@ -122,9 +112,25 @@ _ADAPTERS = {
         (_ATL, "width", (4, 5)),
         (_ATL, "kernel_size", (3, 5)),
         (_ATL, "up_init", ("zero", "default")),
-        (_ATL, "sites", ("all", "between")),
+        (_ATL, "sites", ("all", "between", "late", (0, 2))),
         (_RELEASED, "midlays", (("m",), ("m", "m"), ("c", "c", "c"))),
         (_RELEASED, "width", (32, 16)),
+        (_ADAPTFORMER, "width", (8, 4)),
+        (_ADAPTFORMER, "scale", (0.1, 1.0)),
+        (_ADAPTFORMER, "sites", ("all", "late", (0, 2))),
+        (_SSF, "sites", ("all", "late", (0, 2))),
+        (_BOTTLENECK, "width", (8, 4)),
+        (_BOTTLENECK, "sites", ("all", "late", (0, 2))),
+        (_LORA, "method", METHODS),
+        (_LORA, "rank", (None, 4)),
+        (_LORA, "alpha", (None, 16)),
+        (
+            _LORA,
+            "target",
+            (("q",), ("k",), ("v",), ("proj",), ("lin1",), ("lin2",), ("q", "v")),
+        ),
+        (_LORA_ALONE, "on", ("encoder", "decoder", "both")),
+        (_LORA, "sites", ("all", "late", (0, 2))),
     )
 }
 
@@ -170,8 +176,22 @@ _PARTS = _with_data(
     mask="{folder}/{stem}_label.png",
 )
 _COCO = _with_data(kind="coco", images="left", annotations="one.json", categories=("slide",))
+_COCO_PARTS = _with_data(kind="coco", images="left", annotations="{folder}.json", folders=("one",))
+_COCO_ALL = _with_data(kind="coco", images="left", annotations="all.json")
+_COCO_SCALED = tuple(
+    altered(_COCO_ALL, "data.scale", {"kind": kind, "low": 0, "high": 98})
+    for kind in ("linear", "percentiles")
+)
 _LISTS = altered(_PARTS, "split", {"kind": "lists", "train": "ab.txt", "validation": "c.txt"})
 _READY = altered(_PARTS, "split", {"kind": "folders", "train": "one", "validation": "two"})
+
+
+def _inner(outer: Protocol) -> Protocol:
+    of = outer.split.model_dump()
+    return altered(outer, "split", {"kind": "inner", "of": of, "validation_share": 0.5, "seed": 0})
+
+
+_INNER = _inner(_PARTS)
 
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
@@ -226,11 +246,15 @@ _PROTOCOLS = {
     "CocoData.images": _along(_COCO, "data.images", ("left", "right"), opened),
     "CocoData.annotations": _along(_COCO, "data.annotations", ("one.json", "two.json"), opened),
     "CocoData.categories": _along(_COCO, "data.categories", ((), ("slide",), ("rock",)), opened),
+    "CocoData.folders": _along(_COCO_PARTS, "data.folders", (("one",), ("two",)), opened),
+    "CocoData.bands": _along(_COCO, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
     "ListsSplit.train": _along(_LISTS, "split.train", ("ab.txt", "a.txt"), divided),
     "ListsSplit.validation": _along(_LISTS, "split.validation", ("c.txt", "cd.txt"), divided),
     "ListsSplit.test": _along(_LISTS, "split.test", (None, "cd.txt"), divided),
     "FoldersSplit.train": _along(_READY, "split.train", ("one", "three"), divided),
     "FoldersSplit.validation": _along(_READY, "split.validation", ("two", "three"), divided),
+    "InnerSplit.validation_share": _along(_INNER, "split.validation_share", (0.5, 0.3), divided),
+    "InnerSplit.seed": _along(_INNER, "split.seed", (0, 1), divided),
     "Landslide4SenseData.part": _along(
         _LANDSLIDE4SENSE, "data.part", ("TrainData", "ValidData", "TestData"), opened
     ),
@@ -340,6 +364,13 @@ _SWEEPS = {
             planned,
         ),
         (
+            "Sweep.match",
+            _ROWS,
+            "match",
+            (None, {"parameters": "translandseg-d24"}),
+            planned,
+        ),
+        (
             "Sweep.exclude",
             _FACTORS,
             "exclude",
@@ -364,6 +395,42 @@ _COMPARISONS = {
     )
 }
 
+_RANGE = {"low": 1e-3, "high": 1e-2}
+_TUNED = altered(
+    _ROWS, "tune", {"space": {"optimizer.lr": _RANGE, "adapter.width": {"choices": (2, 5)}}}
+)
+
+
+def _tuning(field: str, *values: Any) -> Change:
+    return _along(_TUNED, f"tune.{field}", values, tuned)
+
+
+def _domain(field: str, *values: Any) -> Change:
+    """Sweeps that differ in a field of the learning rate's range, or of the width's choices."""
+    name = "adapter.width" if field == "choices" else "optimizer.lr"
+    base = {"choices": (2, 5)} if field == "choices" else _RANGE
+    assert _TUNED.tune is not None
+    spaces = [
+        {each: domain.model_dump() for each, domain in _TUNED.tune.space.items()}
+        | {name: {**base, field: value}}
+        for value in values
+    ]
+    return _tuning("space", *spaces)
+
+
+_TUNINGS = {
+    "Sweep.tune": Change((_TUNED, _ROWS), tuned),
+    "Tuning.space": _tuning("space", {"optimizer.lr": _RANGE}, {"optimizer.weight_decay": _RANGE}),
+    "Tuning.metric": _tuning("metric", *METRIC_NAMES),
+    "Tuning.validation_share": _tuning("validation_share", 0.3, 0.4),
+    "Tuning.seed": _tuning("seed", 0, 1),
+    "Domain.low": _domain("low", 1e-3, 2e-3),
+    "Domain.high": _domain("high", 1e-2, 5e-3),
+    "Domain.log": _domain("log", False, True),
+    "Domain.step": _domain("step", None, 3e-3),
+    "Domain.choices": _domain("choices", (2, 5), (2, 3, 5)),
+}
+
 CHANGES: dict[str, Change] = {
     **_VARIANTS,
     **_ADAPTERS,
@@ -372,19 +439,24 @@ CHANGES: dict[str, Change] = {
     **_RECIPE,
     **_SWEEPS,
     **_COMPARISONS,
+    **_TUNINGS,
 }
 
 # One spec for each member of each union, by the field that holds it. What names the member
 # (``kind``, ``system``) decides what is built.
 UNIONS: dict[str, Change] = {
     "Variant": Change((_ATL, _CNN, _POINTS), mask_and_moved),
-    "SamVariant.adapter": Change((_ATL, _RELEASED, DECODER_ONLY), logits),
+    "SamVariant.adapter": Change(
+        (_ATL, _RELEASED, _LORA, _ADAPTFORMER, _SSF, _BOTTLENECK, DECODER_ONLY), logits
+    ),
     "ZeroShotVariant.prompts": Change((_POINTS, _EVERYTHING), mask),
     "Protocol.data": Change(
         (_with_data(kind="bijie"), _FOLDERS, _COCO, _LANDSLIDE4SENSE, _GENERATED), opened
     ),
     "FoldersData.scale": Change((_LINEAR, _PERCENTILES), fitted),
-    "Protocol.split": Change((_PARTS, _LISTS, _READY), divided),
+    "CocoData.scale": Change(_COCO_SCALED, fitted),
+    "Protocol.split": Change((_PARTS, _LISTS, _READY, _INNER), divided),
+    "InnerSplit.of": Change(tuple(map(_inner, (_PARTS, _LISTS, _READY))), divided),
 }
 
 # Fields with a single value, and the class that it stands for in a run.

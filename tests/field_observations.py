@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ablate.data import identify, open_images, prepare
+from ablate.data import identify, open_images, parts, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
@@ -28,6 +28,7 @@ from ablate.report import build_report, render, required_parameters
 from ablate.runs import Machine, Parameters, Provenance, Result, SpecFile, Store
 from ablate.spec import (
     BACKBONES,
+    METRIC_NAMES,
     NANO_WEIGHTS,
     CnnVariant,
     Context,
@@ -43,6 +44,8 @@ from ablate.spec import (
     random_resnet,
 )
 from ablate.study import Study
+from ablate.study.matching import match_rows
+from ablate.study.tuning_ledger import Ledger
 from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
@@ -94,6 +97,15 @@ def moved(variant: Variant) -> frozenset[str]:
     model = _model(variant)
     _step(model)[1].backward()
     return frozenset(n for n, value in model.named_parameters() if value.grad is not None)
+
+
+def matched(variant: SamVariant) -> dict[str, int]:
+    """The numbers of the adapter as it would be run."""
+    catalogue = Catalogue()
+    with TemporaryDirectory() as root:
+        rows = match_rows({"row": variant}, catalogue, "vit_nano", Store(Path(root) / "none")).rows
+    adapter = rows["row"].adapter.model_dump()  # type: ignore[union-attr]
+    return {name: adapter[name] for name in ("width", "kernel_size")}
 
 
 def mask_and_moved(variant: Variant) -> tuple[bytes, frozenset[str]]:
@@ -319,6 +331,39 @@ def planned(sweep: Sweep) -> list[tuple[int, int, bytes]]:
         study = Study("mine", data=root / "data", store=root / "store", devices=["cpu"])
         runs = [run.spec for run in study.plan().plan.runs]
     return [(run.seed, run.epochs, logits(run.variant)) for run in runs]
+
+
+def tuned(sweep: Sweep) -> object:
+    """What its tuning tries, on which images, and what it chooses from made-up scores.
+
+    Of the n-th trial of a row, the n-th score is the highest.
+    """
+    with _working_folder() as root:
+        data = {"kind": "generated", "seed": 1, "count": 20, "size_px": 64}
+        _write_yaml(root / "sweeps/protocols/short.yaml", {"extends": "demo", "data": data})
+        _write_yaml(root / "sweeps/mine.yaml", sweep.model_dump(mode="json", exclude={"name"}))
+        study = Study("mine", store=root / "store", devices=["cpu"])
+        try:
+            planning = study.plan_tuning(trials=len(METRIC_NAMES))
+        except BadInput as error:
+            return str(error)
+        store = Store(root / "store")
+        ledger = Ledger(planning, store)
+        ledger.ask()
+        for trial in ledger.trials():
+            folder = store.run(trial.run.key)
+            spec = planning.trial_spec_of(trial)
+            folder.create(SpecFile(key=spec.key, run=spec, provenance=_PROVENANCE))
+            result = _result(spec.key, 0.5)
+            metrics = dict.fromkeys(METRIC_NAMES, 0.5) | {METRIC_NAMES[trial.number - 1]: 0.9}
+            folder.publish_result(result.model_copy(update={"metrics": metrics}))
+        ledger.choose()
+        split = planning.inner.protocol.split
+        return (
+            [(trial.run.name, trial.setting) for trial in ledger.trials()],
+            [row.trial for row in ledger.record.tuned],
+            parts([str(number) for number in range(20)], split, None),
+        )
 
 
 def reported(sweep: Sweep) -> tuple[str, str]:

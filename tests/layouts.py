@@ -17,6 +17,7 @@ def write_declared(root: Path) -> None:
     write_parts(root / "parts")
     write_coco(root / "one.json", 5)
     write_coco(root / "two.json", 7)
+    write_coco(root / "all.json", 5, "abcd")
     for name in ("ab", "a", "c", "cd"):
         (root / f"{name}.txt").write_text("\n".join(f"one/{letter}" for letter in name))
 
@@ -47,11 +48,14 @@ def write_parts(root: Path) -> None:
             Image.fromarray(mask).save(root / part / f"{name[0]}_{kind}.png")
 
 
-def write_coco(path: Path, corner: int) -> None:
+def write_coco(path: Path, corner: int, names: str = "a") -> None:
     """A triangle of the one category and one of the other, in the images of every layout."""
     content = {
         "categories": [{"id": 1, "name": "slide"}, {"id": 2, "name": "rock"}],
-        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 12}],
+        "images": [
+            {"id": number, "file_name": f"{name}.png", "width": 9, "height": 12}
+            for number, name in enumerate(names, start=1)
+        ],
         "annotations": [
             {"image_id": 1, "category_id": number, "segmentation": [polygon]}
             for number, polygon in ((1, [0, 0, corner, 0, 0, corner]), (2, [9, 12, 9, 4, 1, 12]))

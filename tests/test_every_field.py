@@ -18,7 +18,19 @@ from field_changes import CHANGES, NAMED, UNIONS, Change, named
 from field_observations import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
-_MODULES = ("pixels", "variant", "adapter", "protocol", "split", "task", "sweep")
+_MODULES = (
+    "pixels",
+    "variant",
+    "adapter",
+    "peft_adapter",
+    "block_adapters",
+    "protocol",
+    "split",
+    "task",
+    "match",
+    "sweep",
+    "tuning",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -113,13 +125,15 @@ def differing(first: Any, second: Any, owner: str = "") -> set[str]:
             for one, other in zip(first, second, strict=True)
             for each in differing(one, other, owner)
         }
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        return {each for key in first for each in differing(first[key], second[key], owner)}
     return set() if first == second else {owner}
 
 
 def values_at(spec: Any, name: str) -> Iterator[Any]:
     """The values of a field wherever it occurs in a spec, without the tuples around them."""
-    if isinstance(spec, tuple):
-        for each in spec:
+    if isinstance(spec, tuple | dict):
+        for each in spec.values() if isinstance(spec, dict) else spec:
             yield from values_at(each, name)
     if isinstance(spec, BaseModel):
         for field in type(spec).model_fields:
@@ -187,6 +201,7 @@ def test_no_spec_is_out_of_sight() -> None:
         if isinstance(value, type)
         and issubclass(value, Frozen)
         and value.__module__ == f"ablate.spec.{module}"
+        and not value.__name__.startswith("_")
     }
     assert defined == MODELS.keys()
 

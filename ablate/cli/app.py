@@ -26,6 +26,10 @@ COMMANDS = {
         "ablate.cli.run:run",
         "Train every run of the sweep that is not done yet. Stopped or killed, it continues.",
     ),
+    "tune": Listed(
+        "ablate.cli.tune:tune",
+        "Try settings for every row on its training images; train each row's best anew.",
+    ),
     "plan": Listed(
         "ablate.cli.plan:plan",
         "Show what would run, what is done and how it would be grouped. Starts and writes nothing.",

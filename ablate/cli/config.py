@@ -30,6 +30,7 @@ class Kind(Enum):
 KEYS = {
     "backbone": Kind.TEXT,
     "backbone_weights": Kind.TEXTS,
+    "best_of_k": Kind.TEXT,
     "checkpoint": Kind.TEXT,
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
@@ -44,12 +45,16 @@ KEYS = {
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
     "report_format": Kind.TEXT,
+    "sampler": Kind.TEXT,
+    "sampler_seed": Kind.NUMBER,
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "storage": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,
     "tracking_uri": Kind.TEXT,
+    "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
 }
 

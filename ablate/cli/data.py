@@ -12,13 +12,19 @@ from ablate.cli.console import TableFormat, err, out, print_json
 from ablate.cli.data_convert import convert
 from ablate.cli.display import duration
 from ablate.errors import ExitCode
-from ablate.runs import DataCheck
+from ablate.runs import DataCheck, scale_line
 from ablate.study import check_data
 from ablate.study.data import DEFAULT_PROTOCOL
 
 app = typer.Typer(help="Data sets: check and convert them.", no_args_is_help=True)
 
 _STYLE = {"problem": "red", "note": "yellow"}
+_COPIES = {
+    "duplicates-across-split",
+    "duplicates",
+    "near-duplicates-across-split",
+    "near-duplicates",
+}
 _INDENT = max(map(len, _STYLE)) + 1
 
 
@@ -102,7 +108,8 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
         smallest, median, largest = (
             f"{width}×{height}" for width, height in (sizes.smallest, sizes.median, sizes.largest)
         )
-        facts.append(f"sizes: {smallest} to {largest} pixels, median {median}")
+        spread = f"{smallest} to {largest} pixels, median {median}, {sizes.distinct} different ones"
+        facts.append(f"sizes: {spread if sizes.distinct > 1 else f'all {median} pixels'}")
     if check.train is not None:
         facts.append(
             f"split of protocol {protocol}: {check.train} to train, {check.validation} to validate"
@@ -112,11 +119,15 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
     shown = [f"{name} {share:.2%}" for name, share in shares.items() if share is not None]
     if shown:
         facts.append(f"positive pixels at {check.image_size_px} px: {', '.join(shown)}")
+    if check.ranges:
+        facts.append(scale_line(check.ranges))
     if values := check.values:
         share = values.clipped / values.all
         facts.append(
             f"values beyond the scale's range: {values.clipped} of {values.all} ({share:.2%})"
         )
+    if check.sizes and not any(finding.kind in _COPIES for finding in check.findings):
+        facts.append("equal or nearly equal images: none")
     if check.images and not check.are_overlaps_checked:
         facts.append("images that overlap in part: not looked for (--overlaps)")
     return facts

@@ -66,6 +66,8 @@ class Display:
             get_time=clock,
             speed_estimate_period=_PACE_S,
         )
+        # Further lines under the table.
+        self.footer: Sequence[Text] = ()
         self._live: Live | None = None
         self._seen: dict[int, RunProgress] = {}
         self._lines: dict[int, tuple[float, str]] = {}
@@ -88,7 +90,7 @@ class Display:
             self._live.stop()
 
     def __call__(self, runs: Sequence[RunProgress]) -> None:
-        """Shows where all runs are now; the sequence has the same runs every time."""
+        """Shows where all runs are now; the sequence has the same runs every time, and may grow."""
         many_seeds = len({run.seed for run in runs}) > 1
         names = [f"{run.name} seed {run.seed}" if many_seeds else run.name for run in runs]
         if self._live is None:
@@ -96,7 +98,7 @@ class Display:
         else:
             self._update_table(runs, names)
             total = Text(self._total(runs), style="dim")
-            self._live.update(Group(self._table, total), refresh=True)
+            self._live.update(Group(self._table, total, *self.footer), refresh=True)
 
     # Lines --------------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class Display:
 
     def _shown(self, runs: Sequence[RunProgress]) -> set[int]:
         """Which runs fit, those that are being trained first."""
-        room = max(_FEWEST_RUNS, out.height - _LINES_BESIDE_RUNS)
+        room = max(_FEWEST_RUNS, out.height - _LINES_BESIDE_RUNS - len(self.footer))
         ranked = sorted(range(len(runs)), key=lambda index: _RANK.get(runs[index].state, 3))
         return set(ranked[:room])
 

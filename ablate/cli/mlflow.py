@@ -37,6 +37,6 @@ def sync(
     opened = Store(store)
     records = opened.sweep_records()
     with err.status("writing to MLflow"):
-        count = tracking.sync(opened, records, tracking_uri)
+        count = tracking.sync(opened, [*records, *opened.tunings()], tracking_uri)
     sweeps = "1 sweep" if len(records) == 1 else f"{len(records)} sweeps"
     out.print(f"{count} runs of {sweeps} are in MLflow")

@@ -4,6 +4,7 @@ from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.runs import scale_line
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
 
@@ -50,15 +51,23 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
                 "sweep": plan.sweep.name,
                 "context": context.model_dump(mode="json"),
                 "choice": planned.choice,
+                "ranges": planned.ranges,
                 "watermark": context.watermark,
                 "devices": planned.devices,
+                "matched": {
+                    name: each.model_dump(mode="json", exclude={"declaration"})
+                    for name, each in plan.matched.items()
+                },
                 "runs": rows,
             }
         )
         return
     print_choice(planned)
     print_rows(rows, format, title=plan.sweep.title)
+    for name, each in plan.matched.items():
+        out.print(f"{name}: {each.sentence}", soft_wrap=True)
     out.print(setup_line(planned), soft_wrap=True)
+    print_ranges(planned)
     cohorts = len(planned.cohorts)
     where = f", in {cohorts} cohort{'' if cohorts == 1 else 's'}" if cohorts else ""
     out.print(f"{len(plan.pending)} of {len(plan.runs)} runs to train{where}")
@@ -80,3 +89,9 @@ def print_choice(planned: SweepPlan) -> None:
     if planned.choice:
         name, _, reason = planned.choice.partition(":")
         out.print(Text.assemble((name, "bold"), f":{reason}"), soft_wrap=True)
+
+
+def print_ranges(planned: SweepPlan) -> None:
+    """Says what the percentiles that scale the images are, where such are declared."""
+    if planned.ranges:
+        out.print(scale_line(planned.ranges), soft_wrap=True)

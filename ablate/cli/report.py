@@ -59,13 +59,23 @@ def report(
             show_default=False,
         ),
     ] = None,
+    best_of_k: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="ABLATE_BEST_OF_K",
+            callback=options.expand,
+            help="Also write a PNG or SVG file: the expected best of k trials of every row that "
+            "was tuned.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
     if format == _ALL:
         files = all_files(output or _FOLDER, grid)
     else:
         files = {format: output or _FOLDER / f"{grid}{suffix_of(format)}"}
-    targets = [*files.values(), *([figure] if figure else [])]
+    targets = [*files.values(), *(each for each in (figure, best_of_k) if each is not None)]
     for target in targets:
         check_target(target)
     opened = Store(store)
@@ -80,6 +90,8 @@ def report(
     made = report_sweep(latest, opened)
     # Where there is no such format or nothing to show, nothing is written.
     texts = {name: made.render(name) for name in files}
+    if best_of_k is not None:
+        made.write_best_of_k(best_of_k)
     if figure is not None:
         made.write_figure(figure)
     for name, path in files.items():

@@ -1,6 +1,7 @@
 """``ablate run``: trains what a sweep still lacks."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,10 @@ from ablate.cli import options
 from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
-from ablate.cli.plan import print_choice, print_plan, setup_line
+from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State
-from ablate.study import DEFAULT_EXECUTOR, Outcome, Study, SweepPlan, run_sweep
+from ablate.study import DEFAULT_EXECUTOR, EndedRun, Outcome, Study, SweepPlan, run_sweep
 
 
 def run(
@@ -68,30 +69,32 @@ def run(
     if quiet:
         outcome = run_sweep(planned)
     else:
-        _print_header(planned)
+        print_header(planned)
         with Display() as display:
             outcome = run_sweep(planned, display)
-    _print_failures(outcome)
+    print_failures(outcome.failed)
     for note in outcome.notes:
         err.print(note, soft_wrap=True)
     if not quiet:
         _print_conclusion(outcome)
-        _print_next_steps(grid, store)
+        print_next_steps(grid, store)
     if outcome.failed:
         raise typer.Exit(ExitCode.RUN_FAILED)
 
 
-def _print_header(planned: SweepPlan) -> None:
+def print_header(planned: SweepPlan) -> None:
     """The first lines: what runs, on what, and what it is not."""
     print_choice(planned)
     if watermark := planned.plan.context.watermark:
         out.print(watermark, style="yellow", soft_wrap=True)
     title = Text(planned.plan.sweep.title, style="bold")
     out.print(Text.assemble(title, " · ", setup_line(planned)), soft_wrap=True)
+    print_ranges(planned)
 
 
-def _print_failures(outcome: Outcome) -> None:
-    for run in outcome.failed:
+def print_failures(failed: Sequence[EndedRun]) -> None:
+    """Why each of these runs could not go on."""
+    for run in failed:
         why = run.failure.message if run.failure else "without a cause"
         err.print(
             Text.assemble(
@@ -114,7 +117,7 @@ def _print_conclusion(outcome: Outcome) -> None:
         out.print(f"{elsewhere} being trained by another process")
 
 
-def _print_next_steps(grid: str, store: Path) -> None:
+def print_next_steps(grid: str, store: Path) -> None:
     """Commands that can be pasted into a shell."""
     where = "" if store == options.DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     commands = (f"ablate report --grid {shlex.quote(grid)}{where}", f"ablate ui{where}")

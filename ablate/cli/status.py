@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows
 from ablate.runs import State, SweepRecord
 from ablate.spec import ENGINE_VERSION
-from ablate.study.status import sweep_status
+from ablate.study.status import SweepStatus, sweep_status
 
 # More rows than are read; they are counted by variant and state instead.
 _MOST_ROWS = 500
@@ -32,13 +33,18 @@ def status(
     """
     sweeps = sweep_status(store, grid)
     if format is TableFormat.JSON:
-        print_json([_summary(sweep.record) | {"runs": sweep.runs} for sweep in sweeps])
+        print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return
     for sweep in sweeps:
         print_rows(_gathered(sweep.runs), format, title=_title(sweep.record))
         states = [row["state"] for row in sweep.runs]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))
+        if tuning := sweep.tuning:
+            out.print(
+                f"tuning by {tuning.sampler}: {tuning.ended} of {tuning.trials} trials ended, "
+                f"{tuning.done} done; {tuning.chosen} of {tuning.rows} rows have a best setting"
+            )
 
 
 def _title(record: SweepRecord) -> str:
@@ -54,8 +60,8 @@ def _title(record: SweepRecord) -> str:
     return " · ".join(parts)
 
 
-def _summary(record: SweepRecord) -> dict[str, Any]:
-    context = record.context
+def _summary(sweep: SweepStatus) -> dict[str, Any]:
+    record, context = sweep.record, sweep.record.context
     return {
         "sweep": record.sweep.name,
         "id": record.id,
@@ -65,6 +71,7 @@ def _summary(record: SweepRecord) -> dict[str, Any]:
         "weights": context.weights.label,
         "engine": context.engine,
         "updated": record.updated,
+        "tuning": None if sweep.tuning is None else asdict(sweep.tuning),
     }
 
 

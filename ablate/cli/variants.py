@@ -17,7 +17,7 @@ app = typer.Typer(help="The catalogue: list, draw, check and count variants.", n
 # Columns that set a variant apart from others, but for these details.
 _ONLY_IN_JSON = ("system", "label", "kernel_size", "up_init")
 # So that a table fits into 80 characters.
-_HEADINGS = {"encoder_weights": "encoder"}
+_HEADINGS = {"encoder_weights": "encoder", "placement": "placed", "width": "d"}
 
 BackboneOption = Annotated[
     BackboneName,
@@ -73,15 +73,19 @@ def show(
 ) -> None:
     """Draw a variant: its parts with shapes and parameters, and what is trained."""
     catalogue = Catalogue()
-    variant = catalogue.variant(name)
-    sam = variant.backbone or backbone
+    catalogue.variant(name)
 
     from ablate.cli.drawing import drawing
     from ablate.models import count, parts_of
+    from ablate.study.matching import match_variant
 
+    variant, found = match_variant(name, catalogue, backbone)
+    sam = variant.backbone or backbone
     model, counted = parts_of(variant, sam), count(variant, sam)
     if format is TableFormat.TABLE:
         out.print(drawing(name, variant, model, counted))
+        if found:
+            out.print(found.sentence, soft_wrap=True)
         return
     print_json(
         {
@@ -91,6 +95,7 @@ def show(
             "description": variant.describe(),
             "backbone": None if variant.system == "cnn" else sam,
             **counted.model_dump(),
+            "matched": found.model_dump(mode="json", exclude={"declaration"}) if found else None,
             "parts": asdict(model)["parts"],
         }
     )
@@ -118,11 +123,12 @@ def params(
 ) -> None:
     """Count parameters on modules without weights; the total is Table III's."""
     from ablate.models import count
+    from ablate.study.matching import match_variant
 
     catalogue = Catalogue()
     rows: list[dict[str, Any]] = []
     for name in names or catalogue.variant_files:
-        variant = catalogue.variant(name)
+        variant, _ = match_variant(name, catalogue, backbone)
         counted = count(variant, variant.backbone or backbone)
         rows.append({"variant": name, **counted.model_dump()})
     print_rows(rows, format)

@@ -1,6 +1,6 @@
 """Data sets: opening, splitting and preparing them. Imports no torch; ``batches`` does."""
 
-from ablate.data.folders import ready_parts
+from ablate.data.folders import given_split
 from ablate.data.images import Images
 from ablate.data.opening import detect, open_images
 from ablate.data.prepared import Prepared, prepare
@@ -11,11 +11,11 @@ __all__ = [
     "Images",
     "Prepared",
     "detect",
+    "given_split",
     "identify",
     "open_images",
     "parts",
     "prepare",
-    "ready_parts",
     "split",
     "verify",
 ]

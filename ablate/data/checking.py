@@ -1,6 +1,5 @@
 """Checks a whole data set before anything is trained on it."""
 
-import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from PIL import Image as Pillow
 from ablate.data.duplicates import Fingerprint, fingerprint
 from ablate.data.images import Images, Mask
 from ablate.data.leaks import Parts, leaks
-from ablate.data.mask_levels import odd_levels
+from ablate.data.mask_findings import MaskFacts, mask_findings
 from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
 from ablate.data.wording import counted
@@ -24,14 +23,9 @@ from ablate.runs import (
     Finding,
     FindingKind,
     PositiveShares,
-    Severity,
     SizeRange,
 )
-from ablate.spec import Split
-
-# A mask looks inverted if more than the one share of it is positive in a data set in whose median
-# mask it is less than the other.
-_INVERTED_ABOVE, _INVERTED_MEDIAN_BELOW = 0.5, 0.3
+from ablate.spec import MaskValues, Split
 
 
 @dataclass(frozen=True)
@@ -41,19 +35,17 @@ class Pair:
     Attributes:
         width: In pixels.
         height: In pixels.
-        share: Positive pixels among all, at the image's own size.
+        mask: What is known about the mask.
         positives: Positive pixels at the protocol's size.
         fingerprint: What the image is compared by.
-        odd_levels: Values of the mask's file that are neither 0 nor its greatest.
         thumbnail: The image reduced; None if overlaps are not looked for.
     """
 
     width: int
     height: int
-    share: float
+    mask: MaskFacts
     positives: int
     fingerprint: Fingerprint
-    odd_levels: tuple[int, ...]
     thumbnail: Thumbnail | None
 
 
@@ -63,6 +55,24 @@ class ClippedImages(Interface):
 
     def clipped(self, index: int) -> tuple[int, int]:
         """How many values of an image are beyond the range, and how many there are."""
+        ...
+
+
+@runtime_checkable
+class LevelledMasks(Interface):
+    """Masks of files whose values are read by a rule."""
+
+    @property
+    def mask_rule(self) -> MaskValues | None:
+        """What is declared about the values; None: nothing."""
+        ...
+
+    def mask_levels(self, index: int) -> tuple[float, ...]:
+        """The values that a mask's file holds, in order."""
+        ...
+
+    def declared_positive(self, values: Sequence[int]) -> str:
+        """The repair that declares these values positive."""
         ...
 
 
@@ -100,7 +110,7 @@ def check_images(
     )
     findings = [
         *_broken(names, broken),
-        *_masks(names, pairs),
+        *_masks(images, pairs),
         *_clipped(names, clipped),
         *leaks(
             names,
@@ -155,14 +165,13 @@ def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _read(images: Images, index: int, size_px: int, overlaps: bool) -> Pair:
     image, mask = images.load(index)
     height, width = mask.shape
-    mask_file = getattr(images, "mask_file", None)
+    levels = images.mask_levels(index) if isinstance(images, LevelledMasks) else ()
     return Pair(
         width=width,
         height=height,
-        share=float(mask.mean()),
+        mask=MaskFacts(float(mask.mean()), levels),
         positives=_positives(mask, size_px),
         fingerprint=fingerprint(image),
-        odd_levels=odd_levels(mask_file(index)) if mask_file else (),
         thumbnail=thumbnail(image) if overlaps else None,
     )
 
@@ -254,60 +263,17 @@ def _broken(names: Sequence[str], broken: Mapping[int, DataError]) -> list[Findi
     return findings
 
 
-def _masks(names: Sequence[str], pairs: Mapping[int, Pair]) -> list[Finding]:
-    """Masks that are empty, full, inverted or not of two values."""
-    shares = {index: pair.share for index, pair in pairs.items()}
-    positive = [share for share in shares.values() if share > 0]
-    median = float(np.median(positive)) if positive else math.nan
-    inverted = [
-        index
-        for index, share in shares.items()
-        if _INVERTED_ABOVE < share < 1 and median < _INVERTED_MEDIAN_BELOW
-    ]
-    odd = sorted({level for pair in pairs.values() for level in pair.odd_levels})
-    shown_odd = some([str(level) for level in odd])
-    found: tuple[tuple[FindingKind, Severity, list[int], str, str], ...] = (
-        (
-            "empty-masks",
-            "note" if positive else "problem",
-            [index for index, share in shares.items() if share == 0],
-            "without a positive pixel",
-            "right where there is nothing to find; else make the masks anew",
-        ),
-        (
-            "full-masks",
-            "note",
-            [index for index, share in shares.items() if share == 1],
-            "with nothing but positive pixels",
-            "look at them (--sheet), and remove them if no pixel outside is meant to be told apart",
-        ),
-        (
-            "inverted-masks",
-            "note",
-            inverted,
-            f"with more than {_INVERTED_ABOVE:.0%} positive pixels (median of all: "
-            f"{median:.1%}), which look inverted",
-            "look at them (--sheet), and invert those that are",
-        ),
-        (
-            "mask-values",
-            "note",
-            [index for index, pair in pairs.items() if pair.odd_levels],
-            f"with values that are neither 0 nor the greatest ({shown_odd})",
-            "make sure that each of these values is meant as it is read, or save two values only",
-        ),
-    )
-    return [
-        Finding(
-            kind=kind,
-            severity=severity,
-            message=f"{counted(len(those), 'mask')} {text}: {some([names[i] for i in those])}",
-            repair=repair,
-            names=tuple(names[index] for index in those),
-        )
-        for kind, severity, those, text, repair in found
-        if those
-    ]
+def _masks(images: Images, pairs: Mapping[int, Pair]) -> list[Finding]:
+    rule, repair = None, ""
+    if isinstance(images, LevelledMasks):
+        rule, repair = images.mask_rule, images.declared_positive(_levels(pairs))
+    masks = {index: pair.mask for index, pair in pairs.items()}
+    return mask_findings(images.names, masks, rule, repair)
+
+
+def _levels(pairs: Mapping[int, Pair]) -> list[int]:
+    """The values besides 0 that are in any mask."""
+    return sorted({int(each) for pair in pairs.values() for each in pair.mask.levels if each})
 
 
 def _clipped(names: Sequence[str], clipped: Mapping[int, tuple[int, int]]) -> list[Finding]:

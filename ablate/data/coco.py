@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,20 +15,24 @@ from ablate.data.fetched import check_file, check_name
 from ablate.data.folders import below
 from ablate.data.images import Image, Images, Mask
 from ablate.data.pairs import check_folder, some
-from ablate.data.reading import read_image
+from ablate.data.reader import ImageReader
+from ablate.data.scaling import Ranges
 from ablate.errors import DataError
 from ablate.runs import FileDigests
 from ablate.spec import CocoData, digest_of
 
 _MAX_SIDE_PX = 100_000
+# Five bits a letter, the highest of which says that the number goes on.
+_COMPRESSED_NUMBER = re.compile("[P-o]{0,6}[0-O]")
 _REPAIR = "correct the file, or export it again as COCO instances"
 
 
 @dataclass
 class _Outlined:
-    """An image of the file, with what is outlined in it."""
+    """An image of a JSON file, with what is outlined in it."""
 
     path: Path
+    json: Path
     height: int
     width: int
     segmentations: list[Any] = field(default_factory=list)
@@ -52,8 +57,8 @@ class CocoImages:
         self._data = data
         self._digests_path = digests
         self._digest: str | None = None
-        self._json = below(root, data.annotations)
-        self._images = _read(self._json, below(root, data.images), data.categories)
+        self._reader = ImageReader(self.label, data)
+        self._jsons, self._images = _read_parts(data, root)
         self.names = tuple(self._images)
 
     def load(self, index: int) -> tuple[Image, Mask]:
@@ -63,31 +68,71 @@ class CocoImages:
             DataError: If the image is broken, or not of the size that the file says.
         """
         outlined = self._images[self.names[index]]
-        image = read_image(outlined.path)
-        height, width = outlined.height, outlined.width
-        if image.shape[:2] != (height, width):
-            raise DataError(
-                f"{outlined.path} has {image.shape[1]}×{image.shape[0]} pixels, {self._json} says "
-                f"{width}×{height}",
-                _REPAIR,
-            )
+        image = self._reader.read(outlined.path)
+        _check_size(outlined, image.shape)
         return image, _drawn(outlined)
 
+    def check(self, index: int) -> None:
+        """Reads a pair as ``load`` does, except that it needs no percentiles.
+
+        Raises:
+            DataError: As ``load`` does.
+        """
+        outlined = self._images[self.names[index]]
+        _check_size(outlined, self._reader.size(outlined.path))
+        _drawn(outlined)
+
+    def check_header(self, index: int) -> None:
+        """Refuses what an image's header alone tells, and decodes no pixel.
+
+        Raises:
+            DataError: As ``load`` does, as far as the header tells.
+        """
+        outlined = self._images[self.names[index]]
+        size = self._reader.header_size(outlined.path)
+        # An EXIF orientation, which may stand behind the pixels, exchanges the sides.
+        if sorted(size) != sorted((outlined.height, outlined.width)):
+            _check_size(outlined, size)
+
+    def is_hashed(self) -> bool:
+        """Whether ``digest`` needs to read no image again."""
+        known = FileDigests(self._digests_path)
+        return all(known.knows(each.path) for each in self._images.values())
+
+    def fit(self, train: Iterable[int]) -> None:
+        """Takes the percentiles that scale the images over the training images, if declared.
+
+        Args:
+            train: Their indices; their order does not matter.
+
+        Raises:
+            DataError: If an image is broken, or if a band has no range.
+        """
+        self._reader.fit([self._images[self.names[index]].path for index in sorted(train)])
+        self._digest = None
+
+    @property
+    def fitted_ranges(self) -> Ranges | None:
+        """The percentiles that scale the images; None: none are declared, or not known yet."""
+        return self._reader.fitted_ranges
+
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) over the images, the JSON file and the categories.
+        """SHA-256 (64 hex digits) over images and JSON files and how both are read.
 
         Raises:
             BadInput: If a file cannot be read.
         """
         if self._digest is None:
             known = FileDigests(self._digests_path)
+            jsons = {part: known.of(path) for part, path in self._jsons.items()}
             self._digest = digest_of(
                 {
                     "kind": self._data.kind,
                     "categories": sorted(self._data.categories),
-                    "annotations": known.of(self._json),
+                    "annotations": jsons if self._data.folders else jsons[""],
                     "files": [[name, known.of(each.path)] for name, each in self._images.items()],
                 }
+                | self._reader.identity()
             )
             known.save()
         return self._digest
@@ -110,6 +155,17 @@ def open_coco(data: CocoData, root: Path, digests: Path | None) -> Images:
     return CocoImages(data, root, digests)
 
 
+def _check_size(outlined: _Outlined, shape: tuple[int, ...]) -> None:
+    """Refuses an image of another size than its JSON file says."""
+    height, width = outlined.height, outlined.width
+    if shape[:2] != (height, width):
+        raise DataError(
+            f"{outlined.path} has {shape[1]}×{shape[0]} pixels, {outlined.json} says "
+            f"{width}×{height}",
+            _REPAIR,
+        )
+
+
 def _drawn(outlined: _Outlined) -> Mask:
     """All outlines of an image, filled as COCO's own code fills them."""
     from pycocotools import mask as rasters
@@ -124,6 +180,25 @@ def _drawn(outlined: _Outlined) -> Mask:
             for each in lengths if isinstance(lengths, list) else [lengths]:
                 mask |= rasters.decode(each).astype(np.bool_)
     return mask
+
+
+def _read_parts(data: CocoData, root: Path) -> tuple[dict[str, Path], dict[str, _Outlined]]:
+    """The JSON files by part, and the images of all parts by name; without parts, it is ``""``."""
+    jsons: dict[str, Path] = {}
+    images: dict[str, _Outlined] = {}
+    parts: dict[Path, str] = {}
+    for part in data.folders or ("",):
+        path, folder = (
+            below(root, text.replace("{folder}", part)) for text in (data.annotations, data.images)
+        )
+        jsons[part] = path
+        for name, outlined in _read(path, folder, data.categories).items():
+            if (other := parts.setdefault(outlined.path, part)) != part:
+                raise DataError(
+                    f"{outlined.path} is in both {jsons[other]} and {path}", "leave it in one file"
+                )
+            images[f"{part}/{name}" if part else name] = outlined
+    return jsons, images
 
 
 def _read(path: Path, folder: Path, categories: Iterable[str]) -> dict[str, _Outlined]:
@@ -208,7 +283,7 @@ def _image(path: Path, folder: Path, entry: dict[str, Any]) -> tuple[str, _Outli
     check_name(Path(file))
     if not name.name or "\0" in file:
         raise DataError(f"{path} has an image with the name {file!r}", _REPAIR)
-    return name.with_suffix("").as_posix(), _Outlined(below(folder, file), height, width)
+    return name.with_suffix("").as_posix(), _Outlined(below(folder, file), path, height, width)
 
 
 def _side(value: Any) -> int | None:
@@ -227,16 +302,37 @@ def _segmentation(where: str, entry: dict[str, Any], image: _Outlined) -> Any:
     counts, size = found.get("counts"), found.get("size")
     if size != [image.height, image.width]:
         raise DataError(f"{where} has run lengths of another size than its image's", _REPAIR)
+    if isinstance(counts, str):
+        counts = _decompressed(where, counts)
     if not isinstance(counts, list):
-        raise DataError(
-            f"{where} has compressed run lengths", "export polygons, or lengths that are numbers"
-        )
+        raise DataError(f"{where} has run lengths that are neither numbers nor a text", _REPAIR)
     pixels = image.height * image.width
     if not all(type(each) is int and 0 <= each <= pixels for each in counts) or (
         sum(counts) != pixels
     ):
         raise DataError(f"{where} has run lengths of other than {pixels} pixels", _REPAIR)
-    return found
+    return {"size": size, "counts": counts}
+
+
+def _decompressed(where: str, text: str) -> list[int]:
+    """Run lengths out of COCO's compressed form.
+
+    pycocotools would draw beyond the end of lengths that add up to fewer pixels than the image has,
+    hence they are numbers before it sees them. From the fourth on, a number is the difference from
+    the length before the last (``rleFrString`` in its ``maskApi.c``).
+    """
+    numbers = _COMPRESSED_NUMBER.findall(text)
+    if sum(map(len, numbers)) != len(text):
+        raise DataError(f"{where} has compressed run lengths that cannot be read", _REPAIR)
+    lengths: list[int] = []
+    for number in numbers:
+        value = 0
+        for place, letter in enumerate(number):
+            value |= (ord(letter) - ord("0") & 0x1F) << 5 * place
+        if ord(number[-1]) - ord("0") & 0x10:
+            value -= 1 << 5 * len(number)
+        lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+    return lengths
 
 
 def _check_polygon(where: str, polygon: Any, image: _Outlined) -> None:

@@ -12,6 +12,7 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from ablate.data.images import Images, Mask
+from ablate.data.leaks import Parts
 from ablate.errors import DataError
 from ablate.runs import DataCheck, Finding, FindingKind, atomic
 from ablate.runs.data_check import printable
@@ -40,7 +41,7 @@ _REASONS: dict[FindingKind, str] = {
 }
 
 
-def write_sheet(check: DataCheck, images: Images, path: Path) -> int:
+def write_sheet(check: DataCheck, images: Images, path: Path, parts: Parts | None = None) -> int:
     """Draws the images that the findings are about, finding by finding, into one PNG file.
 
     Of each finding the first 24 are shown; a line at the end says how many there are in all.
@@ -49,6 +50,7 @@ def write_sheet(check: DataCheck, images: Images, path: Path) -> int:
         check: The outcome.
         images: The data set that it is of.
         path: The file; its folder is made if need be. It is not written without suspects.
+        parts: The split, which captions name the side of; None: they do not.
 
     Returns:
         The number of images shown.
@@ -59,13 +61,23 @@ def write_sheet(check: DataCheck, images: Images, path: Path) -> int:
     shown = [each for of_a_finding in suspects for each in of_a_finding[:_OF_A_FINDING]]
     positions = {printable(name): index for index, name in enumerate(images.names)}
     tiles = [_tile(images, positions[name]) for name, _ in shown]
-    captions = [f"{name}: {reason}" for name, reason in shown]
+    sides = _sides(parts)
+    captions = [f"{name}{sides.get(positions[name], '')}: {reason}" for name, reason in shown]
     total = sum(map(len, suspects))
-    foot = f"{check.label}: {len(shown)} of {total} suspects; red: the mask's outline"
+    foot = f"{check.label}: {len(shown)} of {total}, at most {_OF_A_FINDING} of each finding; "
+    foot += "red: the mask's outline"
     content = io.BytesIO()
     _drawn(tiles, captions, foot).save(content, format="PNG", optimize=True)
     atomic.replace(path, content.getvalue())
     return len(shown)
+
+
+def _sides(parts: Parts | None) -> dict[int, str]:
+    """The side of the split that an image is on, by its position."""
+    if parts is None:
+        return {}
+    sides = dict.fromkeys(parts.train, " (training)")
+    return sides | dict.fromkeys(parts.validation, " (validation)")
 
 
 def _suspects(finding: Finding) -> list[tuple[str, str]]:
@@ -120,7 +132,8 @@ def _drawn(
             corner = (left + _TILE_PX - 1, top + _TILE_PX - 1)
             draw.rectangle((left, top, *corner), fill=_MISSING)
         else:
-            sheet.paste(tile, (left, top))
+            # At the lower edge, where its caption is.
+            sheet.paste(tile, (left, top + _TILE_PX - tile.height))
         place = (left, top + _TILE_PX + _GAP_PX)
         draw.multiline_text(place, "\n".join(lines), fill=_INK, font=font)
     draw.text((_GAP_PX, _GAP_PX + step_y * rows), foot, fill=_INK, font=font)

@@ -11,7 +11,7 @@ from ablate.data.pairs import PairedFiles, check_folder, listing, some
 from ablate.data.patterns import Pattern, find_files
 from ablate.data.reading import SUFFIXES
 from ablate.errors import DataError
-from ablate.spec import FoldersData, FoldersSplit
+from ablate.spec import CocoData, Data, FoldersData, FoldersSplit, ListsSplit
 
 _IMAGE_FOLDERS = ("image", "images", "img")
 _MASK_FOLDERS = ("mask", "masks", "label", "labels", "annotations")
@@ -88,11 +88,25 @@ def find_folders(root: Path) -> FoldersData:
     return FoldersData(kind="folders", images=images[0], masks=masks[0])
 
 
-def ready_parts(data: FoldersData) -> FoldersSplit | None:
-    """The split into the parts that lie ready in folders; None: the data has no two of them."""
-    if len(data.folders) != 2:
-        return None
-    return FoldersSplit(kind="folders", train=data.folders[0], validation=data.folders[1])
+def given_split(data: Data, root: Path) -> FoldersSplit | ListsSplit | None:
+    """The split that a data set's authors made: into folders, or by lists in its root; else None.
+
+    Args:
+        data: How the data set is read.
+        root: Its folder.
+
+    Raises:
+        DataError: If the root cannot be listed.
+    """
+    if isinstance(data, FoldersData | CocoData) and len(data.folders) == 2:
+        return FoldersSplit(kind="folders", train=data.folders[0], validation=data.folders[1])
+    held = {path.name for path in listing(root) if path.is_file()}
+    names = [[f"{name}.txt" for name in each] for each in (_TRAIN_FOLDERS, _VALIDATION_FOLDERS)]
+    for train, validation in product(*names):
+        if {train, validation} <= held:
+            test = "test.txt" if "test.txt" in held else None
+            return ListsSplit(kind="lists", train=train, validation=validation, test=test)
+    return None
 
 
 def below(root: Path, name: str) -> Path:

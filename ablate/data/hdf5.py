@@ -1,5 +1,7 @@
 """Reading one array of an HDF5 file once its declaration has passed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,23 @@ def read_array(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> npt.
         DataError: If the file is broken or too large, or if the array is missing, of another
             shape or kind, or lies elsewhere.
     """
+    with _declared(path, key, shape, kinds) as array:
+        return np.asarray(array[()])
+
+
+def check_array(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> None:
+    """Refuses what ``read_array`` refuses by the declaration alone, and reads no value.
+
+    Raises:
+        DataError: As ``read_array``.
+    """
+    with _declared(path, key, shape, kinds):
+        pass
+
+
+@contextmanager
+def _declared(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> Iterator[h5py.Dataset]:
+    """The array, declared as expected; what is raised while it is open becomes one line."""
     # On a broken file the library raises errors of many kinds, hence the wide net.
     try:
         size = path.stat().st_size
@@ -41,7 +60,7 @@ def read_array(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> npt.
             _check_place(path, file, key)
             array = file[key]
             _check_declaration(path, key, array, shape, kinds)
-            return np.asarray(array[()])
+            yield array
     except DataError:
         raise
     except Exception as error:

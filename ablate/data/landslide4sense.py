@@ -9,10 +9,14 @@ import numpy.typing as npt
 from ablate.data.images import Image, Images, Mask
 from ablate.data.pairs import by_stem, check_folder, check_pairs, content
 from ablate.errors import DataError
+from ablate.runs import FileDigests
 from ablate.spec import Landslide4SenseData, digest_of
 
 _SIDE_PX = 128
 _CHANNELS = 14
+# What is read of each file: the array's name, its shape and the kinds of its numbers.
+_IMAGE = ("img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
+_MASK = ("mask", (_SIDE_PX, _SIDE_PX), "fiub")
 
 # The paper's released code (JunchuanYu/TransLandSeg on GitHub, loader.py) shows value / 10 · 255.
 _AUTHORS_SCALE = 25.5
@@ -76,7 +80,24 @@ class Landslide4SenseImages:
         # Truncated, not rounded, as in the released code; there, values beyond the range wrap
         # around to black, a slip that is not repeated here.
         rgb: Image = np.clip(self.values(index) * self.data.scale, 0, 255).astype(np.uint8)
-        return rgb, _landslide(mask, read_array(mask, "mask", (_SIDE_PX, _SIDE_PX), "fiub"))
+        return rgb, _landslide(mask, read_array(mask, *_MASK))
+
+    def check_header(self, index: int) -> None:
+        """Refuses what the two files declare, and reads no value.
+
+        Raises:
+            DataError: As ``load`` does, as far as the declarations tell.
+        """
+        from ablate.data.hdf5 import check_array
+
+        number = self._numbers[index]
+        check_array(self._images[number], *_IMAGE)
+        check_array(self._masks[number], *_MASK)
+
+    def is_hashed(self) -> bool:
+        """Whether ``digest`` needs to read no file again."""
+        known = FileDigests(self._digests_path)
+        return all(known.knows(each) for each in (*self._images.values(), *self._masks.values()))
 
     def clipped(self, index: int) -> tuple[int, int]:
         """How many shown values of an image the scale puts beyond 0..255, and how many there are.
@@ -97,7 +118,7 @@ class Landslide4SenseImages:
         from ablate.data.hdf5 import read_array
 
         path = self._images[self._numbers[index]]
-        values = read_array(path, "img", (_SIDE_PX, _SIDE_PX, _CHANNELS), "fiu")
+        values = read_array(path, *_IMAGE)
         shown = values[..., list(self.data.channels)].astype(np.float64)
         if not np.isfinite(shown).all():
             raise DataError(

@@ -116,7 +116,7 @@ def _findings(
     found = []
     if across:
         exposed = len(validation & {index for group in across for index in group})
-        where = f"on both sides of the split, with {exposed} of {len(validation)} validation images"
+        where = f"on both sides of the split ({exposed} of {len(validation)} validation images)"
         found.append(
             _finding(kind, kind.across, kind.severity, across, names, where, kind.across_repair)
         )

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ablate.data.images import Mask
-from ablate.data.rasters import is_tiff, read_tiff, tiff_header
-from ablate.data.reading import declaration, decode
+from ablate.data.rasters import TiffHeader, check_upright, is_tiff, read_tiff, tiff_header
+from ablate.data.reading import declaration, decode, opened
 from ablate.errors import AmbiguousMask, DataError
 from ablate.spec import FoldersData
 
@@ -55,10 +55,41 @@ def read_mask(path: Path, data: FoldersData | None = None) -> tuple[Mask, int | 
     if unknown.size:
         raise AmbiguousMask(
             f"mask {path} holds {_listed(unknown)}, neither positive nor negative in "
-            "the protocol's data.mask_values_values",
+            "the protocol's data.mask_values",
             "add each value to one of the two lists: training ignores none",
         )
     return mask, None
+
+
+def check_mask_header(path: Path, data: FoldersData | None = None) -> tuple[int, int]:
+    """Refuses what a mask's header alone tells, and decodes no pixel.
+
+    Returns:
+        Height and width as they are stored, before an EXIF orientation.
+
+    Raises:
+        DataError: As ``read_mask`` does, as far as the header tells.
+    """
+    if is_tiff(path):
+        header = tiff_header(path)
+        if not header.is_plain:
+            _check_one_band(path, header)
+            check_upright(path, header)
+        return header.height, header.width
+    with opened(path) as image:
+        _check_lossless(path, image.format, data)
+        return image.height, image.width
+
+
+def mask_levels(path: Path, data: FoldersData | None = None) -> tuple[float, ...]:
+    """The values that a mask's file holds, in order, before any rule says what they mean.
+
+    A palette that shows greys counts as those greys, any other palette as its indices.
+
+    Raises:
+        DataError: If it is unreadable.
+    """
+    return tuple(np.unique(_levels(path, data)[0]).tolist())
 
 
 def _undeclared(
@@ -101,10 +132,7 @@ def _levels(
 ) -> tuple[npt.NDArray[Any], list[tuple[int, ...]] | None]:
     """The values, HxW, and the colours of a palette that is not grey."""
     if is_tiff(path) and not (header := tiff_header(path)).is_plain:
-        if header.bands != 1:
-            raise DataError(
-                f"mask {path} has {header.bands} bands of {header.dtype}", "keep one of them"
-            )
+        _check_one_band(path, header)
         values = read_tiff(path, header)[..., 0]
         if header.no_data and (values == header.no_data).any() and not (data and data.mask_values):
             raise DataError(
@@ -116,12 +144,7 @@ def _levels(
             )
         return values, None
     image = decode(path)
-    if image.format in ("JPEG", "MPO") and not (data and data.mask_values):
-        raise DataError(
-            f"mask {path} is a JPEG, whose compression leaves values above 0 around the regions",
-            "make the mask anew as PNG, or declare the value above which pixels are positive: "
-            + declaration(data, mask_values={"threshold": 127}),
-        )
+    _check_lossless(path, image.format, data)
     if "A" in image.getbands() and image.getchannel("A").getextrema() != (255, 255):
         raise DataError(f"mask {path} is partly transparent", "save it as plain 8-bit grey")
     if image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F")):
@@ -136,6 +159,22 @@ def _levels(
     raise DataError(
         f"mask {path} is coloured (mode {image.mode})", "save it as 8-bit grey, positive above 0"
     )
+
+
+def _check_one_band(path: Path, header: TiffHeader) -> None:
+    if header.bands != 1:
+        raise DataError(
+            f"mask {path} has {header.bands} bands of {header.dtype}", "keep one of them"
+        )
+
+
+def _check_lossless(path: Path, kind: str | None, data: FoldersData | None) -> None:
+    if kind in ("JPEG", "MPO") and not (data and data.mask_values):
+        raise DataError(
+            f"mask {path} is a JPEG, whose compression leaves values above 0 around the regions",
+            "make the mask anew as PNG, or declare the value above which pixels are positive: "
+            + declaration(data, mask_values={"threshold": 127}),
+        )
 
 
 def _listed(values: Iterable[Any]) -> str:

@@ -1,21 +1,18 @@
 """Image files and mask files that belong together by their names."""
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ablate.data.fetched import check_file, check_folder_fetched, check_name, named
 from ablate.data.images import Image, Mask
-from ablate.data.masks import read_mask
-from ablate.data.reading import declaration, read_bands, read_image
-from ablate.data.scaling import Ranges, percentile_ranges, scaled
+from ablate.data.masks import check_mask_header, mask_levels, read_mask
+from ablate.data.reader import ImageReader
+from ablate.data.reading import declaration
+from ablate.data.scaling import Ranges
 from ablate.errors import DataError, SizeMismatch, Unpaired
 from ablate.runs import FileDigests
-from ablate.spec import FoldersData, LinearScale, PercentileScale, digest_of
+from ablate.spec import FoldersData, MaskValues, digest_of
 
 _NAMES_SHOWN = 3
 
@@ -50,9 +47,7 @@ class PairedFiles:
         """Lists the files; opens none."""
         self.label = label
         self._data = data
-        self._ranges: Ranges | None = None
-        if data is not None and isinstance(data.scale, LinearScale):
-            self._ranges = ((data.scale.low, data.scale.high),) * 3
+        self._reader = ImageReader(label, data)
         self._digests_path = digests
         self._digest: str | None = None
         self._content: list[list[str]] | None = None
@@ -75,7 +70,8 @@ class PairedFiles:
                 sizes differ.
         """
         name = self.names[index]
-        image, mask = self._image(name), read_mask(self._masks[name], self._data)[0]
+        image = self._reader.read(self._images[name])
+        mask = read_mask(self._masks[name], self._data)[0]
         self._check_sizes(name, image.shape[:2], mask.shape)
         return image, mask
 
@@ -90,18 +86,39 @@ class PairedFiles:
         """
         name = self.names[index]
         mask, positive = read_mask(self._masks[name], self._data)
-        size = self._stored(name)[1].shape if self._declares_bands else self._image(name).shape[:2]
-        self._check_sizes(name, size, mask.shape)
+        self._check_sizes(name, self._reader.size(self._images[name]), mask.shape)
         return positive
+
+    def check_header(self, index: int) -> None:
+        """Refuses what the headers of a pair's files alone tell, and decodes no pixel.
+
+        Raises:
+            DataError: As ``load`` does, as far as the headers tell.
+        """
+        name = self.names[index]
+        image = self._reader.header_size(self._images[name])
+        mask = check_mask_header(self._masks[name], self._data)
+        # An EXIF orientation, which may stand behind the pixels, exchanges the sides.
+        if sorted(image) != sorted(mask):
+            self._check_sizes(name, image, mask)
+
+    def is_hashed(self) -> bool:
+        """Whether ``digest`` needs to read no file again."""
+        known = FileDigests(self._digests_path)
+        return all(known.knows(each) for each in (*self._images.values(), *self._masks.values()))
 
     def ambiguous_masks(self, first: int, value: int, second: int, other: int) -> DataError:
         """The error of two masks, by their indices, that were read as positive at two values."""
         paths = [self._masks[self.names[index]] for index in (first, second)]
-        both = {"positive": [value, other], "negative": [0]}
         return DataError(
             f"mask {paths[0]} holds {value} besides 0, mask {paths[1]} holds {other}",
-            f"declare which are positive, such as {declaration(self._data, mask_values=both)}",
+            self.declared_positive([value, other]),
         )
+
+    def declared_positive(self, values: Sequence[int]) -> str:
+        """The repair that declares these values positive."""
+        rule = {"positive": list(values), "negative": [0]}
+        return f"declare which are positive, such as {declaration(self._data, mask_values=rule)}"
 
     def fit(self, train: Iterable[int]) -> None:
         """Takes the percentiles that scale the images over the training images, if declared.
@@ -112,36 +129,13 @@ class PairedFiles:
         Raises:
             DataError: If an image is broken, or if a band has no range.
         """
-        if self._data is None or not isinstance(self._data.scale, PercentileScale):
-            return
-        names = [self.names[index] for index in sorted(train)]
-        images = (self._stored(name) for name in names)
-        self._ranges = percentile_ranges(self._data.scale, images, len(names))
+        self._reader.fit([self._images[self.names[index]] for index in sorted(train)])
         self._digest = None
 
     @property
-    def _declares_bands(self) -> bool:
-        return self._data is not None and (
-            self._data.bands is not None or self._data.scale is not None
-        )
-
-    def _stored(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        assert self._data is not None
-        return read_bands(self._images[name], self._data)
-
-    def _image(self, name: str) -> Image:
-        if not self._declares_bands:
-            return read_image(self._images[name], self._data)
-        values, is_data = self._stored(name)
-        assert self._data is not None
-        if self._data.scale is None:
-            return scaled(values, is_data, ((0, 255),) * 3)
-        if self._ranges is None:
-            raise DataError(
-                f"the percentiles that scale {self.label} are not known before its split is",
-                "split it first",
-            )
-        return scaled(values, is_data, self._ranges)
+    def fitted_ranges(self) -> Ranges | None:
+        """The percentiles that scale the images; None: none are declared, or not known yet."""
+        return self._reader.fitted_ranges
 
     def _check_sizes(self, name: str, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
         if image != mask:
@@ -151,9 +145,18 @@ class PairedFiles:
                 "give both the same size",
             )
 
-    def mask_file(self, index: int) -> Path:
-        """The file of a mask."""
-        return self._masks[self.names[index]]
+    @property
+    def mask_rule(self) -> MaskValues | None:
+        """What is declared about the values of masks; None: nothing."""
+        return None if self._data is None else self._data.mask_values
+
+    def mask_levels(self, index: int) -> tuple[float, ...]:
+        """The values that a mask's file holds, in order, before any rule says what they mean.
+
+        Raises:
+            DataError: If it is broken.
+        """
+        return mask_levels(self._masks[self.names[index]], self._data)
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over names and contents of all files and how they are read.
@@ -164,15 +167,13 @@ class PairedFiles:
         if self._digest is None:
             if self._content is None:
                 self._content = content(self._images, self._masks, self._digests_path)
-            declared = {"bands", "scale", "mask_values"}
-            reading = self._data and self._data.model_dump(
-                mode="json", include=declared, exclude_defaults=True
+            masks = self._data and self._data.model_dump(
+                mode="json", include={"mask_values"}, exclude_defaults=True
             )
+            reading = self._reader.identity() | (masks or {})
             # Without a declaration the digest is what it was before there were any.
             self._digest = digest_of(
-                {"files": self._content, "ranges": self._ranges, **reading}
-                if reading
-                else self._content
+                {"files": self._content, "ranges": None} | reading if reading else self._content
             )
         return self._digest
 

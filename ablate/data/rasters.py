@@ -25,6 +25,8 @@ class TiffHeader:
     """What a TIFF file declares.
 
     Attributes:
+        width: In pixels.
+        height: In pixels.
         dtype: NumPy's name of the type of its numbers.
         bands: How many numbers a pixel has.
         is_plain: Whether it is what any viewer shows: grey, RGB or a palette of 8 bits or fewer,
@@ -34,6 +36,8 @@ class TiffHeader:
         is_turned: Whether it is to be turned or mirrored before it is shown.
     """
 
+    width: int
+    height: int
     dtype: str
     bands: int
     is_plain: bool
@@ -95,7 +99,19 @@ def tiff_header(path: Path) -> TiffHeader:
     has_alpha = len(extra) == 1 and extra[0] in _ALPHA
     colours = {"MINISBLACK": 1, "MINISWHITE": 1, "PALETTE": 1, "RGB": 3, "YCBCR": 3}
     is_plain = dtype.name in ("uint8", "bool") and colours.get(photometric, 0) == bands - has_alpha
-    return TiffHeader(dtype.name, bands, is_plain, has_alpha, no_data, orientation != 1)
+    return TiffHeader(
+        width, height, dtype.name, bands, is_plain, has_alpha, no_data, orientation != 1
+    )
+
+
+def check_upright(path: Path, header: TiffHeader) -> None:
+    """Refuses what viewers turn or mirror.
+
+    Raises:
+        DataError: If it is to be turned.
+    """
+    if header.is_turned:
+        raise DataError(f"{path} is to be turned (TIFF's orientation)", "save it upright")
 
 
 def read_tiff(path: Path, header: TiffHeader) -> npt.NDArray[Any]:
@@ -110,8 +126,7 @@ def read_tiff(path: Path, header: TiffHeader) -> npt.NDArray[Any]:
     """
     import tifffile
 
-    if header.is_turned:
-        raise DataError(f"{path} is to be turned (TIFF's orientation)", "save it upright")
+    check_upright(path, header)
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first

@@ -2,6 +2,8 @@
 
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageMode, ImageOps
 from PIL.ImageFile import ImageFile
 
 from ablate.data.images import Image
-from ablate.data.rasters import is_tiff, read_tiff, tiff_header
+from ablate.data.rasters import check_upright, is_tiff, read_tiff, tiff_header
 from ablate.errors import DataError
-from ablate.spec import FoldersData
+from ablate.spec import CocoData, FoldersData
 
 # Raster formats alone: Pillow would start other programs for some of the others (EPS).
 SUFFIXES = frozenset(
@@ -25,10 +27,51 @@ SUFFIXES = frozenset(
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # What converts to RGB without a choice.
 _PLAIN_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+# Read as the colours that they show.
+_SHOWN_MODES = ("1", "P", "PA")
 _PERCENTILES = {"kind": "percentiles", "low": 2, "high": 98}
 
+Declared = FoldersData | CocoData
+"""Data sets that can declare bands and a scale."""
 
-def read_image(path: Path, data: FoldersData | None = None) -> Image:
+
+def check_image_header(path: Path, data: Declared | None = None) -> tuple[int, int]:
+    """Refuses what the file's header alone tells, and decodes no pixel.
+
+    Args:
+        path: The file.
+        data: What is declared about the data set, or can be; None: nothing can be.
+
+    Returns:
+        Height and width as they are stored, before an EXIF orientation.
+
+    Raises:
+        DataError: As ``read_image`` and ``read_bands`` do, as far as the header tells.
+    """
+    if is_tiff(path):
+        header = tiff_header(path)
+        if data is not None and declares_bands(data):
+            check_upright(path, header)
+            _chosen_bands(path, header.bands, header.dtype, header.has_alpha, data)
+        elif not header.is_plain:
+            raise _undeclared(path, header.dtype, header.bands, data)
+        return header.height, header.width
+    with opened(path) as image:
+        if data is not None and declares_bands(data):
+            mode = "RGB" if image.mode in _SHOWN_MODES else image.mode
+            bands = ImageMode.getmode(mode).bands
+            _chosen_bands(path, len(bands), _dtype(mode), "A" in bands, data)
+        else:
+            _check_plain(path, image.mode, data)
+        return image.height, image.width
+
+
+def declares_bands(data: Declared) -> bool:
+    """Whether images are read band by band, as ``read_bands`` does."""
+    return data.bands is not None or data.scale is not None
+
+
+def read_image(path: Path, data: Declared | None = None) -> Image:
     """Reads an image of 8 bits a channel; grey and palette become RGB, alpha is dropped.
 
     It is turned as its EXIF orientation says, as viewers and annotation tools show it.
@@ -48,14 +91,11 @@ def read_image(path: Path, data: FoldersData | None = None) -> Image:
         if not header.is_plain:
             raise _undeclared(path, header.dtype, header.bands, data)
     image = decode(path)
-    if image.mode not in _PLAIN_MODES:
-        if image.mode.startswith(("I", "F")):
-            raise _undeclared(path, np.asarray(image).dtype.name, 1, data)
-        raise DataError(f"{path} is in the colours {image.mode}", "convert it to RGB")
+    _check_plain(path, image.mode, data)
     return np.array(image.convert("RGB"))
 
 
-def read_bands(path: Path, data: FoldersData) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+def read_bands(path: Path, data: Declared) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Reads the three bands that the data set declares, as they are stored.
 
     Returns:
@@ -71,26 +111,13 @@ def read_bands(path: Path, data: FoldersData) -> tuple[npt.NDArray[Any], npt.NDA
         values, has_alpha, no_data = read_tiff(path, header), header.has_alpha, header.no_data
     else:
         image = decode(path)
-        if image.mode in ("1", "P", "PA"):
+        if image.mode in _SHOWN_MODES:
             values, has_alpha = np.asarray(image.convert("RGB")), False
         else:
             values = np.asarray(image)
             values = values.reshape(*values.shape[:2], -1)
             has_alpha = "A" in image.getbands()
-    count = values.shape[2]
-    bands = data.bands
-    if bands is None:
-        colours = count - has_alpha
-        if colours not in (1, 3):
-            raise _undeclared(path, values.dtype.name, count, data)
-        bands = (0, 0, 0) if colours == 1 else (0, 1, 2)
-    if max(bands) >= count:
-        raise DataError(
-            f"{path} has {count} bands, counted from 0; the protocol declares band {max(bands)}",
-            "correct data.bands",
-        )
-    if values.dtype.kind not in "fiub" or (data.scale is None and values.dtype != np.uint8):
-        raise _undeclared(path, values.dtype.name, count, data)
+    bands = _chosen_bands(path, values.shape[2], values.dtype.name, has_alpha, data)
     chosen = values[..., list(bands)]
     if not np.isfinite(chosen).all():
         raise DataError(
@@ -103,7 +130,7 @@ def read_bands(path: Path, data: FoldersData) -> tuple[npt.NDArray[Any], npt.NDA
     return chosen, is_data
 
 
-def declaration(data: FoldersData | None, **fields: object) -> str:
+def declaration(data: Declared | None, **fields: object) -> str:
     """What a protocol's ``data`` is to be, in one line of YAML."""
     known = {"kind": "folders", "images": "IMAGES", "masks": "MASKS"}
     if data is not None:
@@ -114,6 +141,21 @@ def declaration(data: FoldersData | None, **fields: object) -> str:
 
 def decode(path: Path) -> ImageFile:
     """Decodes the whole file once its header has passed, and turns it upright.
+
+    Raises:
+        DataError: If it is unreadable, too large, of several pages, or of colours of 16 bits.
+    """
+    with opened(path) as image:
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    # Of no use here, and Pillow warns about it when it converts palettes.
+    image.info.pop("transparency", None)
+    return image
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ImageFile]:
+    """The file once its header has passed; what is raised while it is open becomes one line.
 
     Raises:
         DataError: If it is unreadable, too large, of several pages, or of colours of 16 bits.
@@ -131,10 +173,15 @@ def decode(path: Path) -> ImageFile:
             with Pillow.open(path, formats=_FORMATS) as image:
                 # A JPEG may carry previews; of a TIFF the pages are counted elsewhere.
                 frames = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
-                deep = _has_deep_colours(image)
-                if not deep and frames == 1:
-                    image.load()
-                    ImageOps.exif_transpose(image, in_place=True)
+                if frames > 1:
+                    raise DataError(f"{path} has {frames} pages", "keep one of them")
+                if _has_deep_colours(image):
+                    raise DataError(
+                        f"{path} has more than 8 bits a channel (mode {image.mode}), which are "
+                        "read from TIFF alone",
+                        "convert it to 8 bits, or to TIFF",
+                    )
+                yield image
         except DataError:
             raise
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError) as error:
@@ -147,20 +194,42 @@ def decode(path: Path) -> ImageFile:
                 f"{path} cannot be read as an image ({' '.join(str(error).split())})",
                 "replace the file",
             ) from error
-    if frames > 1:
-        raise DataError(f"{path} has {frames} pages", "keep one of them")
-    if deep:
+
+
+def _check_plain(path: Path, mode: str, data: Declared | None) -> None:
+    """Refuses a Pillow mode that does not convert to RGB without a choice."""
+    if mode not in _PLAIN_MODES:
+        if mode.startswith(("I", "F")):
+            raise _undeclared(path, _dtype(mode), 1, data)
+        raise DataError(f"{path} is in the colours {mode}", "convert it to RGB")
+
+
+def _chosen_bands(
+    path: Path, count: int, dtype: str, has_alpha: bool, data: Declared
+) -> tuple[int, int, int]:
+    """The bands that become red, green and blue."""
+    bands = data.bands
+    if bands is None:
+        colours = count - has_alpha
+        if colours not in (1, 3):
+            raise _undeclared(path, dtype, count, data)
+        bands = (0, 0, 0) if colours == 1 else (0, 1, 2)
+    if max(bands) >= count:
         raise DataError(
-            f"{path} has more than 8 bits a channel (mode {image.mode}), which are read from TIFF "
-            "alone",
-            "convert it to 8 bits, or to TIFF",
+            f"{path} has {count} bands, counted from 0; the protocol declares band {max(bands)}",
+            "correct data.bands",
         )
-    # Of no use here, and Pillow warns about it when it converts palettes.
-    image.info.pop("transparency", None)
-    return image
+    if np.dtype(dtype).kind not in "fiub" or (data.scale is None and dtype != "uint8"):
+        raise _undeclared(path, dtype, count, data)
+    return bands
 
 
-def _undeclared(path: Path, dtype: str, bands: int, data: FoldersData | None) -> DataError:
+def _dtype(mode: str) -> str:
+    """NumPy's name of the numbers of a Pillow mode."""
+    return np.dtype(ImageMode.getmode(mode).typestr).name
+
+
+def _undeclared(path: Path, dtype: str, bands: int, data: Declared | None) -> DataError:
     """The error of an image that only a declaration makes clear."""
     problem = (
         f"{path} has {bands} band{'' if bands == 1 else 's'} of {dtype}, not 8-bit grey or RGB"

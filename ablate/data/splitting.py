@@ -14,12 +14,14 @@ from ablate.data.folders import below
 from ablate.data.images import Images
 from ablate.data.pairs import some
 from ablate.data.reading import SUFFIXES
+from ablate.data.scaling import Ranges
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
     DataIdentity,
     FoldersSplit,
     HoldoutSplit,
+    InnerSplit,
     ListsSplit,
     Split,
     digest_of,
@@ -32,6 +34,11 @@ _MAX_LIST_BYTES = 2**28
 @runtime_checkable
 class FittedImages(Interface):
     """Images whose values may be scaled by what the training images hold."""
+
+    @property
+    def fitted_ranges(self) -> Ranges | None:
+        """What ``fit`` took, for red, green and blue; None: nothing is taken, or not yet."""
+        ...
 
     def fit(self, train: Iterable[int]) -> None:
         """Looks at the training images, by their indices; changes ``load`` and ``digest``."""
@@ -47,12 +54,15 @@ def parts(names: Sequence[str], declared: Split, root: Path | None) -> tuple[lis
         root: The data set's folder, which lists lie in; None: it has none.
 
     Returns:
-        Indices into ``names``; shuffled for a holdout, else in the order of ``names``.
+        Indices into ``names``; shuffled for a holdout and an inner split, else in the order of
+        ``names``.
 
     Raises:
         DataError: If a part would be empty, a list is missing or names no image of the data set, or
             an image stands in two lists.
     """
+    if isinstance(declared, InnerSplit):
+        return _inner(names, declared, root)
     if isinstance(declared, HoldoutSplit):
         return split(len(names), declared)
     if isinstance(declared, FoldersSplit):
@@ -91,6 +101,23 @@ def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
     return shuffled[validation:].tolist(), shuffled[:validation].tolist()
 
 
+def _inner(
+    names: Sequence[str], declared: InnerSplit, root: Path | None
+) -> tuple[list[int], list[int]]:
+    """The training images of another split, split once more."""
+    outer = sorted(parts(names, declared.of, root)[0])
+    share, seed = declared.validation_share, declared.seed
+    if not 0 < math.floor(share * len(outer)) < len(outer):
+        raise DataError(
+            f"of {counted(len(outer), 'training image')}, an inner validation_share of {share} "
+            "leaves none to validate on",
+            "add images or raise validation_share",
+        )
+    holdout = HoldoutSplit(kind="holdout", seed=seed, validation_share=share, rounding="floor")
+    train, validation = split(len(outer), holdout)
+    return [outer[index] for index in train], [outer[index] for index in validation]
+
+
 def identify(images: Images, declared: Split, root: Path | None = None) -> DataIdentity:
     """The data's part in a run's identity.
 
@@ -110,7 +137,7 @@ def identify(images: Images, declared: Split, root: Path | None = None) -> DataI
     if isinstance(images, FittedImages):
         images.fit(train)
     digest = images.digest()
-    if isinstance(declared, ListsSplit):
+    if isinstance(declared.of if isinstance(declared, InnerSplit) else declared, ListsSplit):
         named = {
             part: [images.names[index] for index in indices]
             for part, indices in (("train", train), ("validation", validation))

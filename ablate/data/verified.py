@@ -14,23 +14,44 @@ _VERSION = 1
 
 @runtime_checkable
 class Checkable(Protocol):
-    """A data set whose masks may be read without a declaration."""
+    """A data set whose pairs can be read before it is known how they are scaled."""
 
     def check(self, index: int) -> int | None:
-        """Reads a pair as ``load`` does.
+        """Reads a pair as ``load`` does, except that it needs no percentiles.
 
         Returns:
             The value that was taken for positive; None: it was declared, or nothing is positive.
         """
         ...
 
+
+@runtime_checkable
+class HasUndeclaredMasks(Checkable, Protocol):
+    """A data set whose masks may be read without a declaration."""
+
     def ambiguous_masks(self, first: int, value: int, second: int, other: int) -> DataError:
         """The error of two masks, by their indices, that were read as positive at two values."""
         ...
 
 
+@runtime_checkable
+class HasHeaders(Protocol):
+    """A data set whose files say in their first bytes what is wrong with many of them."""
+
+    def check_header(self, index: int) -> None:
+        """Refuses what the headers of a pair's files alone tell, and decodes no pixel."""
+        ...
+
+    def is_hashed(self) -> bool:
+        """Whether ``digest`` needs to read no file again."""
+        ...
+
+
 def verify(images: Images, digests: Path | None) -> None:
     """Reads every pair unless the files are those of a data set that was read before.
+
+    The headers of all files come before any file is read as a whole: most mistakes show there, and
+    are reported in seconds.
 
     Args:
         images: The data set.
@@ -41,6 +62,9 @@ def verify(images: Images, digests: Path | None) -> None:
     """
     path = None if digests is None else digests.with_name("verified.json")
     known = [] if path is None else _read(path)
+    if isinstance(images, HasHeaders) and not images.is_hashed():
+        for index in range(len(images.names)):
+            images.check_header(index)
     digest = f"{_VERSION}-{images.digest()}"
     if digest in known:
         return
@@ -48,7 +72,9 @@ def verify(images: Images, digests: Path | None) -> None:
     for index in range(len(images.names)):
         if not isinstance(images, Checkable):
             images.load(index)
-        elif (value := images.check(index)) is not None:
+            continue
+        value = images.check(index)
+        if value is not None and isinstance(images, HasUndeclaredMasks):
             seen.setdefault(value, index)
             if len(seen) > 1:
                 (one, first), (other, second) = seen.items()

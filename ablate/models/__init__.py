@@ -8,6 +8,7 @@ from ablate.models.cnn import Cnn, build_cnn
 from ablate.models.counting import count
 from ablate.models.ensemble import can_stack, forward_together
 from ablate.models.interface import SegmentationModel
+from ablate.models.merging import merged
 from ablate.models.parts import Part, parts_of
 from ablate.models.resnets import load_resnet
 from ablate.models.sam import (
@@ -34,6 +35,7 @@ __all__ = [
     "forward_together",
     "load_resnet",
     "load_weights",
+    "merged",
     "parts_of",
     "with_half_precision_encoder",
     "with_random_encoder",

@@ -7,13 +7,30 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from segment_anything.modeling import ImageEncoderViT
-from segment_anything.modeling.image_encoder import window_partition, window_unpartition
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder
 from torch import Tensor, nn
 
 from ablate.models.atl_released import PromptedEncoder, Prompts
+from ablate.models.block_adapters import (
+    insert_adaptformer,
+    insert_bottlenecks,
+    insert_scale_and_shift,
+)
+from ablate.models.blocks import attend
 from ablate.models.midlays import ConvMidLay, linear_midlay
-from ablate.spec import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
+from ablate.models.peft_adapter import adapt_decoder, adapt_encoder
+from ablate.spec import (
+    Adapter,
+    AdaptFormerAdapter,
+    AtlAdapter,
+    AtlReleasedAdapter,
+    BottleneckAdapter,
+    MidLay,
+    NoAdapter,
+    PeftAdapter,
+    SsfAdapter,
+    chosen_blocks,
+)
 
 
 def _linear_midlay(adapter: AtlAdapter) -> nn.Module:
@@ -58,23 +75,6 @@ class Atl(nn.Module):
         # x comes first in every sum, as in SAM: a sum takes its first operand's memory layout,
         # and the neck's convolution rounds otherwise in another layout.
         return x + theta if self.residual else theta
-
-
-def attend(block: Any, x: Tensor) -> Tensor:
-    """The first half of one of SAM's blocks without its shortcut: MSA(LN(x)).
-
-    Args:
-        block: Its submodules are used, its forward is not.
-        x: BxHxWxM; it is attended to window by window where the block has windows.
-    """
-    normal: Tensor = block.norm1(x)
-    if block.window_size == 0:
-        attended: Tensor = block.attn(normal)
-        return attended
-    size = x.shape[1:3]
-    windows, padded_size = window_partition(normal, block.window_size)
-    joined: Tensor = window_unpartition(block.attn(windows), block.window_size, padded_size, size)
-    return joined
 
 
 class OutsideAtl(nn.Module):
@@ -134,8 +134,9 @@ class Adapted(NamedTuple):
 
     Attributes:
         encoder: Maps Bx3xSxS to BxCxhxw, as SAM's own does.
-        adapters: The modules that were added; they are parts of ``encoder``.
-        sites: How many places of the encoder they change.
+        adapters: The modules that were added; their parameters are parts of ``encoder``, or of the
+            mask decoder.
+        sites: How many places they change.
     """
 
     encoder: nn.Module
@@ -144,13 +145,11 @@ class Adapted(NamedTuple):
 
 
 def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
-    """Wraps the blocks, each with its own ATL; ``sites: between`` leaves out the first block."""
+    """Wraps the blocks at the adapter's sites, each with its own ATL."""
     atls: list[nn.Module] = []
-    for index, block in enumerate(encoder.blocks):
-        if index == 0 and adapter.sites == "between":
-            continue
+    for number in chosen_blocks(adapter.sites, len(encoder.blocks)):
         atl = Atl(adapter, encoder.pos_embed.shape[-1])
-        encoder.blocks[index] = _PLACEMENTS[adapter.placement](block, atl)
+        encoder.blocks[number] = _PLACEMENTS[adapter.placement](encoder.blocks[number], atl)
         atls.append(atl)
     return Adapted(encoder, atls, len(atls))
 
@@ -158,6 +157,25 @@ def _insert_atl(adapter: AtlAdapter, encoder: ImageEncoderViT) -> Adapted:
 def _insert_prompts(adapter: AtlReleasedAdapter, encoder: ImageEncoderViT) -> Adapted:
     prompted = PromptedEncoder(encoder, Prompts(adapter, encoder))
     return Adapted(prompted, [prompted.prompts], len(encoder.blocks))
+
+
+def _insert_peft(adapter: PeftAdapter, encoder: ImageEncoderViT) -> Adapted:
+    return Adapted(encoder, *adapt_encoder(adapter, encoder))
+
+
+def _insert_adaptformer(adapter: AdaptFormerAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_adaptformer(adapter, encoder)
+    return Adapted(encoder, added, len(added))
+
+
+def _insert_scale_and_shift(adapter: SsfAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_scale_and_shift(adapter, encoder)
+    return Adapted(encoder, added, len(added))
+
+
+def _insert_bottlenecks(adapter: BottleneckAdapter, encoder: ImageEncoderViT) -> Adapted:
+    added = insert_bottlenecks(adapter, encoder)
+    return Adapted(encoder, added, len(added))
 
 
 def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
@@ -168,22 +186,33 @@ def _insert_nothing(adapter: NoAdapter, encoder: ImageEncoderViT) -> Adapted:
 _BUILDERS: dict[str, Callable[[Any, ImageEncoderViT], Adapted]] = {
     "atl": _insert_atl,
     "atl-released": _insert_prompts,
+    "adaptformer": _insert_adaptformer,
+    "ssf": _insert_scale_and_shift,
+    "bottleneck": _insert_bottlenecks,
+    "peft": _insert_peft,
     "none": _insert_nothing,
 }
 
 
-def insert(adapter: Adapter, encoder: ImageEncoderViT, seed: int) -> Adapted:
-    """Inserts adapters into an encoder; their parameters are made on the CPU.
+def insert(
+    adapter: Adapter, encoder: ImageEncoderViT, seed: int, decoder: MaskDecoder | None = None
+) -> Adapted:
+    """Inserts adapters into a SAM; their parameters are made on the CPU.
 
     Args:
         adapter: What to insert.
         encoder: SAM's encoder; its blocks are wrapped in place.
         seed: Decides the initialisation alone: the global generator is left as it was.
+        decoder: SAM's mask decoder, which few adapters change; None: it is left as it is.
 
     Returns:
-        The encoder to use from here on, and what was added to it.
+        The encoder to use from here on, and what was added to it and to the decoder.
     """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         # torch.manual_seed would also reseed the accelerators, which are not forked.
         torch.default_generator.manual_seed(seed)
-        return _BUILDERS[adapter.kind](adapter, encoder)
+        adapted = _BUILDERS[adapter.kind](adapter, encoder)
+        if decoder is None or not isinstance(adapter, PeftAdapter):
+            return adapted
+        added, sites = adapt_decoder(adapter, decoder)
+    return Adapted(adapted.encoder, [*adapted.adapters, *added], adapted.sites + sites)

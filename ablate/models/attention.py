@@ -205,7 +205,7 @@ class ExactAttention(nn.Module):
         self.num_heads: int = attention.num_heads
         self.scale: float = attention.scale
         self.window = window
-        self.qkv: nn.Linear = attention.qkv
+        self.qkv: nn.Module = attention.qkv
         self.proj: nn.Linear = attention.proj
         self.rel_pos_h: nn.Parameter = attention.rel_pos_h
         self.rel_pos_w: nn.Parameter = attention.rel_pos_w
@@ -229,9 +229,8 @@ class ExactAttention(nn.Module):
         right, below = -width % self.window, -height % self.window
         if not right and not below:
             return qkv
-        nothing = qkv.new_zeros(qkv.shape[-1])
-        if self.qkv.bias is not None:
-            nothing = self.qkv.bias.to(qkv.dtype)
+        # An adapter may make more than the bias of zeros.
+        nothing = self.qkv(qkv.new_zeros(1, qkv.shape[-1] // 3))
         qkv = torch.cat((qkv, nothing.expand(images, height, right, -1)), 2)
         return torch.cat((qkv, nothing.expand(images, below, width + right, -1)), 1)
 

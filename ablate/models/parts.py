@@ -1,6 +1,6 @@
 """What a variant is made of, read off its modules: parts with shapes, parameters and states."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -8,8 +8,10 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from ablate.models.adapters import InsideAtl, OutsideAtl
+from ablate.models.block_adapters import AdaptFormerBlock, BottleneckBlock
 from ablate.models.cnn import Cnn
 from ablate.models.counting import model_without_values
+from ablate.models.encoder_values import encoder_values
 from ablate.models.segmenter import Segmenter
 from ablate.models.zero_shot import ZeroShot
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, RESNETS, Backbone, BackboneName, Variant
@@ -21,6 +23,8 @@ _NAMES = {"down": "L_down", "up": "L_up", "midlays": "MidLays", "high": "high fr
 _PLACES: dict[type[nn.Module], str] = {
     OutsideAtl: "before the block",
     InsideAtl: "between attention and MLP",
+    AdaptFormerBlock: "beside the MLP",
+    BottleneckBlock: "after attention and MLP",
 }
 # Layers that map channels to channels.
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -74,18 +78,30 @@ def _adapted_parts(model: Segmenter, geometry: Backbone) -> list[Part]:
     # An adapter may wrap the encoder or its blocks, but the encoder is always SAM's own.
     (encoder,) = (each for each in model.modules() if isinstance(each, ImageEncoderViT))
     in_adapters = {value for adapter in model.adapters for value in adapter.parameters()}
-    parts = _encoder_parts(encoder, geometry, in_adapters)
+    own = encoder_values(encoder, in_adapters)
+    trained = {value for value in own["encoder"] if value.requires_grad}
+    # Where some of it is trained, that is a part of its own; where all is, every part is trained.
+    some = trained if len(trained) < len(own["encoder"]) else set()
+    parts = _encoder_parts(encoder, geometry, in_adapters | some)
     if model.adapters:
-        adapters = _by_place(model.adapters, encoder)
+        adapters = _by_place(model.adapters, encoder, model.mask_decoder)
         sites = f"adapters at {model.sites} sites"
         parts.insert(2, replace(_values(sites, "", "", in_adapters), parts=adapters))
+    if some:
+        parts.append(_values("trained in the image encoder", _names(some, own), "", some))
     if isinstance(model.no_mask, nn.Parameter):
         shape = _dimensions(model.no_mask.flatten())
         parts.append(_values("no-mask embedding", "Parameter", shape, [model.no_mask]))
     shape = f"{geometry.prompt_width} → 1 mask"
-    decoder = model.mask_decoder.parameters()
+    decoder = [value for value in model.mask_decoder.parameters() if value not in in_adapters]
     parts.append(_values("mask decoder", "no prompts, mask token 0", shape, decoder))
     return parts
+
+
+def _names(some: set[nn.Parameter], own: Mapping[str, list[nn.Parameter]]) -> str:
+    """What some of an encoder's own parameters are."""
+    parts = {"norms": own["encoder_norms"], "biases": own["encoder_biases"]}
+    return " and ".join(name for name, values in parts.items() if some.issuperset(values))
 
 
 def _zero_shot_parts(model: ZeroShot, geometry: Backbone) -> list[Part]:
@@ -130,14 +146,19 @@ def _encoder_parts(
     ]
 
 
-def _by_place(adapters: Iterable[nn.Module], encoder: ImageEncoderViT) -> tuple[Part, ...]:
-    """The adapters of an encoder; those that are equal and in equal places as one."""
+def _by_place(
+    adapters: Iterable[nn.Module], encoder: ImageEncoderViT, decoder: nn.Module
+) -> tuple[Part, ...]:
+    """The adapters of a SAM; those that are equal and in equal places as one."""
     places = {
-        module: _PLACES.get(type(block), f"in {type(block).__name__}")
+        value: _PLACES.get(type(block), f"in {type(block).__name__}")
         for block in encoder.blocks
-        for module in block.modules()
+        for value in block.parameters()
     }
-    parts = [_part(places.get(each, "beside the blocks"), each) for each in adapters]
+    places |= dict.fromkeys(decoder.parameters(), "in the mask decoder")
+    parts = [
+        _part(places.get(next(each.parameters()), "beside the blocks"), each) for each in adapters
+    ]
     return tuple(_times(part, parts.count(part)) for part in dict.fromkeys(parts))
 
 

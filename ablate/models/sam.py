@@ -1,7 +1,7 @@
 """SAM's own modules for every backbone: load strictly, freeze, insert adapters, unfreeze."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ablate.errors import WeightsError
 from ablate.models.adapters import insert
 from ablate.models.attention import replace_attention
 from ablate.models.checkpoint import Shapes, gaps_between, read_tensors, shapes_of
+from ablate.models.encoder_values import encoder_values
 from ablate.models.nano import nano_weights
 from ablate.models.segmenter import Segmenter
 from ablate.spec import BACKBONES, PATCH_SIZE_PX, BackboneName, SamVariant
@@ -266,11 +267,13 @@ def assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
     """
     encoder = sam.image_encoder
     device = encoder.pos_embed.device
-    adapted = insert(variant.adapter, encoder, seed)
-    trainable = {"adapter": adapted.adapters, "mask_decoder": [sam.mask_decoder]}
+    adapted = insert(variant.adapter, encoder, seed, sam.mask_decoder)
+    # The adapters last: some are parts of the mask decoder.
+    trainable = {"mask_decoder": [sam.mask_decoder], "adapter": adapted.adapters}
     for part, modules in trainable.items():
         for module in modules:
             module.to(device).requires_grad_(part in variant.trained)
+    _unfreeze_encoder(encoder, adapted.adapters, variant)
     prompts = sam.prompt_encoder
     no_mask = prompts.no_mask_embed.weight.reshape(1, -1, 1, 1).clone()
     if "no_mask_embedding" in variant.trained:
@@ -283,6 +286,21 @@ def assemble(sam: Sam, variant: SamVariant, seed: int) -> Segmenter:
         no_mask=no_mask,
         image_pe=prompts.get_dense_pe(),
     )
+
+
+def _unfreeze_encoder(
+    encoder: ImageEncoderViT, adapters: Sequence[nn.Module], variant: SamVariant
+) -> None:
+    """Lets parameters of SAM's own image encoder learn, as far as ``trained`` names them.
+
+    What is trained gets memory of its own, in float32: the weights are shared with other models.
+    """
+    in_adapters = {value for adapter in adapters for value in adapter.parameters()}
+    for part, values in encoder_values(encoder, in_adapters).items():
+        if part in variant.trained:
+            for value in values:
+                value.data = value.detach().float().clone()
+                value.requires_grad_(True)
 
 
 def _resize_positions(encoder: ImageEncoderViT, image_size_px: int) -> None:

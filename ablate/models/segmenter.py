@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.models.interface import SegmentationModel
+from ablate.models.projections import SplitProjection
 from ablate.runs import Parameters
 
 
@@ -121,6 +122,7 @@ class Segmenter(SegmentationModel):
         - The hypernetworks of mask tokens 1-3: their masks are cut off (gradient zero).
         - The biases of the attentions' keys: they add one number to a whole row of attention
           scores, and the softmax takes it out again (gradient zero but for rounding).
+        - The biases of the image encoder's keys, where they are parameters of their own: likewise.
 
         The paper counts them as trained, and so does ``count_parameters``.
         """
@@ -129,5 +131,6 @@ class Segmenter(SegmentationModel):
             *decoder.iou_prediction_head.parameters(),
             *decoder.output_hypernetworks_mlps[1:].parameters(),
             *(part.k_proj.bias for part in decoder.modules() if isinstance(part, Attention)),
+            *(part.k.bias for part in self.modules() if isinstance(part, SplitProjection)),
         }
         return frozenset(name for name, value in self.named_parameters() if value in silent)

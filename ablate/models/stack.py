@@ -25,8 +25,9 @@ from segment_anything.modeling.transformer import Attention as TokenAttention
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ablate.models.adapters import InsideAtl, OutsideAtl, attend
+from ablate.models.adapters import InsideAtl, OutsideAtl
 from ablate.models.atl_released import PromptedEncoder
+from ablate.models.blocks import attend
 from ablate.models.segmenter import Segmenter
 from ablate.models.small_attention import SmallAttention, positions
 

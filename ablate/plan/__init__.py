@@ -2,7 +2,15 @@
 
 from ablate.plan.cohorts import Cohort, group_into_cohorts
 from ablate.plan.inputs import identify_resnets, identify_weights, resnet_files
-from ablate.plan.plan import Plan, PlannedRun, build_plan, create_run_folders, sweep_runs
+from ablate.plan.plan import (
+    Plan,
+    PlannedRun,
+    build_plan,
+    create_folders,
+    create_run_folders,
+    look_up,
+    sweep_runs,
+)
 from ablate.plan.provenance import provenance
 
 __all__ = [
@@ -10,10 +18,12 @@ __all__ = [
     "Plan",
     "PlannedRun",
     "build_plan",
+    "create_folders",
     "create_run_folders",
     "group_into_cohorts",
     "identify_resnets",
     "identify_weights",
+    "look_up",
     "provenance",
     "resnet_files",
     "sweep_runs",

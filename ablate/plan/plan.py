@@ -1,12 +1,13 @@
 """The plan of a sweep: its runs and what their folders say."""
 
+import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ablate.errors import BadInput
 from ablate.plan.provenance import provenance
-from ablate.runs import RunFolder, SpecFile, State, Store, SweepRecord
-from ablate.spec import Context, RunSpec, Sweep, Variant
+from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
+from ablate.spec import Context, RunSpec, SamVariant, Sweep, Variant
 
 # A diverged run is left alone: the same seed would diverge again.
 _TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED)
@@ -29,11 +30,19 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep under one context, run by run in the order of its table."""
+    """A sweep under one context, run by run in the order of its table.
+
+    Attributes:
+        sweep: The sweep.
+        context: What all its runs share.
+        runs: The runs.
+        matched: The rows that got a value by their ``match``, by name.
+    """
 
     sweep: Sweep
     context: Context
     runs: tuple[PlannedRun, ...]
+    matched: Mapping[str, MatchedRow] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[PlannedRun, ...]:
@@ -59,7 +68,7 @@ def sweep_runs(
 
     Raises:
         BadInput: If a name is not a row, a seed is out of range, or a variant requires another
-            backbone than that of the weights.
+            backbone than that of the weights, or an adapter cannot be built on it.
     """
     if unknown := [name for name in names if name not in rows]:
         raise BadInput(
@@ -82,11 +91,46 @@ def sweep_runs(
                 f"of {context.weights.backbone}",
                 "run it in a sweep of its own, with its own protocol and checkpoint",
             )
+        _check_adapter(run)
     return runs
 
 
-def build_plan(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: Store) -> Plan:
+def _check_adapter(run: RunSpec) -> None:
+    """Refuses now what would only fail when the model is built.
+
+    Raises:
+        BadInput: If the adapter has no place in the encoder, or needs a package that is missing.
+    """
+    if not isinstance(run.variant, SamVariant):
+        return
+    try:
+        run.variant.check_backbone(run.context.weights.backbone)
+    except BadInput as error:
+        problem, repair = error.parts
+        raise BadInput(f"variant {run.name}: {problem}", repair) from None
+    for package in run.variant.packages:
+        if importlib.util.find_spec(package) is None:
+            raise BadInput(
+                f"variant {run.name} needs the package {package}, which is not installed",
+                f"pip install 'ablate[{package}]', or leave the variant out",
+            )
+
+
+def build_plan(
+    sweep: Sweep,
+    context: Context,
+    runs: Sequence[RunSpec],
+    store: Store,
+    matched: Mapping[str, MatchedRow] | None = None,
+) -> Plan:
     """Looks up every run's folder.
+
+    Args:
+        sweep: The sweep.
+        context: What all its runs share.
+        runs: The runs, in the order of the table.
+        store: Where their folders lie.
+        matched: The rows that got a value by their ``match``, by name.
 
     Raises:
         StoreError: If a folder cannot be read.
@@ -95,13 +139,31 @@ def build_plan(sweep: Sweep, context: Context, runs: Sequence[RunSpec], store: S
     for run in runs:
         folder = store.run(run.key)
         planned.append(PlannedRun(run, folder, folder.state()))
-    return Plan(sweep, context, tuple(planned))
+    return Plan(sweep, context, tuple(planned), matched or {})
 
 
 def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
     """Creates the folders of a plan's runs and records that its sweep was started."""
+    create_folders([run.spec for run in plan.runs], store)
+    runs = [run.spec for run in plan.runs]
+    return store.record_sweep(plan.sweep, plan.context, runs, plan.matched)
+
+
+def create_folders(runs: Sequence[RunSpec], store: Store) -> None:
+    """Creates the folders of runs, those that are not there yet."""
     origin = provenance()
-    store.create_runs(
-        [SpecFile(key=run.folder.key, run=run.spec, provenance=origin) for run in plan.runs]
-    )
-    return store.record_sweep(plan.sweep, plan.context, [run.spec for run in plan.runs])
+    store.create_runs([SpecFile(key=run.key, run=run, provenance=origin) for run in runs])
+
+
+def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:
+    """The runs with what their folders say, each key once.
+
+    Raises:
+        StoreError: If a folder cannot be read.
+    """
+    planned = {}
+    for run in runs:
+        if run.key not in planned:
+            folder = store.run(run.key)
+            planned[run.key] = PlannedRun(run, folder, folder.state())
+    return tuple(planned.values())

@@ -20,7 +20,15 @@ from ablate.registry.rows import (
 )
 from ablate.registry.source import Document, Place, shortened, shown, shown_value
 from ablate.registry.yaml_reader import limited, parse_value, read
-from ablate.spec import BackboneName, Protocol, Sweep, Variant, canonical_json
+from ablate.spec import (
+    BackboneName,
+    Match,
+    Protocol,
+    SamVariant,
+    Sweep,
+    Variant,
+    canonical_json,
+)
 
 # What a variant does not take over from the one that it extends.
 _NOT_INHERITED = ("label", "extends")
@@ -112,7 +120,7 @@ class Catalogue:
         """
         if name not in self._variants:
             try:
-                self._variants[name] = validated(_AnyVariant, self._variant_document(name)).root
+                self._variants[name] = self._checked_variant(name)
             except SpecError as error:
                 self._variants[name] = error
         found = self._variants[name]
@@ -149,7 +157,9 @@ class Catalogue:
     def rows(self, sweep: Sweep | str, backbone: BackboneName) -> dict[str, Variant]:
         """The variants of a sweep, in the order of its table.
 
-        A combination of factors that some variant of the catalogue declares takes its name.
+        A combination of factors that some variant of the catalogue declares takes its name. Values
+        that a ``match`` finds are not found here: that takes the modules
+        (``ablate.study.matching``).
 
         Args:
             sweep: The sweep, or its name.
@@ -172,6 +182,11 @@ class Catalogue:
                 rows[name] = variant
         if sweep.base is not None and len(rows) == len(sweep.variants):
             problems += self._add_factor_rows(sweep, document, backbone, rows)
+        if sweep.match is not None:
+            rows = {
+                name: row if name == sweep.match.parameters else _with_match(row, sweep.match)
+                for name, row in rows.items()
+            }
         # A row that is missing for its own problem would only be reported again.
         if not problems:
             problems += row_problems(sweep, document, rows, backbone)
@@ -204,6 +219,23 @@ class Catalogue:
         return list(dict.fromkeys(problems))
 
     # How they are read --------------------------------------------------------------------
+
+    def _checked_variant(self, name: str) -> Variant:
+        """The variant of that name, and whether what it is matched to exists, and ends."""
+        document = self._variant_document(name)
+        variant = validated(_AnyVariant, document).root
+        chain, place, match = [name], document.place(("match", "parameters")), _match_of(variant)
+        while match is not None:
+            chain.append(match.parameters)
+            if match.parameters not in self.variant_files:
+                unknown = _unknown("variant", match.parameters, self.variant_files)
+                raise SpecError([f"{place}: {unknown}"])
+            if match.parameters in chain[:-1]:
+                cycle = " → ".join(chain[chain.index(match.parameters) :])
+                raise SpecError([f"{place}: `match` forms a cycle: {cycle}; remove one of them"])
+            below = self._variant_document(match.parameters)
+            match = _match_of(validated(_AnyVariant, below).root)
+        return variant
 
     def _variant_document(self, name: str) -> Document:
         return self._document("variant", name, self.variant_files, ())
@@ -252,11 +284,18 @@ class Catalogue:
         return merged
 
     def _name_problems(self, sweep: Sweep, document: Document) -> list[str]:
-        """The protocol and the published table that a sweep names and that do not exist."""
+        """What a sweep names besides its rows and does not exist, or breaks rules."""
         problems: list[str] = []
         if sweep.protocol not in self.protocol_files:
             unknown = _unknown("protocol", sweep.protocol, self.protocol_files)
             problems.append(f"{document.place(('protocol',))}: {unknown}")
+        if sweep.match is not None:
+            place = document.place(("match", "parameters"))
+            if sweep.match.parameters not in self.variant_files:
+                unknown = _unknown("variant", sweep.match.parameters, self.variant_files)
+                problems.append(f"{place}: {unknown}")
+            else:
+                _attempt(problems, self.variant, sweep.match.parameters)
         if sweep.published is not None:
             tables = named_files(self._published)
             place = document.place(("published",))
@@ -308,6 +347,14 @@ class Catalogue:
             if variant := _attempt([], self.variant, name):
                 names.setdefault(canonical_json(variant.identity(backbone)), name)
         return names
+
+
+def _match_of(variant: Variant) -> Match | None:
+    return variant.match if isinstance(variant, SamVariant) else None
+
+
+def _with_match(variant: Variant, match: Match) -> Variant:
+    return variant.with_match(match) if isinstance(variant, SamVariant) else variant
 
 
 def _attempt(problems: list[str], find: Callable[..., _Found], *args: Any) -> _Found | None:

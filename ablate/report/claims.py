@@ -1,14 +1,21 @@
 """The paper's sentences about its rows, and whether the runs support them."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from ablate.report.model import Claim, Pair
-from ablate.report.rows import TableRuns, difference
+from ablate.report.rows import RowRuns, difference
 from ablate.spec import Comparison
 
 
-def claim_of(comparison: Comparison, table: TableRuns, has_published: bool) -> Claim:
+class RowsByName(Protocol):
+    """The rows of a table, with an empty one for a name that it lacks."""
+
+    def __getitem__(self, name: str, /) -> RowRuns:
+        """The row of a variant."""
+
+
+def claim_of(comparison: Comparison, table: RowsByName, has_published: bool) -> Claim:
     """One sentence with its differences of MIoU and the verdicts on it."""
     better = table[comparison.better]
     pairs = [

@@ -26,17 +26,22 @@ def _difference_columns(report: Report) -> list[Column]:
 
 def _difference(report: Report, difference: Difference, reason: str | None) -> list[TableCell]:
     """The cells: n, reproduced, interval and, where there are published values, published."""
-    mean, low, high = difference.mean, difference.low, difference.high
-    cells = [
-        number_cell(difference.n),
-        missing_cell(str(reason)) if mean is None else number_cell(mean, f"{mean:+z.2f}"),
-        DASH if low is None or high is None else text_cell(f"{low:+z.2f} … {high:+z.2f}"),
-    ]
+    cells = difference_cells(difference, reason)
     if report.published is None:
         return cells
     published = difference.published
     printed = NOT_REPORTED if published is None else number_cell(published, f"{published:+z.2f}")
     return [*cells, printed]
+
+
+def difference_cells(difference: Difference, reason: str | None) -> list[TableCell]:
+    """The cells: n, the mean or why there is none, and its interval."""
+    mean, low, high = difference.mean, difference.low, difference.high
+    return [
+        number_cell(difference.n),
+        missing_cell(str(reason)) if mean is None else number_cell(mean, f"{mean:+z.2f}"),
+        DASH if low is None or high is None else text_cell(f"{low:+z.2f} … {high:+z.2f}"),
+    ]
 
 
 def differences_table(report: Report) -> Table:

@@ -5,8 +5,15 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
+from ablate.report.comparison_model import Claim as Claim
+from ablate.report.comparison_model import Difference as Difference
+from ablate.report.comparison_model import NotReported
+from ablate.report.comparison_model import Pair as Pair
+from ablate.report.effects import Effects
+from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
+from ablate.report.tuning_model import TuningSummary
 from ablate.runs import Parameters
 from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName
 
@@ -20,8 +27,10 @@ MissingReason = Literal[
     "diverged",
     "changed since it was run",
     "unreadable",
+    "not tuned",
+    "trials not ended",
+    "no trial is done",
 ]
-NotReported = Literal["not reported"]
 
 
 class SeedState(Frozen):
@@ -83,27 +92,6 @@ class Score(Frozen):
     verdict: Verdict | None
 
 
-class Difference(Frozen):
-    """MIoU of one row minus that of another.
-
-    Attributes:
-        n: Number of seeds that both rows have results of; what is only evaluated has the same
-            result for every seed.
-        mean: Over those seeds; None if there are none.
-        low: Lower end of the 95 % interval of the mean; None below two seeds.
-        high: Upper end of it.
-        missing_reason: Why there is no mean; None if there is one.
-        published: The difference of the printed values; None where one is not reported.
-    """
-
-    n: int
-    mean: float | None
-    low: float | None
-    high: float | None
-    missing_reason: str | None
-    published: float | None
-
-
 class Row(Frozen):
     """One row of the table.
 
@@ -137,30 +125,6 @@ class Row(Frozen):
     scores: dict[MetricName, Score]
     delta: Difference | None
     selection: Selection | None = None
-
-
-class Pair(Frozen):
-    """Two rows that a claim sets against each other."""
-
-    better: str
-    worse: str
-    difference: Difference
-
-
-class Claim(Frozen):
-    """A sentence of the paper and what becomes of it.
-
-    Attributes:
-        claim: The sentence.
-        pairs: What it compares.
-        reproduced: ``holds``, ``does not hold``, or ``cannot tell`` with the reason.
-        published: The verdict on the printed numbers as they are; None without them.
-    """
-
-    claim: str
-    pairs: tuple[Pair, ...]
-    reproduced: str
-    published: Literal["holds", "does not hold"] | NotReported | None
 
 
 class Count(Frozen):
@@ -331,6 +295,9 @@ class Report(Frozen):
         positive_share: Share of positive pixels in this data set and in the published one.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
+        effects: What the sweep's factors do to MIoU; None without factors, or without results.
+        tuning: The rows with their best settings; None for a sweep that was never tuned.
+        matched: The rows that were given the number of parameters of another variant.
         provenance: Where the numbers come from.
     """
 
@@ -348,6 +315,9 @@ class Report(Frozen):
     positive_share: PositiveShare
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
+    effects: Effects | None = None
+    tuning: TuningSummary | None = None
+    matched: tuple[MatchedParameters, ...] = ()
     provenance: ReportProvenance
 
     @property

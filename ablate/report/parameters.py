@@ -86,6 +86,8 @@ def _interpretations(name: str, table: ParameterTable) -> list[_Interpretation]:
         except SpecError as error:
             problems += [f"{place}: {problem}" for problem in error.problems]
             continue
+        if spec.system == "sam" and spec.match:
+            problems.append(f"{place}: {variant} has a match; name a variant without one")
         if row.backbone is None and spec.system != "cnn":
             problem = f"the interpretation {variant} is a SAM, but no backbone is printed; add it"
             problems.append(f"{place}: {problem}")

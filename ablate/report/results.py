@@ -47,7 +47,7 @@ def read_results(record: SweepRecord, store: Store) -> list[RunRecord]:
 
     What cannot be read leaves its own place empty; the rest of the table stays.
     """
-    return [_read(run, store) for run in record.current_runs()]
+    return [read_run(run, store) for run in record.current_runs()]
 
 
 def one_line(text: str) -> str:
@@ -60,7 +60,8 @@ def missing_metrics(result: Result) -> Sequence[str]:
     return sorted(set(METRIC_NAMES) - result.metrics.keys())
 
 
-def _read(run: RecordedRun, store: Store) -> RunRecord:
+def read_run(run: RecordedRun, store: Store) -> RunRecord:
+    """Reads one run's folder; what cannot be read has the reason in its place."""
     try:
         return _read_folder(run, store)
     except (StoreError, OSError) as error:

@@ -38,6 +38,7 @@ class RowRuns:
         runs: Its runs, by seed.
         unplanned: The seeds that other rows were started with, and this one was not.
         printed: The paper's row.
+        no_runs: Why it has no runs at all, where that is not for want of a start.
     """
 
     name: str
@@ -46,6 +47,7 @@ class RowRuns:
     runs: tuple[RunRecord, ...]
     unplanned: tuple[int, ...]
     printed: ScoreRow | None
+    no_runs: MissingReason | None = None
 
     @property
     def label(self) -> str:
@@ -63,7 +65,9 @@ class RowRuns:
         if any(run.finished for run in self.runs):
             return None
         reasons = {run.missing_reason for run in self.runs}
-        return next((reason for reason in _PRECEDENCE if reason in reasons), "not run")
+        return next(
+            (reason for reason in _PRECEDENCE if reason in reasons), self.no_runs or "not run"
+        )
 
     def percent(self, metric: MetricName) -> dict[int, float]:
         """A metric by seed, of the runs that have a result."""

@@ -99,10 +99,11 @@ def _sentences(report: Report) -> list[str]:
 
 
 def _notes(report: Report) -> list[str]:
-    return [
-        f"No epochs of {row.label} (seed {seed.seed}): {seed.missing_reason}."
-        for row in report.rows
-        if row.selection
-        for seed in row.selection.seeds
-        if seed.missing_reason
-    ]
+    """For each row the seeds whose epochs cannot be read, and why in the first of them."""
+    notes = []
+    for row in report.rows:
+        seeds = row.selection.seeds if row.selection else ()
+        if unread := [seed for seed in seeds if seed.missing_reason]:
+            listed = ", ".join(str(seed.seed) for seed in unread)
+            notes.append(f"No epochs of {row.label} (seed {listed}): {unread[0].missing_reason}.")
+    return notes

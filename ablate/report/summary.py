@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.factor_effects import effects_of
+from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
 from ablate.report.provenance import provenance_of
@@ -12,6 +14,7 @@ from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
+from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
 from ablate.spec import Cell, MetricName, Task, Variant
@@ -49,7 +52,7 @@ def build_report(
     Raises:
         SpecError: If a published table is missing or breaks rules, or an interpretation in it is
             not a variant.
-        StoreError: If the outcome of the data's check cannot be read.
+        StoreError: If the outcome of the data's check or the record of the tuning cannot be read.
     """
     sweep, context = record.sweep, record.context
     published = load_scores(sweep.published) if sweep.published else None
@@ -67,6 +70,8 @@ def build_report(
         )
         for row in table.rows.values()
     )
+    claims = [claim_of(each, table, has_published) for each in sweep.comparisons]
+    tuning = store.tuning(record.id)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -82,10 +87,13 @@ def build_report(
             validated=_validated_share(runs),
             published=common_share(check_table(published)) if published else None,
         ),
-        claims=tuple(claim_of(each, table, has_published) for each in sweep.comparisons),
+        claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters
         else None,
+        effects=effects_of(sweep, [run for row in table.rows.values() for run in row.runs]),
+        tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
+        matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

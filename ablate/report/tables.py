@@ -5,7 +5,15 @@ Writers print these tables as they are; see ``ablate.report.writers``.
 
 from collections.abc import Sequence
 
+from ablate.report.best_of_k_tables import (
+    best_of_k_table,
+    by_setting_table,
+    has_pairs_of_settings,
+    order_changes_table,
+)
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
+from ablate.report.effects_table import effects_tables
+from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
@@ -30,6 +38,12 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
+from ablate.report.tuning_tables import (
+    default_and_tuned_table,
+    trials_table,
+    tuned_claims_table,
+    tuned_pairs_table,
+)
 from ablate.report.verdicts import ONE_SEED_TOLERANCE
 from ablate.spec import MetricName
 
@@ -42,9 +56,30 @@ def tables_of(report: Report) -> list[Table]:
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
         *([selection_table(report)] if has_selection(report) else []),
+        *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
+        *(effects_tables(report.effects, report.watermark) if report.effects else []),
+        *([matched_table(report.matched)] if report.matched else []),
         runs_table(report),
+    ]
+
+
+def _tuning(report: Report) -> list[Table]:
+    """What tuning gave; nothing for a sweep that was never tuned."""
+    if (tuning := report.tuning) is None:
+        return []
+    return [
+        default_and_tuned_table(report, tuning),
+        trials_table(report, tuning),
+        *(
+            [tuned_claims_table(report, tuning), tuned_pairs_table(report, tuning)]
+            if tuning.claims
+            else []
+        ),
+        best_of_k_table(report, tuning),
+        *([order_changes_table(report, tuning)] if tuning.order_changes else []),
+        *([by_setting_table(report, tuning)] if has_pairs_of_settings(tuning) else []),
     ]
 
 

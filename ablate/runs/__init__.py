@@ -6,8 +6,10 @@ from ablate.runs.data_check import (
     Finding,
     FindingKind,
     PositiveShares,
+    ScaleRanges,
     Severity,
     SizeRange,
+    scale_line,
 )
 from ablate.runs.digests import FileDigests
 from ablate.runs.folder import RunFolder
@@ -15,6 +17,7 @@ from ablate.runs.formats import (
     Event,
     Failure,
     Machine,
+    MatchedRow,
     Parameters,
     Progress,
     Provenance,
@@ -38,6 +41,7 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Machine",
+    "MatchedRow",
     "Parameters",
     "PositiveShares",
     "Progress",
@@ -46,6 +50,7 @@ __all__ = [
     "Result",
     "RunFolder",
     "SamplerRecord",
+    "ScaleRanges",
     "Setting",
     "Severity",
     "SizeRange",
@@ -57,6 +62,7 @@ __all__ = [
     "TunedRow",
     "TuningRecord",
     "panel_names",
+    "scale_line",
     "shown",
     "unwritable",
 ]

@@ -100,6 +100,17 @@ class ClippedValues(Frozen):
     all: int
 
 
+ScaleRanges = tuple[tuple[float, float], ...]
+"""For red, green and blue: the value that becomes 0, and the one that becomes 255."""
+
+
+def scale_line(ranges: ScaleRanges) -> str:
+    """What percentiles of the training images make of the values, in one line."""
+    named = zip(("red", "green", "blue"), ranges, strict=True)
+    shown = ", ".join(f"{colour} {low:g} to {high:g}" for colour, (low, high) in named)
+    return f"values that become 0 to 255, by percentiles of the training images: {shown}"
+
+
 class DataCheck(Document):
     """``data-checks/ID.json``: the outcome of ``ablate data check``.
 
@@ -114,6 +125,8 @@ class DataCheck(Document):
         sizes: The sizes of the images; None if none can be read.
         positive: The shares of positive pixels.
         values: What the scale cuts off; None for images that are bytes already.
+        ranges: What the percentiles of the training images are, for red, green and blue; None
+            where none are declared, or where a training image cannot be read.
         are_overlaps_checked: Whether images that overlap in part were looked for.
         findings: All findings, problems first.
         checked: When it was checked.
@@ -129,6 +142,7 @@ class DataCheck(Document):
     sizes: SizeRange | None
     positive: PositiveShares
     values: ClippedValues | None = None
+    ranges: ScaleRanges | None = None
     are_overlaps_checked: bool = False
     findings: tuple[Finding, ...]
     checked: float

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -40,8 +41,7 @@ class FileDigests:
             # Before the file is read: what changes in the meantime is not settled.
             settled_before_ns = time.time_ns() - _SETTLED_AFTER_NS
             status = file.stat()
-            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-            name = str(file.absolute())
+            name, stamp = str(file.absolute()), _stamp(status)
             known = self._known.get(name)
             # An entry of an older version has another length.
             if isinstance(known, list) and known[:-1] == stamp:
@@ -57,11 +57,24 @@ class FileDigests:
             self._changed = True
         return digest
 
+    def knows(self, file: Path) -> bool:
+        """Whether the digest of a file is remembered, for the state that the file is in."""
+        known = self._known.get(str(file.absolute()))
+        try:
+            return isinstance(known, list) and known[:-1] == _stamp(file.stat())
+        except OSError:
+            return False
+
     def save(self) -> None:
         """Writes what was learnt since the last time."""
         if self._path is not None and self._changed:
             atomic.replace(self._path, json.dumps(self._known).encode())
             self._changed = False
+
+
+def _stamp(status: os.stat_result) -> list[int]:
+    """What changes with a file's content."""
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from ablate.spec import Context, Frozen, RunSpec, Sweep, Variant
 
 # Raised by one whenever a file changes its form; ``upgrade`` then gets a step.
@@ -186,6 +188,39 @@ class RecordedRun(Frozen):
         return self.variant.label or self.name
 
 
+class MatchedRow(Frozen):
+    """The value that was found for the field of a row's ``match``.
+
+    Attributes:
+        target: The variant whose adapter's number of parameters was to be reached.
+        field: The dotted path of the field.
+        value: The value with which the row comes nearest.
+        wanted: Parameters of the target's adapter.
+        reached: Parameters of the row's adapter.
+        declaration: A digest of what the row and the target were declared to be.
+    """
+
+    target: str
+    field: str
+    value: int
+    wanted: int
+    reached: int
+    declaration: str
+
+    @property
+    def difference_percent(self) -> float:
+        """By how much more, or fewer, parameters the row has than the target."""
+        return 100 * (self.reached / self.wanted - 1)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one line."""
+        return (
+            f"{self.field} {self.value} gives {self.reached:,} parameters in adapters, nearest to "
+            f"the {self.wanted:,} of {self.target} ({self.difference_percent:+z.1f} %)"
+        )
+
+
 class SweepRecord(Document):
     """``sweeps/ID.json``: a sweep was started in this store under this context.
 
@@ -196,6 +231,7 @@ class SweepRecord(Document):
             have several, because the row has changed between two starts, the latest comes last.
         seeds: All seeds that were ever planned, sorted.
         updated: When it was last started.
+        matched: The rows that got a value by their ``match``, by name.
     """
 
     sweep: Sweep
@@ -203,6 +239,7 @@ class SweepRecord(Document):
     runs: tuple[RecordedRun, ...]
     seeds: tuple[int, ...]
     updated: float
+    matched: dict[str, MatchedRow] = Field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ablate.errors import StoreError
 from ablate.runs import atomic, documents
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
-from ablate.runs.formats import RecordedRun, Source, SpecFile, SweepRecord
+from ablate.runs.formats import MatchedRow, RecordedRun, Source, SpecFile, SweepRecord
 from ablate.runs.names import shown, unwritable
 from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
@@ -60,7 +60,7 @@ class Store:
         self._sweeps_path = self.root / "sweeps"
         self._sources_path = self.root / "sources"
         self._data_checks_path = self.root / "data-checks"
-        self._tunings_path = self.root / "tunings"
+        self.tunings_path = self.root / "tunings"
 
     @classmethod
     def of(cls, folder: RunFolder) -> "Store":
@@ -84,13 +84,20 @@ class Store:
 
     # Sweeps -------------------------------------------------------------------------------
 
-    def record_sweep(self, sweep: Sweep, context: Context, runs: Sequence[RunSpec]) -> SweepRecord:
+    def record_sweep(
+        self,
+        sweep: Sweep,
+        context: Context,
+        runs: Sequence[RunSpec],
+        matched: Mapping[str, MatchedRow] | None = None,
+    ) -> SweepRecord:
         """Remembers that a sweep was started, with the runs of earlier starts.
 
         Args:
             sweep: The sweep as it is started now.
             context: What its runs share.
             runs: The runs of this start, in the order of the table.
+            matched: The rows that got a value by their ``match``, by name.
 
         Returns:
             The record as it is now.
@@ -108,6 +115,7 @@ class Store:
             runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
             updated=time.time(),
+            matched=dict(matched or {}),
         )
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +168,7 @@ class Store:
     def record_tuning(self, tuning: TuningRecord) -> None:
         """Keeps the record of a tuning in place of an earlier one of this sweep and context."""
         content = (tuning.model_dump_json(indent=2) + "\n").encode()
-        atomic.replace(self._tunings_path / f"{tuning.id}.json", content)
+        atomic.replace(self.tunings_path / f"{tuning.id}.json", content)
 
     def tuning(self, sweep_id: str) -> TuningRecord | None:
         """The tuning of a recorded sweep, by the record's ``id``; None: it was never tuned.
@@ -168,7 +176,7 @@ class Store:
         Raises:
             StoreError: If it cannot be read.
         """
-        path = self._tunings_path / f"{sweep_id}.json"
+        path = self.tunings_path / f"{sweep_id}.json"
         try:
             return documents.read(TuningRecord, path, "remove the file and tune again")
         except FileNotFoundError:
@@ -180,7 +188,7 @@ class Store:
         Raises:
             StoreError: If a record cannot be read.
         """
-        names = [path.stem for path in sorted(self._tunings_path.glob("*.json"))]
+        names = [path.stem for path in sorted(self.tunings_path.glob("*.json"))]
         names = [name for name in names if _RECORD_NAME.fullmatch(f"{name}.json")]
         found = [tuning for name in names if (tuning := self.tuning(name))]
         return sorted(found, key=lambda tuning: tuning.updated, reverse=True)

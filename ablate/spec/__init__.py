@@ -1,9 +1,12 @@
 """The words of ablate as frozen pydantic models. Imports neither torch nor the file system."""
 
-from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, Cell, MidLay, NoAdapter
+from ablate.spec.adapter import Adapter, AtlAdapter, AtlReleasedAdapter, MidLay, NoAdapter
 from ablate.spec.backbone import BACKBONES, PATCH_SIZE_PX, Backbone, BackboneName
+from ablate.spec.block_adapters import AdaptFormerAdapter, BottleneckAdapter, SsfAdapter
 from ablate.spec.canonical import canonical_json, digest_of
-from ablate.spec.frozen import Frozen
+from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.match import Match, value_at
+from ablate.spec.peft_adapter import PeftAdapter, PeftTarget
 from ablate.spec.pixels import LinearScale, MaskValues, PercentileScale, Scale
 from ablate.spec.protocol import (
     BijieData,
@@ -35,9 +38,18 @@ from ablate.spec.run import (
     WeightsIdentity,
     random_resnet,
 )
-from ablate.spec.split import FoldersSplit, HoldoutSplit, ListsSplit, Split
+from ablate.spec.sites import chosen_blocks
+from ablate.spec.split import (
+    FoldersSplit,
+    HoldoutSplit,
+    InnerSplit,
+    ListsSplit,
+    OuterSplit,
+    Split,
+)
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
+from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
     CnnVariant,
     Everything,
@@ -56,6 +68,7 @@ __all__ = [
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
     "RESNETS",
+    "AdaptFormerAdapter",
     "Adapter",
     "Architecture",
     "ArchitectureName",
@@ -64,6 +77,7 @@ __all__ = [
     "Backbone",
     "BackboneName",
     "BijieData",
+    "BottleneckAdapter",
     "Cell",
     "CnnVariant",
     "CocoData",
@@ -72,21 +86,27 @@ __all__ = [
     "Context",
     "Data",
     "DataIdentity",
+    "Domain",
     "Everything",
     "FoldersData",
     "FoldersSplit",
     "Frozen",
     "GeneratedData",
     "HoldoutSplit",
+    "InnerSplit",
     "InteriorPoints",
     "Landslide4SenseData",
     "LinearScale",
     "ListsSplit",
     "Loss",
     "MaskValues",
+    "Match",
     "MetricName",
     "MidLay",
     "NoAdapter",
+    "OuterSplit",
+    "PeftAdapter",
+    "PeftTarget",
     "PercentileScale",
     "Prompts",
     "Protocol",
@@ -96,14 +116,19 @@ __all__ = [
     "ResNetName",
     "RunSpec",
     "SamVariant",
+    "Scalar",
     "Scale",
     "Split",
+    "SsfAdapter",
     "Sweep",
     "Task",
+    "Tuning",
     "Variant",
     "WeightsIdentity",
     "ZeroShotVariant",
     "canonical_json",
+    "chosen_blocks",
     "digest_of",
     "random_resnet",
+    "value_at",
 ]

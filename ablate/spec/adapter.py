@@ -9,17 +9,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ablate.spec.frozen import Frozen
+from ablate.spec.block_adapters import (
+    MAX_WIDTH,
+    AdaptFormerAdapter,
+    BottleneckAdapter,
+    SsfAdapter,
+)
+from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.peft_adapter import PeftAdapter
+from ablate.spec.sites import Blocks, OneMessage, sites_phrase, sites_text
 
 MidLay = Literal["m", "c"]
-# Wider than any encoder by far; absurd values are refused before memory runs out.
-MAX_WIDTH = 65_536
 # The side of the largest map: 4096 px in patches of 16.
 MAX_KERNEL_SIZE = 255
 MAX_MIDLAYS = 32
-
-# What a table shows of one property; None: the row has no such property.
-Cell = str | bool | int | float | None
 
 _RELEASED_MIDLAYS: tuple[tuple[MidLay, ...], ...] = (("m",), ("m", "m"), ("c", "c", "c"))
 
@@ -53,6 +56,7 @@ class AtlAdapter(Frozen):
         sites: ``all``: every block has an ATL, the first included (Eq. 6); ``between``: the
             first has none, as "between each Transformer block" can be read. Inside a block
             there is nothing to stand between, so ``between`` goes with ``outside`` alone.
+            ``late``: the second half of the blocks; or a list of blocks, counted from 0.
     """
 
     kind: Literal["atl"]
@@ -62,7 +66,7 @@ class AtlAdapter(Frozen):
     width: int = Field(ge=1, le=MAX_WIDTH)
     kernel_size: int = Field(default=3, ge=1, le=MAX_KERNEL_SIZE)
     up_init: Literal["zero", "default"] | None = None
-    sites: Literal["all", "between"] = "all"
+    sites: Annotated[Literal["all", "between", "late"] | Blocks, OneMessage] = "all"
 
     @field_validator("kernel_size")
     @classmethod
@@ -106,15 +110,17 @@ class AtlAdapter(Frozen):
             "width": self.width,
             "kernel_size": self.kernel_size if "c" in self.midlays else None,
             "up_init": self.effective_up_init,
-            "sites": self.sites,
+            "sites": sites_text(self.sites),
         }
 
     def describe(self) -> str:
         """One line."""
         residual = "with" if self.residual else "without"
-        first = ", none before the first block" if self.sites == "between" else ""
+        where = sites_phrase(self.sites)
+        if self.sites == "between":
+            where = ", none before the first block"
         return (
-            f"MidLay {_midlay_text(self.midlays)}, {self.placement} the transformer blocks{first}, "
+            f"MidLay {_midlay_text(self.midlays)}, {self.placement} the transformer blocks{where}, "
             f"{residual} residual connection, d = {self.width}"
         )
 
@@ -194,4 +200,13 @@ class NoAdapter(Frozen):
         return "no adapter"
 
 
-Adapter = Annotated[AtlAdapter | AtlReleasedAdapter | NoAdapter, Field(discriminator="kind")]
+Adapter = Annotated[
+    AtlAdapter
+    | AtlReleasedAdapter
+    | PeftAdapter
+    | AdaptFormerAdapter
+    | SsfAdapter
+    | BottleneckAdapter
+    | NoAdapter,
+    Field(discriminator="kind"),
+]

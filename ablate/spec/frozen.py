@@ -1,4 +1,4 @@
-"""The base of every spec."""
+"""The base of every spec, and what a table shows of it."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,3 +7,7 @@ class Frozen(BaseModel):
     """An immutable value; unknown keys are refused and types are not coerced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+# What a table shows of one property; None: the row has no such property.
+Cell = str | bool | int | float | None

@@ -103,17 +103,40 @@ class CocoData(Frozen):
 
     Attributes:
         kind: The discriminator.
-        images: Folder of the images, below the data set's root. Those that the file does not name
-            are left out.
-        annotations: The JSON file, below the data set's root. Polygons and run lengths that are
-            numbers are read; an image without annotations has an empty mask.
+        images: Folder of the images, below the data set's root, such as ``{folder}/images``;
+            ``{folder}`` is one of ``folders``. Images that the file does not name are left out.
+        annotations: The JSON file, below the data set's root, such as
+            ``annotations/instances_{folder}.json``. Polygons and run lengths are read, compressed
+            ones too; an image without annotations has an empty mask.
         categories: Names of the categories that are positive; empty: all.
+        folders: The parts that have a JSON file each, such as ``[train, val]``; an image is then
+            called ``FOLDER/STEM``, and a split of the kind ``folders`` keeps the parts. Empty:
+            there is one file.
+        bands: What becomes red, green and blue, counted from 0; None: the one band of grey
+            images, the first three of RGB. Images of other numbers of bands are refused without it.
+        scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
     """
 
     kind: Literal["coco"]
     images: str = "images"
     annotations: str = "annotations.json"
     categories: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    bands: tuple[Band, Band, Band] | None = None
+    scale: Scale | None = Field(default=None, discriminator="kind")
+
+    @model_validator(mode="after")
+    def _every_part_has_a_file(self) -> "CocoData":
+        for text in (self.images, self.annotations):
+            if "{" in (rest := text.replace("{folder}", "")) or "}" in rest:
+                raise ValueError(f"{text} has braces that are not {{folder}}")
+            if "{folder}" in text and not self.folders:
+                raise ValueError(f"{text} has a {{folder}}, and no folders are listed")
+        if self.folders and "{folder}" not in self.annotations:
+            raise ValueError(
+                f"folders are listed, but annotations ({self.annotations}) has no {{folder}}"
+            )
+        return self
 
 
 class Landslide4SenseData(Frozen):

@@ -194,3 +194,9 @@ class RunSpec(Frozen):
         if self.variant.system == "cnn" and self.variant.resnet not in self.context.resnets:
             raise ValueError(f"the context names no weights for {self.variant.resnet}")
         return self
+
+    @model_validator(mode="after")
+    def _variant_is_concrete(self) -> "RunSpec":
+        if self.variant.system == "sam" and self.variant.match:
+            raise ValueError("a run has the value that the variant's match finds, not the match")
+        return self

@@ -70,4 +70,28 @@ class FoldersSplit(Frozen):
         return self
 
 
-Split = Annotated[HoldoutSplit | ListsSplit | FoldersSplit, Field(discriminator="kind")]
+OuterSplit = Annotated[HoldoutSplit | ListsSplit | FoldersSplit, Field(discriminator="kind")]
+
+
+class InnerSplit(Frozen):
+    """The training images of another split, split once more; its validation images are left out.
+
+    What is chosen on an inner split can be judged on images that no choice has seen.
+
+    Attributes:
+        kind: The discriminator.
+        of: The split whose training images these are.
+        validation_share: The share of them that validates: floor(share·n) of n images.
+        seed: Seed of the shuffle, which is that of ``HoldoutSplit``; the images are shuffled in the
+            order of the data set.
+    """
+
+    kind: Literal["inner"]
+    of: OuterSplit
+    validation_share: Share
+    seed: Seed
+
+
+Split = Annotated[
+    HoldoutSplit | ListsSplit | FoldersSplit | InnerSplit, Field(discriminator="kind")
+]

@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
+from ablate.spec.match import Match
 from ablate.spec.split import Seed
+from ablate.spec.tuning import Tuning
 
 # More repeats of every row than any study has.
 MAX_SEEDS = 1_000
@@ -45,6 +47,9 @@ class Sweep(Frozen):
         factors: Dotted field → values; the rows are the cartesian product.
         zip: Dotted field → values of equal number, taken in step.
         exclude: Partial assignments of factors that are left out.
+        match: Equal numbers of parameters: what every row has as its own ``match`` that has none,
+            has the field, and is not the variant to be reached. Rows keep their names.
+        tune: What ``ablate tune`` may alter; None: the sweep cannot be tuned.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Sweep(Frozen):
     factors: Factors = Field(default_factory=dict)
     zip: Factors = Field(default_factory=dict)
     exclude: tuple[dict[str, Any], ...] = ()
+    match: Match | None = None
+    tune: Tuning | None = None
 
     @model_validator(mode="after")
     def _rows_exist(self) -> "Sweep":

@@ -8,20 +8,34 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ablate.spec.adapter import Adapter, Cell
-from ablate.spec.backbone import BackboneName
-from ablate.spec.frozen import Frozen
+from ablate.spec.adapter import Adapter
+from ablate.spec.backbone import BACKBONES, BackboneName
+from ablate.spec.frozen import Cell, Frozen
+from ablate.spec.match import Match, is_whole_number, value_at, whole_numbers
+from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
+from ablate.spec.sites import canonical_sites, chosen_blocks
 
 # Along a side: 65,536 prompts for each image. SAM's own code has 32.
 MAX_POINTS_PER_SIDE = 256
 
-Part = Literal["adapter", "mask_decoder", "no_mask_embedding"]
+Part = Literal[
+    "adapter",
+    "mask_decoder",
+    "no_mask_embedding",
+    "encoder_norms",
+    "encoder_biases",
+    "encoder",
+]
+_ENCODER_PARTS: tuple[Part, ...] = ("encoder_norms", "encoder_biases", "encoder")
 
 _PART_NAMES: dict[Part, str] = {
     "adapter": "adapter",
     "mask_decoder": "mask decoder",
     "no_mask_embedding": "no-mask embedding",
+    "encoder_norms": "norms of the image encoder",
+    "encoder_biases": "biases of the image encoder",
+    "encoder": "image encoder",
 }
 
 
@@ -35,8 +49,14 @@ class SamVariant(Frozen):
         adapter: What is inserted into the frozen encoder.
         trained: The parts that learn; everything else is frozen. The no-mask embedding is
             counted as a parameter only where it is among them (the public code trains it).
+            ``encoder_norms`` are the weights and biases of the image encoder's LayerNorms,
+            ``encoder_biases`` all of its biases (BitFit), and ``encoder`` is all of it (full
+            fine-tuning); adapters are none of these.
         encoder_weights: Where the frozen image encoder's values come from: SAM's weights, or
             random ones drawn from the run's seed, which show what SAM's pre-training is worth.
+        match: Which field gets the value with which the adapter has as many parameters as that
+            of another variant; None: every field is as declared. It depends on the backbone, so
+            it is found for each sweep; what is run has the value and no match.
     """
 
     is_trained: ClassVar[bool] = True
@@ -47,6 +67,7 @@ class SamVariant(Frozen):
     adapter: Adapter
     trained: tuple[Part, ...] = Field(min_length=1)
     encoder_weights: Literal["pretrained", "random"] = "pretrained"
+    match: Match | None = None
 
     @model_validator(mode="after")
     def _trained_parts_exist(self) -> "SamVariant":
@@ -56,26 +77,102 @@ class SamVariant(Frozen):
             raise ValueError("trained names the adapter, but adapter.kind is none")
         if self.adapter.kind != "none" and "adapter" not in self.trained:
             raise ValueError("an adapter that is not in trained stays random and ablates nothing")
+        if "encoder" in self.trained and len(set(_ENCODER_PARTS) & set(self.trained)) > 1:
+            raise ValueError(
+                "trained names the encoder and a part of it; remove encoder_norms and "
+                "encoder_biases, or encoder"
+            )
+        if self._adapts_the_decoder() and "mask_decoder" in self.trained:
+            raise ValueError(
+                "trained names the mask decoder, whose layers the adapter changes; remove "
+                "mask_decoder from trained, or give adapter.on encoder"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _matched_field_exists(self) -> "SamVariant":
+        if self.match and not is_whole_number(value_at(self, self.match.field)):
+            known = whole_numbers(self)
+            repair = f"name one of {', '.join(known)}" if known else "remove match"
+            raise ValueError(
+                f"match.field {self.match.field} is not a whole number of this variant; {repair}"
+            )
+        return self
+
+    def with_match(self, match: Match) -> "SamVariant":
+        """The variant with this match; as it is where it has one, or has no such field."""
+        if self.match or not is_whole_number(value_at(self, match.field)):
+            return self
+        return self.model_copy(update={"match": match})
+
+    def matched(self, value: int) -> "SamVariant":
+        """The variant with this value in the field of its match, and without the match.
+
+        Raises:
+            ValidationError: If the field may not have this value.
+        """
+        content = self.model_dump(exclude={"match"})
+        if self.match:
+            *parents, last = self.match.field.split(".")
+            below = content
+            for parent in parents:
+                below = below[parent]
+            below[last] = value
+        return SamVariant.model_validate(content)
+
+    def _adapts_the_decoder(self) -> bool:
+        return isinstance(self.adapter, PeftAdapter) and self.adapter.on != "encoder"
+
+    def check_backbone(self, backbone: BackboneName) -> None:
+        """Refuses an adapter that has no place in an encoder.
+
+        Raises:
+            BadInput: If ``sites`` names a block that it does not have.
+        """
+        chosen_blocks(getattr(self.adapter, "sites", "all"), BACKBONES[backbone].depth)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Packages that its adapter needs besides what ablate always needs."""
+        return getattr(self.adapter, "packages", ())
+
+    @property
+    def needs_exact_encoder(self) -> bool:
+        """Whether the frozen encoder's weights must not be rounded to half precision beforehand.
+
+        Where they are trained, or an adapter computes with the weights themselves, what comes out
+        is another.
+        """
+        trained = set(_ENCODER_PARTS) & set(self.trained)
+        return isinstance(self.adapter, PeftAdapter) or bool(trained)
 
     def identity(self, default_backbone: BackboneName) -> dict[str, Any]:
         """What decides the function that is trained: all but names, with defaults filled in."""
-        return {
+        backbone = self.backbone or default_backbone
+        adapter = self.adapter.identity()
+        if "sites" in adapter:
+            depth = BACKBONES[backbone].depth
+            adapter["sites"] = canonical_sites(adapter["sites"], depth)
+        identity = {
             "system": self.system,
-            "backbone": self.backbone or default_backbone,
-            "adapter": self.adapter.identity(),
+            "backbone": backbone,
+            "adapter": adapter,
             "trained": sorted(self.trained),
             "encoder_weights": self.encoder_weights,
         }
+        return identity | ({"match": self.match.model_dump()} if self.match else {})
 
     def columns(self) -> dict[str, Cell]:
         """What sets this variant apart from others, by column of a table."""
-        return {
+        columns: dict[str, Cell] = {
             "adapter": self.adapter.kind,
             **self.adapter.columns(),
             "trained": self._trained_text(),
             "encoder_weights": self.encoder_weights,
         }
+        if self.match and (field := self.match.field.rpartition(".")[2]) in columns:
+            columns[field] = f"as {self.match.parameters}"
+        return columns
 
     def describe(self) -> str:
         """One line."""

@@ -3,6 +3,7 @@
 ``plan_sweep``: resolve names and paths, list the runs, choose the devices, group the cohorts.
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
+``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
@@ -14,21 +15,39 @@ from ablate.study.report import SweepReport, latest_start, report_sweep
 from ablate.study.request import DEFAULT_EXECUTOR
 from ablate.study.run import EndedRun, Outcome, run_sweep
 from ablate.study.study import Study
+from ablate.study.tune import TuningOutcome, TuningProgress, tune_sweep
+from ablate.study.tuning_ledger import RowTrials
+from ablate.study.tuning_plan import (
+    DEFAULT_SAMPLER,
+    DEFAULT_TRIALS,
+    MAX_TRIALS,
+    TuningPlan,
+    plan_tuning,
+)
 from ablate.study.watching import Progress, RunProgress
 
 __all__ = [
     "DEFAULT_EXECUTOR",
+    "DEFAULT_SAMPLER",
+    "DEFAULT_TRIALS",
+    "MAX_TRIALS",
     "EndedRun",
     "Outcome",
     "Progress",
+    "RowTrials",
     "RunProgress",
     "Study",
     "SweepPlan",
     "SweepReport",
+    "TuningOutcome",
+    "TuningPlan",
+    "TuningProgress",
     "check_data",
     "convert_data",
     "latest_start",
     "plan_sweep",
+    "plan_tuning",
     "report_sweep",
     "run_sweep",
+    "tune_sweep",
 ]

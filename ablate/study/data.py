@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.errors import BadInput, DataError
 from ablate.registry import Catalogue
-from ablate.runs import DataCheck, Finding, Store
+from ablate.runs import DataCheck, Finding, ScaleRanges, Store
 from ablate.spec import Protocol, Split
 from ablate.study.report import check_target
 from ablate.study.request import expanded
@@ -80,18 +81,22 @@ def _check(
     except DataError as error:
         return check_of_unopened(root.absolute().name, error, split, size_px)
     try:
-        parts = _parts(images, split, root)
+        parts: Parts | None = _parts(images, split, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
+        parts = None
+        _ranges(images, None, is_fitted=False)
         check = check_images(images, None, split, None, size_px, overlaps=overlaps)
         problem, repair = error.parts
         finding = Finding(kind="split", severity="problem", message=problem, repair=repair)
         check = check.model_copy(update={"findings": (finding, *check.findings)})
     else:
         digest = _digest(images, split, root)
+        ranges = _ranges(images, parts, is_fitted=digest is not None)
         check = check_images(images, digest, split, parts, size_px, overlaps=overlaps)
+        check = check.model_copy(update={"ranges": ranges})
     if sheet is not None:
-        write_sheet(check, images, sheet)
+        write_sheet(check, images, sheet, parts)
     return check
 
 
@@ -115,3 +120,27 @@ def _digest(images: Images, split: Split, root: Path) -> str | None:
         return identify(images, split, root).digest
     except BadInput:
         return None
+
+
+def _ranges(images: Images, parts: Parts | None, *, is_fitted: bool) -> ScaleRanges | None:
+    """The percentiles of the training images; None where there are none that a run would take.
+
+    Where a training image cannot be read, or where there is no split, those of the readable images
+    stand in for them, so that all others can be looked at.
+    """
+    from ablate.data.splitting import FittedImages
+    from ablate.data.verified import Checkable
+
+    if not isinstance(images, FittedImages):
+        return None
+    if is_fitted:
+        return images.fitted_ranges
+    if isinstance(images, Checkable):
+        readable = []
+        for index in parts.train if parts else range(len(images.names)):
+            with suppress(DataError):
+                images.check(index)
+                readable.append(index)
+        with suppress(DataError):
+            images.fit(readable)
+    return None

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ablate.errors import DataError
 from ablate.registry import Catalogue
-from ablate.spec import FoldersData, PercentileScale
+from ablate.spec import CocoData, FoldersData, PercentileScale
 from ablate.study.data import DEFAULT_PROTOCOL
 from ablate.study.request import expanded
-from ablate.study.resolve import recognised
+from ablate.study.resolve import names_split, recognised
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def convert_data(
 ) -> Conversion:
     """Writes a data set as ``image/NAME.png`` and ``mask/NAME.png``, masks with 0 and 255.
 
-    A split that the data set's authors made (ready folders, or lists that the protocol declares)
+    A split that the data set's authors made (ready folders, or lists)
     is kept as ``train.txt`` and ``val.txt``. Percentiles that scale the images are those of the
     training images, as in a run.
 
@@ -59,19 +59,19 @@ def convert_data(
         raise DataError(f"there is no folder {root}", "give the data set's folder")
     declared = Catalogue().protocol(protocol, overrides)
 
-    from ablate.data import open_images, parts, ready_parts, verify
+    from ablate.data import given_split, open_images, parts, verify
     from ablate.data.plain import check_free, write_plain
     from ablate.data.splitting import FittedImages
 
     check_free(made)
     data = recognised(root, declared)
     split = declared.split
-    if split.kind == "holdout" and isinstance(data, FoldersData):
-        split = ready_parts(data) or split
+    if split.kind == "holdout" and not names_split(declared.overrides):
+        split = given_split(data, root) or split
     images = open_images(data, root)
     verify(images, None)
     lists: dict[str, list[int]] = {}
-    is_fitted = isinstance(data, FoldersData) and isinstance(data.scale, PercentileScale)
+    is_fitted = isinstance(data, FoldersData | CocoData) and isinstance(data.scale, PercentileScale)
     if is_fitted or split.kind != "holdout":
         train, validation = parts(images.names, split, root)
         if split.kind != "holdout":

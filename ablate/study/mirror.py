@@ -2,22 +2,27 @@
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ablate import tracking
 from ablate.executors import isolated_children
-from ablate.runs import Store, SweepRecord
+from ablate.runs import Store
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
 _PATIENCE_S = 120
 
 
 @contextmanager
-def mirror(store: Store, record: SweepRecord, uri: str | None) -> Iterator[list[str]]:
-    """While this is open, a process of its own mirrors the sweep's runs into MLflow.
+def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[str]]:
+    """While this is open, a process of its own mirrors the runs of some sweeps into MLflow.
 
     Training never waits for it and never fails because of it.
+
+    Args:
+        store: Where they lie.
+        ids: The sweeps and tunings; what is recorded later is mirrored from then on.
+        uri: MLflow's tracking URI; None: the database in the store.
 
     Yields:
         A list that holds, once this is closed, what the user should know.
@@ -28,7 +33,7 @@ def mirror(store: Store, record: SweepRecord, uri: str | None) -> Iterator[list[
         stop = context.Event()
         process = context.Process(
             target=tracking.follow,
-            args=(store.root, [record.id], uri, stop, log),
+            args=(store.root, list(ids), uri, stop, log),
             name="ablate-mirror",
             daemon=True,
         )

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
 from ablate.executors import call_with_torch
 from ablate.report import required_parameters
@@ -31,12 +30,11 @@ def count_for_report(record: SweepRecord, store: Store) -> dict[str, Parameters]
         BadInput: If something must be counted and torch is broken.
     """
     wanted = required_parameters(record)
-    path = store.cache_path / _FILE
-    known = _read(path)
+    known = read_counts(store)
     missing = {key: model for key, model in wanted.items() if key not in known}
     if missing:
         known |= call_with_torch("ablate.study.parameters:count_all", missing)
-        _write(path, known)
+        write_counts(store, known)
     return {key: known[key] for key in wanted}
 
 
@@ -52,10 +50,10 @@ def _stamp() -> str:
     return digest_of({"engine": ENGINE_VERSION} | {name: version(name) for name in _COUNTED})
 
 
-def _read(path: Path) -> dict[str, Parameters]:
-    """The cache; empty where it is of other versions or cannot be read."""
+def read_counts(store: Store) -> dict[str, Parameters]:
+    """The store's cache; empty where it is of other versions or cannot be read."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads((store.cache_path / _FILE).read_bytes())
         if content["stamp"] != _stamp():
             return {}
         return {key: Parameters(**counted) for key, counted in content["parameters"].items()}
@@ -63,11 +61,12 @@ def _read(path: Path) -> dict[str, Parameters]:
         return {}
 
 
-def _write(path: Path, known: Mapping[str, Parameters]) -> None:
+def write_counts(store: Store, known: Mapping[str, Parameters]) -> None:
+    """Replaces the store's cache, if it can be written."""
     parameters = {key: counted.model_dump() for key, counted in known.items()}
     content = {"schema_version": 1, "stamp": _stamp(), "parameters": parameters}
     try:
-        atomic.replace(path, json.dumps(content, indent=2).encode())
+        atomic.replace(store.cache_path / _FILE, json.dumps(content, indent=2).encode())
     except OSError:
         # A store that cannot be written can still be reported: the next report counts again.
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, build_plan, group_into_cohorts, sweep_runs
-from ablate.runs import Store
+from ablate.runs import ScaleRanges, Store
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -25,15 +25,20 @@ class SweepPlan:
         request: What was requested.
         plan: The runs, and what their folders say now.
         devices: Where they are trained, one worker for each.
+        seeds: The seeds, the first of them first.
         choice: Why this protocol is used; None where the user or the sweep names it.
         cohorts: The runs that are trained together, in the order in which workers take them.
+        ranges: The percentiles of the training images that become 0 and 255, for red, green and
+            blue; None: none are declared.
     """
 
     request: Request
     plan: Plan
     devices: tuple[str, ...]
+    seeds: tuple[int, ...]
     choice: str | None
     cohorts: tuple[Cohort, ...]
+    ranges: ScaleRanges | None = None
 
     def rows(self) -> list[dict[str, str | int | None]]:
         """One row for each run: variant, seed, key, state and the number of its cohort."""
@@ -72,8 +77,16 @@ def plan_sweep(request: Request) -> SweepPlan:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
-    plan = build_plan(resolved.sweep, resolved.context, runs, store)
+    plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
-    return SweepPlan(request, plan, devices, resolved.choice, tuple(cohorts))
+    return SweepPlan(
+        request,
+        plan,
+        devices,
+        resolved.seeds,
+        resolved.choice,
+        tuple(cohorts),
+        resolved.ranges,
+    )

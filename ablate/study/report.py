@@ -17,11 +17,14 @@ from ablate.report import (
     read_page,
     render,
     suffix_of,
+    write_best_of_k,
     write_figure,
 )
+from ablate.report.effects import Importances
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
+from ablate.study.matching import as_recorded
 from ablate.study.parameters import count_for_report
 
 if TYPE_CHECKING:
@@ -102,6 +105,16 @@ class SweepReport:
         check_target(Path(path))
         write_figure(self.record, self.store, Path(path))
 
+    def write_best_of_k(self, path: str | Path) -> None:
+        """Writes a PNG or SVG file: the expected best of k trials of every row that was tuned.
+
+        Raises:
+            BadInput: If the name ends otherwise, the sweep was never tuned or no trial has ended
+                yet, or the path is a folder.
+        """
+        check_target(Path(path))
+        write_best_of_k(self.report, Path(path))
+
 
 def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
     """Reads the runs of a sweep and sets them beside the published values.
@@ -116,7 +129,23 @@ def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
     """
     parameters = count_for_report(record, store)
     report = build_report(record, store, parameters=parameters, today=declared_rows(record))
-    return SweepReport(report, record, store)
+    return SweepReport(_with_importances(report), record, store)
+
+
+def _with_importances(report: Report) -> Report:
+    """The report with the importances of its factors: another room knows Optuna."""
+    effects = report.effects
+    if effects is None:
+        return report
+    from ablate.tune.importance import best_of, importances
+
+    runs = effects.runs
+    shares = importances([run.levels for run in runs], [run.miou for run in runs])
+    best = best_of(len(runs))
+    if shares is None or best is None:
+        return report
+    found = Importances(shares=shares, best=best, runs=len(runs))
+    return report.model_copy(update={"effects": effects.model_copy(update={"importances": found})})
 
 
 def latest_start(store: Store, sweep: str, protocol: str | None = None) -> list[SweepRecord]:
@@ -151,15 +180,17 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
 
     What was removed or broken since is left out: a report needs no catalogue.
     """
-    catalogue = Catalogue()
+    catalogue, backbone = Catalogue(), record.context.protocol.backbone
     try:
-        return catalogue.rows(record.sweep, record.context.protocol.backbone)
+        declared = catalogue.rows(record.sweep, backbone)
+        return as_recorded(declared, record.matched, catalogue, backbone)
     except SpecError:
         pass
     rows: dict[str, Variant] = {}
     for name in dict.fromkeys(run.name for run in record.runs):
         try:
-            if name in catalogue.variant_files:
+            # The sweep's match is not known here.
+            if name in catalogue.variant_files and name not in record.matched:
                 rows[name] = catalogue.variant(name)
         except SpecError:
             continue

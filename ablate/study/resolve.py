@@ -1,7 +1,6 @@
 """From names and paths to values: the sweep, its rows, its protocol and its context."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +8,18 @@ from ablate.errors import DataError
 from ablate.plan import identify_resnets, identify_weights
 from ablate.registry import Catalogue
 from ablate.report import load_published, load_scores
-from ablate.runs import Store
+from ablate.runs import MatchedRow, ScaleRanges, Store
 from ablate.spec import (
     BACKBONES,
     Context,
     Data,
-    FoldersData,
+    FoldersSplit,
     GeneratedData,
     Protocol,
     Sweep,
     Variant,
 )
+from ablate.study.matching import match_rows
 from ablate.study.protocols import choose_protocol
 from ablate.study.request import Request
 
@@ -34,6 +34,9 @@ class Resolved:
         context: What all its runs share.
         seeds: The seeds.
         choice: Why this protocol is used; None where the user or the sweep names it.
+        matched: The rows that got a value by their ``match``, by name.
+        ranges: The percentiles of the training images that become 0 and 255, for red, green and
+            blue; None: none are declared.
     """
 
     sweep: Sweep
@@ -41,6 +44,8 @@ class Resolved:
     context: Context
     seeds: tuple[int, ...]
     choice: str | None
+    matched: Mapping[str, MatchedRow]
+    ranges: ScaleRanges | None
 
 
 def resolve(request: Request, store: Store) -> Resolved:
@@ -54,8 +59,10 @@ def resolve(request: Request, store: Store) -> Resolved:
     check_published(sweep)
     protocol, choice = choose_protocol(request, sweep, catalogue)
     rows = catalogue.rows(sweep, protocol.backbone)
-    context = identify_context(request, protocol, rows, store)
-    return Resolved(sweep, rows, context, request.seeds or sweep.seeds, choice)
+    context, ranges = identify_context(request, protocol, rows, store)
+    found = match_rows(rows, catalogue, protocol.backbone, store)
+    seeds = request.seeds or sweep.seeds
+    return Resolved(sweep, found.rows, context, seeds, choice, found.matched, ranges)
 
 
 def check_published(sweep: Sweep) -> None:
@@ -72,8 +79,8 @@ def check_published(sweep: Sweep) -> None:
 
 def identify_context(
     request: Request, protocol: Protocol, rows: Mapping[str, Variant], store: Store
-) -> Context:
-    """The identities of data and weights under a protocol.
+) -> tuple[Context, ScaleRanges | None]:
+    """The identities of data and weights under a protocol, and what scales the images.
 
     Raises:
         DataError: If the data set is missing, broken or too small.
@@ -81,6 +88,7 @@ def identify_context(
     """
     # NumPy and SciPy would double the time until a mistake above is reported.
     from ablate.data import identify, open_images, verify
+    from ablate.data.splitting import FittedImages
 
     protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
     digests = store.digests_path if store.root.exists() else None
@@ -90,7 +98,8 @@ def identify_context(
     if not isinstance(protocol.data, GeneratedData):
         verify(images, digests)
     identity = identify(images, protocol.split, request.data)
-    return Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
+    context = Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
+    return context, images.fitted_ranges if isinstance(images, FittedImages) else None
 
 
 def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:
@@ -111,8 +120,7 @@ def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) 
     if not data.is_dir():
         raise DataError(f"there is no folder {data}", "give the data set's folder")
     found = recognised(data, protocol)
-    if isinstance(found, FoldersData) and found != protocol.data:
-        _check_ready_parts(found, data, protocol)
+    _check_given_split(found, data, protocol)
     return protocol.model_copy(update={"data": found})
 
 
@@ -131,21 +139,31 @@ def recognised(root: Path, protocol: Protocol) -> Data:
     return protocol.data if found.kind == protocol.data.kind else found
 
 
-def _check_ready_parts(found: FoldersData, root: Path, protocol: Protocol) -> None:
+def names_split(overrides: Sequence[str]) -> bool:
+    """Whether ``--set`` says which kind of split is meant."""
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    return bool(keys & {"split", "split.kind"})
+
+
+def _check_given_split(found: Data, root: Path, protocol: Protocol) -> None:
     """Asks which split is meant where the data's authors made one and the protocol another.
 
     Raises:
-        DataError: If parts lie ready, and the protocol would draw new ones from all of them.
+        DataError: If parts or lists lie ready, and the protocol would draw new parts from all
+            images without having been told to.
     """
-    from ablate.data import ready_parts
+    from ablate.data import given_split
 
-    ready = ready_parts(found)
-    if ready is None or protocol.split.kind != "holdout":
+    if protocol.split.kind != "holdout" or names_split(protocol.overrides):
         return
-    split = f"{{kind: folders, train: {ready.train}, validation: {ready.validation}}}"
-    data = json.dumps(found.model_dump(mode="json", exclude_defaults=True))
+    given = given_split(found, root)
+    if given is None:
+        return
+    what = "ready parts" if isinstance(given, FoldersSplit) else "split lists"
+    fields = given.model_dump(exclude_none=True)
+    split = ", ".join(f"{key}: {value}" for key, value in fields.items())
     raise DataError(
-        f"{root} has ready parts, {ready.train} and {ready.validation}, and protocol "
-        f"{protocol.name} draws its own from all images",
-        f"say which with --set 'split={split}', or with --set 'data={data}'",
+        f"{root} has {what}, {given.train} and {given.validation}, and protocol {protocol.name} "
+        "draws its own from all images",
+        f"say which with --set 'split={{{split}}}', or with --set 'split.kind=holdout'",
     )

@@ -1,13 +1,14 @@
 """``run_sweep``: trains what a sweep still lacks."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ablate.executors import run_cohorts, warm_up
-from ablate.plan import create_run_folders, resnet_files
-from ablate.runs import Failure, RunFolder, State, Store, SweepRecord
+from ablate.plan import Cohort, PlannedRun, create_run_folders, resnet_files
+from ablate.runs import Failure, RunFolder, State, Store
+from ablate.spec import Context
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
@@ -77,20 +78,23 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     if is_pending:
         warm_up()
         check_rows(planned.plan)
-    record_sources(planned, store)
+    record_sources(planned.request, planned.plan.context, store)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
     if is_pending:
         count_for_report(record, store)
-        with mirrored(planned.request, record, store) as notes, watching(planned.plan, progress):
-            train(planned, store)
-    return conclude(planned, time.monotonic() - started, notes)
+        with (
+            mirrored(planned.request, [record.id], store) as notes,
+            watching(planned.plan.runs, progress),
+        ):
+            train(planned.request, planned.cohorts, planned.devices, store)
+    spent_s = time.monotonic() - started
+    return Outcome(ended(planned.plan.runs), len(planned.plan.pending), spent_s, tuple(notes))
 
 
-def record_sources(planned: SweepPlan, store: Store) -> None:
+def record_sources(request: Request, context: Context, store: Store) -> None:
     """Notes in the store where data and weights lie, for the workers."""
-    request, context = planned.request, planned.plan.context
     if request.data is not None:
         store.remember_source(context.data.digest, request.data)
     if request.checkpoint is not None:
@@ -100,34 +104,36 @@ def record_sources(planned: SweepPlan, store: Store) -> None:
 
 
 @contextmanager
-def mirrored(request: Request, record: SweepRecord, store: Store) -> Iterator[list[str]]:
-    """Mirrors the sweep into MLflow while this is open, if that is wanted."""
+def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[list[str]]:
+    """Mirrors these sweeps and tunings into MLflow while this is open, if that is wanted."""
     if not request.track:
         yield []
         return
-    with mirror(store, record, request.tracking_uri) as notes:
+    with mirror(store, ids, request.tracking_uri) as notes:
         yield notes
 
 
-def train(planned: SweepPlan, store: Store) -> None:
+def train(
+    request: Request, cohorts: Sequence[Cohort], devices: Sequence[str], store: Store
+) -> None:
     """Hands the cohorts to the executor and waits.
 
     Raises:
         Interrupted: If a stop was requested; the state is saved.
     """
     run_cohorts(
-        planned.request.executor,
-        planned.cohorts,
-        devices=planned.devices,
+        request.executor,
+        cohorts,
+        devices=devices,
         logs=store.logs_path,
-        settings=planned.request.executor_settings,
+        settings=request.executor_settings,
     )
 
 
-def conclude(planned: SweepPlan, spent_s: float, notes: list[str]) -> Outcome:
+def ended(runs: Sequence[PlannedRun]) -> tuple[EndedRun, ...]:
     """Reads from the folders how every run ended."""
-    ended = []
-    for run in planned.plan.runs:
+    found = []
+    for run in runs:
         state, failure = run.folder.state(), run.folder.failure()
-        ended.append(EndedRun(run.spec.name, run.spec.seed, state, run.folder, failure))
-    return Outcome(tuple(ended), len(planned.plan.pending), spent_s, tuple(notes))
+        found.append(EndedRun(run.spec.name, run.spec.seed, state, run.folder, failure))
+    return tuple(found)

@@ -1,4 +1,4 @@
-"""``sweep_status``: what every run of a store is at."""
+"""``sweep_status``: what every run of a store is at, the trials of tunings included."""
 
 from __future__ import annotations
 
@@ -8,10 +8,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
-from ablate.runs import RecordedRun, Store, SweepRecord
+from ablate.runs import RecordedRun, State, Store, SweepRecord
+from ablate.study.watching import TERMINAL_STATES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class TuningStatus:
+    """How far the tuning of a sweep is.
+
+    Attributes:
+        sampler: Where its settings come from.
+        budget: Trials of each row.
+        rows: How many rows are tuned.
+        ended: How many trials have ended.
+        done: How many of these gave a score.
+        chosen: How many rows have a best setting.
+    """
+
+    sampler: str
+    budget: int
+    rows: int
+    ended: int
+    done: int
+    chosen: int
+
+    @property
+    def trials(self) -> int:
+        """How many there will be."""
+        return self.budget * self.rows
 
 
 @dataclass(frozen=True)
@@ -22,10 +49,12 @@ class SweepStatus:
         record: The start.
         runs: One row for each run, in the table's order: variant, seed, key, state, epoch, epochs,
             miou (a fraction) and note (why it failed).
+        tuning: Its tuning; None: it was never tuned.
     """
 
     record: SweepRecord
     runs: tuple[dict[str, Any], ...]
+    tuning: TuningStatus | None
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
@@ -48,9 +77,28 @@ def sweep_status(store: Path, sweep: str | None = None) -> Sequence[SweepStatus]
             f"{what} {store}", "start one with `ablate run --grid table4`, or give --store"
         )
     return [
-        SweepStatus(record, tuple(_row(record, run, opened) for run in record.runs))
+        SweepStatus(
+            record,
+            tuple(_row(record, run, opened) for run in record.runs),
+            _tuning_status(record, opened),
+        )
         for record in records
     ]
+
+
+def _tuning_status(record: SweepRecord, store: Store) -> TuningStatus | None:
+    tuning = store.tuning(record.id)
+    if tuning is None:
+        return None
+    states = [store.run(trial.run.key).state() for trial in tuning.trials]
+    return TuningStatus(
+        sampler=tuning.sampler.name,
+        budget=tuning.budget,
+        rows=len({trial.run.name for trial in tuning.trials}),
+        ended=sum(state in TERMINAL_STATES for state in states),
+        done=states.count(State.DONE),
+        chosen=len(tuning.tuned),
+    )
 
 
 def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from ablate.study.request import (
 )
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
+from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
+from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.watching import Progress
 
 
@@ -105,6 +107,46 @@ class Study:
             Interrupted: If a stop was requested; the state is saved.
         """
         return run_sweep(plan_sweep(self.request), progress)
+
+    def plan_tuning(
+        self,
+        *,
+        trials: int = DEFAULT_TRIALS,
+        sampler: str = DEFAULT_SAMPLER,
+        sampler_seed: int = 0,
+        storage: str | None = None,
+    ) -> TuningPlan:
+        """What ``tune`` would try; starts and writes nothing. See ``tune``.
+
+        Raises:
+            BadInput: As ``tune``.
+        """
+        return plan_tuning(self.request, trials, sampler, sampler_seed, storage)
+
+    def tune(
+        self,
+        progress: Watcher | None = None,
+        *,
+        trials: int = DEFAULT_TRIALS,
+        sampler: str = DEFAULT_SAMPLER,
+        sampler_seed: int = 0,
+        storage: str | None = None,
+    ) -> TuningOutcome:
+        """Tries settings for every row on its training images, and trains each row's best anew.
+
+        Args:
+            progress: Called from a thread with the state of every run and the best so far.
+            trials: Settings that are tried for each row.
+            sampler: Where settings come from: ``qmc``, ``random`` or ``tpe``.
+            sampler_seed: The seed of their sequence.
+            storage: The URL of a database for Optuna's studies; None: a file in the store.
+
+        Raises:
+            BadInput: As ``run``, or if the sweep does not say what to tune; nothing was started.
+            Interrupted: If a stop was requested; the state is saved.
+        """
+        planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
+        return tune_sweep(planned, progress)
 
     def report(self) -> SweepReport:
         """The tables of this very sweep: of its protocol, data and weights.

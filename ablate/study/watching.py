@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ablate.errors import StoreError
-from ablate.plan import Plan, PlannedRun
+from ablate.plan import PlannedRun
 from ablate.runs import State
 
 TERMINAL_STATES = (State.DONE, State.FAILED, State.DIVERGED)
@@ -89,16 +89,16 @@ def _read_or_keep(run: PlannedRun, seen: RunProgress) -> RunProgress:
 
 
 class Watch:
-    """The runs of a plan, look by look; a run that has ended is not read again.
+    """Some runs, look by look; a run that has ended is not read again.
 
     Args:
-        plan: The runs.
+        runs: The runs.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, runs: Sequence[PlannedRun]) -> None:
         """Reads every folder once."""
-        self._runs = plan.runs
-        self.seen = tuple(_read_or_keep(run, _nothing_yet(run)) for run in plan.runs)
+        self._runs = runs
+        self.seen = tuple(_read_or_keep(run, _nothing_yet(run)) for run in runs)
 
     def look(self) -> tuple[RunProgress, ...]:
         """Reads what may have changed."""
@@ -115,19 +115,19 @@ def pause_s(look_s: float) -> float:
 
 
 @contextmanager
-def watching(plan: Plan, progress: Progress | None) -> Iterator[None]:
+def watching(runs: Sequence[PlannedRun], progress: Progress | None) -> Iterator[None]:
     """While this is open, ``progress`` is called from a thread: at once, on and on, at the end.
 
     Args:
-        plan: The runs.
-        progress: Takes the state of every run, in the plan's order; None: nothing is watched.
+        runs: The runs.
+        progress: Takes the state of every run, in this order; None: nothing is watched.
     """
     if progress is None:
         yield
         return
     stop = threading.Event()
     thread = threading.Thread(
-        target=_watch, args=(Watch(plan), progress, stop), name="ablate-watch", daemon=True
+        target=_watch, args=(Watch(runs), progress, stop), name="ablate-watch", daemon=True
     )
     thread.start()
     try:

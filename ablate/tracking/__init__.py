@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from multiprocessing.synchronize import Event as StopEvent
 from pathlib import Path
 
-from ablate.runs import Store, SweepRecord
+from ablate.runs import Store, SweepRecord, TuningRecord
 from ablate.tracking.address import check_uri, tracking_uri
+from ablate.tracking.groups import group_id
 from ablate.tracking.ui_view import RUNS_VIEW
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "check",
     "check_uri",
     "follow",
+    "group_id",
     "serve_ui",
     "sync",
     "tracking_uri",
@@ -40,18 +42,20 @@ def check(store: Store, uri: str | None = None) -> str:
     return check_now(store, uri)
 
 
-def sync(store: Store, records: Sequence[SweepRecord], uri: str | None = None) -> int:
-    """Mirrors all runs of these sweeps as their folders are now.
+def sync(
+    store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str | None = None
+) -> int:
+    """Mirrors all runs of these sweeps and tunings as their folders are now.
 
     Sets MLflow's switches (quiet, no telemetry) in this process's environment.
 
     Args:
         store: Whose folders are read.
-        records: The sweeps.
+        records: The sweeps and tunings.
         uri: MLflow's tracking URI; None: the sqlite database in the store.
 
     Returns:
-        The number of runs that the mirror now holds for these sweeps.
+        The number of runs that the mirror now holds for them.
 
     Raises:
         StoreError: If MLflow cannot be written to, if another process is writing to it, or if a
@@ -73,7 +77,7 @@ def follow(
 
     Args:
         store_root: The store's folder.
-        record_ids: The sweeps, by the ids of their records.
+        record_ids: The sweeps, by the ids of their records, and tunings, by their ``group_id``.
         uri: MLflow's tracking URI; None: the sqlite database in the store.
         stop: Set by the parent when the runs have ended.
         log: Takes whatever this process would print.

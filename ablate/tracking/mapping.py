@@ -1,7 +1,7 @@
 """What a run's files become in MLflow, as plain values. Imports no mlflow."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,17 @@ def sweep_name(record: SweepRecord) -> str:
     return f"{record.sweep.name} · {record.context.protocol.label}"
 
 
-def run_name(spec: RunSpec, seeds: Sequence[int]) -> str:
-    """The name of a nested run; it has the seed where the sweep has more than one."""
+def run_name(spec: RunSpec, seeds: Sequence[int], role: str | None = None) -> str:
+    """The name of a nested run; it has the seed where the sweep has more than one.
+
+    Args:
+        spec: The run.
+        seeds: All seeds of the sweep.
+        role: What it is in a tuning, such as ``trial 3``.
+    """
     has_seed = len(seeds) > 1 and spec.variant.is_trained
-    return f"{spec.label} · seed {spec.seed}" if has_seed else spec.label
+    parts = (spec.label, role, f"seed {spec.seed}" if has_seed else None)
+    return " · ".join(part for part in parts if part)
 
 
 def sweep_note(context: Context) -> str:
@@ -137,6 +144,16 @@ def params(spec: RunSpec) -> dict[str, str]:
     tree = {"variant": identity, "columns": columns, "seed": spec.seed}
     flat = dict(_flatten(tree | context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
+
+
+def tuning_params(role: str | None, setting: Mapping[str, Any]) -> dict[str, str]:
+    """What a run is in a tuning, and its setting, by which the user interface can sort and plot."""
+    if role is None:
+        return {}
+    params = {"tuning.role": role.partition(" ")[0]}
+    if role.startswith("trial "):
+        params["tuning.trial"] = role.removeprefix("trial ")
+    return params | {f"tuning.{name}": _text(value) for name, value in setting.items()}
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -9,9 +9,10 @@ from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Run
 
 from ablate.errors import StoreError
-from ablate.runs import RecordedRun, SpecFile, State, Store, SweepRecord
+from ablate.runs import RecordedRun, SpecFile, State, Store
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
+from ablate.tracking.groups import Group
 from ablate.tracking.mlflow_run import MlflowRun, log, set_status
 from ablate.tracking.ui_view import VIEW_TAGS
 
@@ -59,22 +60,22 @@ class Mirror:
         self._experiment_id = self._experiment()
         self._sweeps: dict[str, _MirroredSweep] = {}
 
-    def update(self, record: SweepRecord, *, live: bool) -> Pass:
-        """Logs what is new in the folders of a sweep.
+    def update(self, group: Group, *, live: bool) -> Pass:
+        """Logs what is new in the folders of a sweep or a tuning.
 
         Args:
-            record: The sweep.
+            group: The sweep or the tuning.
             live: Whether its runs are under way, so that unfinished ones are not interrupted.
 
         Raises:
             mlflow.exceptions.MlflowException: If MLflow cannot be written to.
         """
-        sweep = self._sweeps.get(record.id)
+        sweep = self._sweeps.get(group.id)
         if sweep is None:
             sweep = _MirroredSweep(self._client, self._experiment_id, self._store, self._address)
-            sweep.find(record)
-            self._sweeps[record.id] = sweep
-        return sweep.update(record, live=live)
+            sweep.find(group.id)
+            self._sweeps[group.id] = sweep
+        return sweep.update(group, live=live)
 
     def _experiment(self) -> str:
         artifacts = self._address.artifacts
@@ -111,13 +112,13 @@ class _MirroredSweep:
         self._found: dict[str, list[Run]] = {}
         self._runs: dict[str, MlflowRun] = {}
 
-    def find(self, record: SweepRecord) -> None:
+    def find(self, group_id: str) -> None:
         """Looks up, by their tags, the runs that an earlier process made."""
         token: str | None = None
         while True:
             page = self._client.search_runs(
                 [self._experiment_id],
-                f"tags.`ablate.sweep_id` = '{record.id}'",
+                f"tags.`ablate.sweep_id` = '{group_id}'",
                 max_results=_PAGE,
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
@@ -133,7 +134,9 @@ class _MirroredSweep:
         if self._parent:
             self._logged = (self._parent.data.tags.get("ablate.states"), self._parent.info.status)
 
-    def update(self, record: SweepRecord, *, live: bool) -> Pass:
+    def update(self, group: Group, *, live: bool) -> Pass:
+        """See ``Mirror.update``."""
+        record = group.record
         begun = {folder.key for folder in self._store.runs()}
         runs = {run.key: run for run in record.runs if run.key in begun}
         for key in self._runs.keys() - runs.keys():
@@ -145,20 +148,21 @@ class _MirroredSweep:
                 specs[key] = self._store.run(key).spec_file()
             except StoreError as error:
                 problems.append(str(error))
-        parent = self._parent = self._parent or self._create_parent(record, specs)
+        parent = self._parent = self._parent or self._create_parent(group, specs)
         for key in [key for key in runs if key in specs]:
-            self._runs[key] = self._nested(record, parent, runs[key], specs[key])
+            self._runs[key] = self._nested(group, parent, runs[key], specs[key])
         for key, nested in self._runs.items():
             folder = self._store.run(key)
             try:
                 if not nested.settled:
-                    nested.update(folder, mapping.run_name(nested.spec, record.seeds))
+                    nested.update(folder, group.run_name(nested.spec, key))
             except (OSError, StoreError) as error:
                 problems.append(f"{folder.path} cannot be mirrored: {error}")
-        self._update_parent(record, parent, live=live)
+        self._update_parent(group, parent, live=live)
         return Pass(mirrored=len(self._runs), problems=tuple(problems))
 
-    def _create_parent(self, record: SweepRecord, specs: dict[str, SpecFile]) -> Run:
+    def _create_parent(self, group: Group, specs: dict[str, SpecFile]) -> Run:
+        record = group.record
         first = min((s.provenance.created for s in specs.values()), default=record.updated)
         note = mapping.sweep_note(record.context)
         return self._client.create_run(
@@ -169,19 +173,19 @@ class _MirroredSweep:
         )
 
     def _nested(
-        self, record: SweepRecord, parent: Run, run: RecordedRun, spec_file: SpecFile
+        self, group: Group, parent: Run, run: RecordedRun, spec_file: SpecFile
     ) -> MlflowRun:
         """The run of this folder, found or created.
 
         A folder that was removed and begun again starts at another time: it is another MLflow run.
         """
-        # As this sweep has it: what is only evaluated is shared by sweeps of several protocols.
-        spec = record.run_spec(run)
+        spec = group.spec(run, spec_file)
+        params = group.params(spec, run.key)
         start_ms = mapping.milliseconds(spec_file.provenance.created)
         others = self._found.setdefault(run.key, [])
         for other in others:
             if other.info.start_time == start_ms:
-                return MlflowRun(self._client, other, spec, is_new=False)
+                return MlflowRun(self._client, other, spec, params, is_new=False)
         if self._address.own:
             # On a shared server they may be another store's.
             for other in others:
@@ -190,15 +194,15 @@ class _MirroredSweep:
         created = self._client.create_run(
             self._experiment_id,
             start_time=start_ms,
-            tags=mapping.run_tags(record, run, spec_file.provenance)
+            tags=mapping.run_tags(group.record, run, spec_file.provenance)
             | {"mlflow.parentRunId": parent.info.run_id},
-            run_name=mapping.run_name(spec, record.seeds),
+            run_name=group.run_name(spec, run.key),
         )
         others.append(created)
-        return MlflowRun(self._client, created, spec, is_new=True)
+        return MlflowRun(self._client, created, spec, params, is_new=True)
 
-    def _update_parent(self, record: SweepRecord, parent: Run, *, live: bool) -> None:
-        mirrored = [self._runs.get(run.key) for run in record.runs]
+    def _update_parent(self, group: Group, parent: Run, *, live: bool) -> None:
+        mirrored = [self._runs.get(run.key) for run in group.record.runs]
         counts = Counter((run.state if run else None) or State.NEW for run in mirrored)
         text = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
         status = _sweep_status(counts, live=live)

@@ -21,10 +21,19 @@ class MlflowRun:
         client: The connection to MLflow.
         run: The MLflow run.
         spec: What the run is.
+        params: Its params.
         is_new: Whether ``run`` was created just now, and so has no history.
     """
 
-    def __init__(self, client: MlflowClient, run: Run, spec: RunSpec, *, is_new: bool) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        run: Run,
+        spec: RunSpec,
+        params: Mapping[str, str],
+        *,
+        is_new: bool,
+    ) -> None:
         """Logs the params and the data set, as far as an earlier process was killed before it."""
         self._client = client
         self.spec = spec
@@ -35,7 +44,7 @@ class MlflowRun:
         self._epochs: set[int] | None = set() if is_new else None
         self.ended_ms: int | None = run.info.end_time
         self.state: State | None = None
-        self._log_params(run)
+        self._log_params(run, params)
 
     @property
     def settled(self) -> bool:
@@ -67,9 +76,8 @@ class MlflowRun:
                 self._log_state(folder, state, ending, stamp, _end_ms(state, ending, events))
         self.state = state
 
-    def _log_params(self, run: Run) -> None:
+    def _log_params(self, run: Run, params: Mapping[str, str]) -> None:
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.
-        params = mapping.params(self.spec)
         fresh = [Param(k, v) for k, v in params.items() if k not in run.data.params]
         if fresh:
             self._client.log_batch(self._id, params=fresh, synchronous=True)

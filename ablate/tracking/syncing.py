@@ -15,9 +15,10 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from ablate.errors import STOP_SIGNALS, StoreError
-from ablate.runs import Store, SweepRecord
+from ablate.runs import Store, SweepRecord, TuningRecord
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
+from ablate.tracking.groups import as_group, groups_of
 
 _POLL_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -28,7 +29,7 @@ _NICENESS = 10
 _logger = logging.getLogger(__name__)
 
 
-def sync(store: Store, records: Sequence[SweepRecord], uri: str | None) -> int:
+def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str | None) -> int:
     """See ``ablate.tracking.sync``."""
     # What MLflow logs as an error it raises as well.
     environment.prepare_client(level="CRITICAL")
@@ -48,7 +49,7 @@ def sync(store: Store, records: Sequence[SweepRecord], uri: str | None) -> int:
             database.ensure(address)
             with _light_commits(address):
                 mirror = Mirror(store, address)
-                passes = [mirror.update(record, live=False) for record in records]
+                passes = [mirror.update(as_group(record), live=False) for record in records]
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise StoreError(f"MLflow at {address.uri}: {_one_line(error)}", address.repair) from error
     problems = [problem for one in passes for problem in one.problems]
@@ -97,8 +98,8 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
         try:
             if database.ensure(address) or mirror is None:
                 mirror = Mirror(store, address)
-            records = [record for record in store.sweep_records() if record.id in record_ids]
-            passes = [mirror.update(record, live=not last) for record in records]
+            groups = [group for group in groups_of(store) if group.id in record_ids]
+            passes = [mirror.update(group, live=not last) for group in groups]
             trouble = "\n".join(problem for one in passes for problem in one.problems)
             pause_s = _POLL_S
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.

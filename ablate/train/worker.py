@@ -87,7 +87,10 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
     limit_threads(spec.context.weights.backbone)
     setup = _cohort_setup(spec, store, device)
     # What is only evaluated computes in full precision.
-    half = setup.precision == "bfloat16" and isinstance(spec.variant, SamVariant)
+    half = setup.precision == "bfloat16" and all(
+        isinstance(each.variant, SamVariant) and not each.variant.needs_exact_encoder
+        for each in specs.values()
+    )
     weights = _load(spec, store, device, half=half)
     runs: list[TrainingRun] = []
     for folder, own_spec in specs.items():

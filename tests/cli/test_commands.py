@@ -91,7 +91,7 @@ def test_params_are_exact(tmp_path: Path) -> None:
     counted = {
         row["variant"]: row for row in rows(tmp_path, "variants", "params", "--backbone", "vit_l")
     }
-    assert len(counted) == 22
+    assert len(counted) == 23
     assert (counted["pspnet"]["total"], counted["pspnet"]["trainable"]) == (46_582_337,) * 2
     assert (counted["sam-points"]["total"], counted["sam-points"]["trainable"]) == (312_342_832, 0)
     assert counted["translandseg"] == {

@@ -28,9 +28,10 @@ def test_sound_data_leaves_with_0(root: Path, tmp_path: Path) -> None:
     done = ablate(tmp_path, "data", "check", "set", *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "sizes: 40×30 to 40×30 pixels, median 40×30",
+        "sizes: all 40×30 pixels",
         "split of protocol paper: 7 to train, 3 to validate",
         "positive pixels at 64 px: all 20.31%, train 20.31%, validation 20.31%",
+        "equal or nearly equal images: none",
         "images that overlap in part: not looked for (--overlaps)",
         "set: 10 images, 0 problems, 0 notes",
     ]
@@ -49,7 +50,7 @@ def test_a_note_leaves_with_0_and_a_problem_with_1(root: Path, tmp_path: Path) -
     (root / "images/2.png").write_text("broken")
     done = ablate(tmp_path, "data", "check", "set", *SMALL)
     assert done.returncode == 1
-    problem, repair = done.stdout.splitlines()[4:6]
+    problem, repair = done.stdout.splitlines()[5:7]
     assert problem.startswith("problem 1 image cannot be used (2); the first: ")
     assert repair == "        → replace the file"
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
-from ablate.data import open_images
+from ablate.data import identify, open_images, verify
+from ablate.data.splitting import FittedImages
 from ablate.errors import DataError
-from ablate.spec import CocoData
+from ablate.spec import CocoData, FoldersSplit
 
 pytest.importorskip("pycocotools", reason="outlines of COCO need the extra `coco`")
 
@@ -83,6 +85,125 @@ def test_run_lengths_are_read_column_by_column(tmp_path: Path) -> None:
     assert mask.sum() == 3 + 6
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.98, 1.0])
+def test_compressed_run_lengths_are_read_as_pycocotools_writes_them(
+    tmp_path: Path, share: float
+) -> None:
+    from pycocotools import mask as rasters
+
+    height, width = 90, 130
+    drawn = np.asfortranarray(np.random.default_rng(0).random((height, width)) < share)
+    drawn[30:60] |= share > 0.5
+    lengths = rasters.encode(drawn.astype(np.uint8, order="F"))
+    outline = {"size": [height, width], "counts": lengths["counts"].decode()}
+
+    def change(whole: dict[str, Any]) -> None:
+        whole["images"] = [{"id": 1, "file_name": "c.png", "width": width, "height": height}]
+        whole["annotations"] = [{"image_id": 1, "category_id": 7, "segmentation": outline}]
+
+    write(tmp_path, change)
+    Image.new("RGB", (width, height)).save(tmp_path / "images/c.png")
+    np.testing.assert_array_equal(open_images(COCO, tmp_path).load(0)[1], drawn)
+
+
+def write_parts(root: Path, images: str, annotations: str, **files: str) -> CocoData:
+    """A JSON file for each part, with one image."""
+    for number, (part, file) in enumerate(files.items()):
+        whole = content()
+        whole["images"] = [{"id": 1, "file_name": file, "width": 10, "height": 8}]
+        for path in (
+            root / images.format(folder=part) / file,
+            root / annotations.format(folder=part),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (10, 8), (number, 2, 3)).save(root / images.format(folder=part) / file)
+        (root / annotations.format(folder=part)).write_text(json.dumps(whole))
+    folders = tuple(files)
+    return CocoData(kind="coco", images=images, annotations=annotations, folders=folders)
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [
+        ("{folder}", "{folder}/_annotations.coco.json"),
+        ("{folder}2017", "annotations/instances_{folder}2017.json"),
+        ("images", "{folder}.json"),
+    ],
+)
+def test_every_part_has_a_file_of_its_own(tmp_path: Path, images: str, annotations: str) -> None:
+    data = write_parts(tmp_path, images, annotations, train="a.png", val="b.png")
+    opened = open_images(data, tmp_path)
+    assert opened.names == ("train/a", "val/b")
+    assert [opened.load(index)[0][0, 0, 0] for index in range(2)] == [0, 1]
+    split = FoldersSplit(kind="folders")
+    identity = identify(opened, split, tmp_path)
+    assert (identity.train, identity.validation) == (1, 1)
+    json_file = tmp_path / annotations.format(folder="val")
+    json_file.write_text(json_file.read_text() + " ")
+    assert identify(open_images(data, tmp_path), split, tmp_path).digest != identity.digest
+
+
+def test_an_image_of_two_parts_is_refused(tmp_path: Path) -> None:
+    data = write_parts(tmp_path, "images", "{folder}.json", train="a.png", val="a.png")
+    message = r"a\.png is in both .*train\.json and .*val\.json; leave it in one file"
+    with pytest.raises(DataError, match=message):
+        open_images(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("declared", "rule"),
+    [
+        ({"annotations": "{folder}.json"}, "has a {folder}, and no folders are listed"),
+        ({"folders": ("train", "val")}, r"annotations \(annotations.json\) has no {folder}"),
+        ({"images": "{stem}"}, "has braces that are not {folder}"),
+    ],
+)
+def test_parts_and_folders_go_together(declared: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        CocoData(kind="coco", **declared)
+
+
+@pytest.mark.parametrize("kind", ["linear", "percentiles"])
+def test_rasters_of_many_bands_have_outlines_too(tmp_path: Path, kind: str) -> None:
+    write(tmp_path, lambda whole: whole["images"][0].update(file_name="b.tif"))
+    values = np.random.default_rng(0).integers(0, 3000, (8, 10, 5)).astype(np.uint16)
+    tifffile.imwrite(
+        tmp_path / "images/b.tif", values, photometric="minisblack", planarconfig="contig"
+    )
+    tifffile.imwrite(
+        tmp_path / "images/a.tif", values // 2, photometric="minisblack", planarconfig="contig"
+    )
+    whole = json.loads((tmp_path / "annotations.json").read_text())
+    whole["images"][1]["file_name"] = "a.tif"
+    (tmp_path / "annotations.json").write_text(json.dumps(whole))
+    with pytest.raises(DataError, match=r"a\.tif has 5 bands of uint16.*kind: coco.*scale: "):
+        verify(open_images(COCO, tmp_path), None)
+    scale = {"kind": kind, "low": 0, "high": 3000 if kind == "linear" else 100}
+    data = CocoData.model_validate({"kind": "coco", "bands": (4, 0, 1), "scale": scale})
+    images = open_images(data, tmp_path)
+    verify(images, None)
+    assert isinstance(images, FittedImages)
+    before = images.digest()
+    images.fit([1])
+    image, mask = images.load(1)
+    low, high = (0, 3000) if kind == "linear" else (values[..., 4].min(), values[..., 4].max())
+    expected = np.rint((values[..., 4] - float(low)) / (high - low) * 255)
+    np.testing.assert_array_equal(image[..., 0], expected)
+    assert mask.sum() == 18
+    assert (images.digest() == before) == (kind == "linear")
+    assert before != open_images(CocoData(kind="coco", bands=(0, 1, 2)), tmp_path).digest()
+
+
+def test_an_image_of_another_size_is_found_in_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    Image.new("RGB", (9, 8)).save(tmp_path / "images/b.png")
+    monkeypatch.setattr("ablate.data.reader.read_image", None)
+    with pytest.raises(DataError, match=r"b\.png has 9×8 pixels, .*annotations\.json says 10×8"):
+        verify(open_images(COCO, tmp_path), None)
+
+
 def test_the_digest_is_of_images_and_file(tmp_path: Path) -> None:
     first = open_images(COCO, write(tmp_path)).digest()
     assert open_images(COCO, tmp_path).digest() == first
@@ -128,7 +249,13 @@ def _outlined(segmentation: Any) -> Change:
         (_outlined([[1, 2, 3, 4, 10**400, 1]]), "a corner at 10+, outside the image"),
         (_outlined([[1, 2, 3, 4, "5", 1]]), "a corner at 5, outside the image"),
         (_outlined({"size": [8, 9], "counts": [72]}), "run lengths of another size"),
-        (_outlined({"size": [8, 10], "counts": "abc"}), "has compressed run lengths; export"),
+        (
+            _outlined({"size": [8, 10], "counts": "abc"}),
+            "lengths that cannot be read",
+        ),
+        (_outlined({"size": [8, 10], "counts": "0"}), "run lengths of other than 80 pixels"),
+        (_outlined({"size": [8, 10], "counts": "oooo"}), "lengths that cannot be read"),
+        (_outlined({"size": [8, 10], "counts": 80}), "neither numbers nor a text"),
         (_outlined({"size": [8, 10], "counts": [8, 3]}), "run lengths of other than 80 pixels"),
         (_outlined({"size": [8, 10], "counts": [81, -1]}), "run lengths of other than 80 pixels"),
     ],

@@ -293,6 +293,27 @@ def test_the_sheet_shows_suspects_with_the_outline_of_the_mask(root: Path, tmp_p
     assert blue.sum() > 4 * 8000
 
 
+def test_the_sheet_says_on_which_side_an_image_is(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_of(root, 2).save(root / "images/s8.png")
+    Image.open(root / "masks/s2.png").save(root / "masks/s8.png")
+    captions: list[str] = []
+
+    def drawn(_: object, written: list[str], foot: str) -> Image.Image:
+        captions.extend([*written, foot])
+        return Image.new("RGB", (9, 9))
+
+    monkeypatch.setattr("ablate.data.contact_sheet._drawn", drawn)
+    images = open_images(detect(root), root)
+    write_sheet(checked(root), images, tmp_path / "sheet.png", Parts(range(7), range(7, 10)))
+    assert captions[:2] == [
+        "s2 (training): equal, across the split (group 1)",
+        "s8 (validation): equal, across the split (group 1)",
+    ]
+    assert "2 of 2, at most 24 of each finding" in captions[2]
+
+
 def test_the_sheet_shows_the_first_of_many_and_what_cannot_be_read(
     root: Path, tmp_path: Path, write_pairs: Callable[..., Path]
 ) -> None:

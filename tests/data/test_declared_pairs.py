@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from ablate.data import detect, open_images, ready_parts
+from ablate.data import detect, given_split, open_images
 from ablate.errors import DataError
 from ablate.spec import FoldersData, FoldersSplit
 
@@ -142,7 +142,9 @@ def test_ready_parts_are_recognised_and_test_images_left_out(
         write(tmp_path, *(layout.format(part, kind, "a.png") for kind in ("images", "labels")))
     data = detect(tmp_path)
     assert isinstance(data, FoldersData)
-    assert ready_parts(data) == FoldersSplit(kind="folders", train=parts[0], validation=parts[1])
+    assert given_split(data, tmp_path) == FoldersSplit(
+        kind="folders", train=parts[0], validation=parts[1]
+    )
     assert open_images(data, tmp_path).names == tuple(f"{part}/a" for part in parts)
 
 

@@ -171,7 +171,7 @@ def test_every_pair_is_read_once(
     verify(open_images(folders(), tmp_path), digests)
     verify(open_images(folders(), tmp_path), digests)
     assert read == [0, 1, 2]
-    Image.fromarray(np.array([[0, 1, 2]], np.uint8)).save(tmp_path / "masks/c.png")
+    Image.fromarray(np.tile(np.uint8([0, 1, 2]), (9, 4))).save(tmp_path / "masks/c.png")
     os.utime(tmp_path / "masks/c.png", (1e9, 1e9))
     for _ in range(2):
         with pytest.raises(DataError, match=r"c\.png holds the values 0, 1, 2"):

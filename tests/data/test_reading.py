@@ -54,6 +54,13 @@ def test_grey_palette_and_transparent_images_become_rgb(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read, expected, err_msg=name)
 
 
+@pytest.mark.parametrize("suffix", ["bmp", "pbm", "png", "tif"])
+def test_images_of_one_bit_are_black_and_white(tmp_path: Path, suffix: str) -> None:
+    path = saved(Image.fromarray(GREYS > 100), tmp_path / f"a.{suffix}")
+    expected = np.stack([np.where(GREYS > 100, 255, 0)] * 3, axis=2)
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
 @pytest.mark.parametrize("suffix", ["bmp", "gif", "jp2", "jpg", "pgm", "png", "tif", "webp"])
 def test_every_listed_format_is_read(tmp_path: Path, suffix: str) -> None:
     path = saved(Image.new("L", (20, 10), 120), tmp_path / f"a.{suffix}")

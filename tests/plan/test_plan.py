@@ -9,6 +9,7 @@ from ablate.plan import build_plan, create_run_folders, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import Failure, State, Store
 from ablate.spec import Context, Variant
+from other_variants import peft_variant
 from plan.sweeps import plan_of, with_resnets
 
 
@@ -113,3 +114,22 @@ def test_a_later_start_completes_the_record(context: Context, tmp_path: Path) ->
     second = sweep_runs(rows_of("table4"), context, (1,), ["translandseg"])
     record = create_run_folders(build_plan(sweep, context, second, store), store)
     assert {run.key for run in record.runs} == {run.key for run in first + second}
+
+
+def test_a_block_that_the_encoder_has_not_is_refused_by_the_rows_name(context: Context) -> None:
+    rows = {"late": peft_variant(sites=[3, 4])}
+    with pytest.raises(BadInput, match="variant late: sites names block 4, but the image encoder"):
+        sweep_runs(rows, context, (0,))
+
+
+def test_a_missing_package_is_one_line_before_anything_starts(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert sweep_runs(rows_of("table4"), context, (0,))
+    with pytest.raises(BadInput) as caught:
+        sweep_runs({"lora": peft_variant()}, context, (0,))
+    assert str(caught.value) == (
+        "variant lora needs the package peft, which is not installed; "
+        "pip install 'ablate[peft]', or leave the variant out"
+    )

@@ -44,7 +44,7 @@ def problems(folder: Path, text: str) -> list[str]:
         (
             "extends: translandseg\nwidth: 3\n",
             "mine.yaml:2: unknown key 'width'; "
-            "use one of adapter, backbone, encoder_weights, label, system, trained",
+            "use one of adapter, backbone, encoder_weights, label, match, system, trained",
         ),
         (
             "extends: translandseg\nadapter: {width: two}\n",

@@ -6,6 +6,7 @@ from ablate.registry import Catalogue
 from ablate.report import Report
 from ablate.spec import Protocol
 from report.sweep_on_disk import SweepOnDisk, five_systems, mixed_report
+from report.tuning_on_disk import TuningOnDisk, two_tuned_rows
 
 
 @pytest.fixture
@@ -26,3 +27,8 @@ def report(table: SweepOnDisk) -> Report:
 @pytest.fixture
 def five(table: SweepOnDisk) -> Report:
     return five_systems(table)
+
+
+@pytest.fixture
+def tuning(table: SweepOnDisk) -> TuningOnDisk:
+    return two_tuned_rows(table)

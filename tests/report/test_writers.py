@@ -46,7 +46,7 @@ def test_two_renders_are_byte_identical_and_written_whole(
 
 
 def test_the_room_loads_nothing_heavy() -> None:
-    heavy = {"torch", "mlflow", "pandas", "scipy", "numpy", "jinja2", "PIL"}
+    heavy = {"torch", "mlflow", "pandas", "scipy", "numpy", "jinja2", "PIL", "matplotlib"}
     code = f"import sys, ablate.report; print(sorted({heavy!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ from ablate import Study
 from ablate.data import detect, open_images
 from ablate.errors import DataError
 from ablate.spec import FoldersData
-from ablate.study import convert_data
+from ablate.study import check_data, convert_data
 
 IN_ONE = "data={kind: folders, images: ., masks: ., image: '{stem}.bmp', mask: '{stem}_m.png'}"
 
@@ -161,11 +161,55 @@ def test_ready_parts_are_not_silently_split_anew(tmp_path: Path) -> None:
 
 def test_a_declared_layout_and_an_edited_list_make_other_runs(tmp_path: Path) -> None:
     root = write(tmp_path / "odd", "{}.bmp", "{}_m.png", *"abcde")
-    lists = "split={kind: lists}"
+    lists, shuffled = "split={kind: lists}", "split.kind=holdout"
     (root / "train.txt").write_text("a\nb\nc\n")
     (root / "val.txt").write_text("d.bmp\n")
     assert planned(root, IN_ONE, lists) == (3, 1)
-    assert sum(planned(root, IN_ONE)) == 5
+    assert sum(planned(root, IN_ONE, shuffled)) == 5
     (root / "val.txt").write_text("d\nf\n")
     with pytest.raises(DataError, match=r"1 of 2 names in .*val\.txt are no images .* \(f\)"):
         planned(root, IN_ONE, lists)
+
+
+def test_split_lists_are_not_silently_left_aside(tmp_path: Path) -> None:
+    root = write(tmp_path / "listed", "image/{}.png", "mask/{}.png", *"abcde")
+    (root / "train.txt").write_text("a\nb\n")
+    assert sum(planned(root)) == 5
+    (root / "val.txt").write_text("c\n")
+    (root / "test.txt").write_text("d\n")
+    with pytest.raises(DataError, match=r"has split lists, train\.txt and val\.txt") as hit:
+        planned(root)
+    assert "\n" not in str(hit.value)
+    first, second = (text for text in str(hit.value).split("'")[1::2])
+    assert "test: test.txt" in first
+    assert planned(root, first) == (2, 1)
+    assert sum(planned(root, second)) == 5
+    with pytest.raises(DataError, match="has split lists"):
+        check_data(root, protocol="demo")
+    made = convert_data(root, tmp_path / "plain")
+    assert made.lists == ("train.txt", "val.txt")
+    assert (made.target / "val.txt").read_text() == "c\n"
+
+
+def test_parts_of_coco_are_not_silently_split_anew(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools", reason="outlines of COCO need the extra `coco`")
+    root = tmp_path / "outlined"
+    for part, names in (("train", "abc"), ("val", "de")):
+        (root / part).mkdir(parents=True)
+        images = []
+        for number, name in enumerate(names):
+            Image.new("RGB", (64, 64), (number, 9, 9)).save(root / part / f"{name}.png")
+            images.append({"id": number, "file_name": f"{name}.png", "width": 64, "height": 64})
+        polygon = {"image_id": 0, "category_id": 1, "segmentation": [[0, 0, 9, 0, 9, 9]]}
+        content = {"images": images, "annotations": [polygon]}
+        content["categories"] = [{"id": 1, "name": "slide"}]
+        (root / part / "_annotations.coco.json").write_text(json.dumps(content))
+    data = (
+        "data={kind: coco, images: '{folder}', annotations: '{folder}/_annotations.coco.json', "
+        "folders: [train, val]}"
+    )
+    with pytest.raises(DataError, match="has ready parts, train and val") as hit:
+        planned(root, data)
+    first, second = (text for text in str(hit.value).split("'")[1::2])
+    assert planned(root, data, first) == (3, 2)
+    assert sum(planned(root, data, second)) == 5

@@ -34,7 +34,7 @@ def plan(tmp_path: Path, context: Context) -> Plan:
 
 def test_a_run_that_is_trained_shows_where_it_is(plan: Plan) -> None:
     with plan.runs[0].folder.claim():
-        first, second, third, *_ = Watch(plan).look()
+        first, second, third, *_ = Watch(plan.runs).look()
     assert first == RunProgress(
         name="translandseg-1",
         seed=0,
@@ -50,19 +50,19 @@ def test_a_run_that_is_trained_shows_where_it_is(plan: Plan) -> None:
 
 
 def test_a_run_that_waits_shows_its_whole_epochs(plan: Plan) -> None:
-    first, *_ = Watch(plan).look()
+    first, *_ = Watch(plan.runs).look()
     assert (first.share, first.epoch, first.loss) == (7 / 8, 7, 0.5)
 
 
 def test_a_broken_file_of_one_run_hides_no_other(plan: Plan) -> None:
     events = plan.runs[0].folder.path / "events.jsonl"
     events.write_text("{broken}\n")
-    first, second, *_ = Watch(plan).look()
+    first, second, *_ = Watch(plan.runs).look()
     assert (first.epoch, second.state) == (0, State.FAILED)
 
 
 def test_an_ended_run_is_not_read_again(plan: Plan) -> None:
-    watch = Watch(plan)
+    watch = Watch(plan.runs)
     plan.runs[1].folder.clear_failure()
     assert watch.look()[1].state is State.FAILED
 
@@ -81,7 +81,7 @@ def test_the_first_look_is_from_before_the_training_and_the_last_from_after(plan
         states.append(runs[2].state)  # type: ignore[index]
         began.set()
 
-    with watching(plan, record):
+    with watching(plan.runs, record):
         assert began.wait(30)
         plan.runs[2].folder.write_failure(
             Failure(kind="diverged", message="m", detail="", time=0.0)
@@ -91,5 +91,5 @@ def test_the_first_look_is_from_before_the_training_and_the_last_from_after(plan
 
 def test_without_a_callback_nothing_is_started(plan: Plan) -> None:
     before = threading.active_count()
-    with watching(plan, None):
+    with watching(plan.runs, None):
         assert threading.active_count() == before

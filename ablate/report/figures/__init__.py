@@ -1,7 +1,8 @@
-"""Figures of a sweep's runs."""
+"""Figures of a sweep's runs and of its tuning; their libraries are loaded where one is drawn."""
 
 from pathlib import Path
 
+from ablate.report.model import Report
 from ablate.runs import Store, SweepRecord
 
 
@@ -10,3 +11,10 @@ def write_figure(record: SweepRecord, store: Store, path: Path) -> None:
     from ablate.report.figures.panels import write_panels
 
     write_panels(record, store, path)
+
+
+def write_best_of_k(report: Report, path: Path) -> None:
+    """As ``best_of_k.write_curves``."""
+    from ablate.report.figures.best_of_k import write_curves
+
+    write_curves(report, path)

@@ -1,0 +1,229 @@
+"""``tune_sweep``: tries settings for every row, and trains each row's best anew."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ablate.executors import warm_up
+from ablate.plan import (
+    PlannedRun,
+    create_folders,
+    create_run_folders,
+    group_into_cohorts,
+    look_up,
+)
+from ablate.runs import State, Store, TuningRecord
+from ablate.spec import RunSpec
+from ablate.study.parameters import count_for_report
+from ablate.study.preflight import check_rows
+from ablate.study.run import EndedRun, ended, mirrored, record_sources, train
+from ablate.study.tuning_ledger import Ledger, RowTrials, only_tuning
+from ablate.study.tuning_plan import TuningPlan
+from ablate.study.tuning_storage import Studies, open_studies
+from ablate.study.watching import Progress, RunProgress, watching
+from ablate.tracking import group_id
+
+
+@dataclass(frozen=True)
+class TuningProgress:
+    """How far a tuning is.
+
+    Attributes:
+        is_final: Whether the best settings are being trained anew, after the trials.
+        runs: The runs of this stage; while a sampler goes on, more are added at the end.
+        rows: What the trials of each row have come to so far.
+    """
+
+    is_final: bool
+    runs: Sequence[RunProgress]
+    rows: tuple[RowTrials, ...]
+
+
+@dataclass(frozen=True)
+class TuningOutcome:
+    """How a tuning ended.
+
+    Attributes:
+        record: What is kept of it.
+        rows: What the trials of each row came to, in the table's order.
+        trials: How the run of every trial ended.
+        runs: How the runs of the sweep itself and of each row's best setting ended.
+        pending: How many runs were to be trained.
+        spent_s: Seconds from the first cohort to the last.
+        began_anew: Whether the store held a tuning of another space, sampler or split.
+        notes: What the user should know of MLflow and of Optuna's storage.
+    """
+
+    record: TuningRecord
+    rows: tuple[RowTrials, ...]
+    trials: tuple[EndedRun, ...]
+    runs: tuple[EndedRun, ...]
+    pending: int
+    spent_s: float
+    began_anew: bool
+    notes: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[EndedRun, ...]:
+        """The runs that could not go on. A trial that diverged is not one: it is an outcome."""
+        stopped = (State.FAILED, State.DIVERGED)
+        trials = [run for run in self.trials if run.state is State.FAILED]
+        return (*trials, *(run for run in self.runs if run.state in stopped))
+
+    @property
+    def without_choice(self) -> tuple[str, ...]:
+        """The rows of which no trial gave a score."""
+        return tuple(row.row for row in self.rows if row.ended == row.trials and row.best is None)
+
+
+Watcher = Callable[[TuningProgress], None]
+
+
+def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOutcome:
+    """Tries settings for every row and trains each row's best anew, beside the row as declared.
+
+    Stopped or killed, it continues: no run is trained twice.
+
+    Args:
+        planned: The plan.
+        progress: Called from a thread, twice a second at most.
+
+    Raises:
+        BadInput: If a variant is vacuous, the store or Optuna's storage cannot be written, or
+            another process is tuning this sweep; nothing was started.
+        Interrupted: If a stop was requested; the state is saved.
+    """
+    store = Store(planned.sweep.request.store)
+    plan = planned.sweep.plan
+    ledger = Ledger(planned, store)
+    tuning = _Tuning(planned, store, ledger, progress)
+    if tuning.is_settled():
+        return tuning.outcome(0.0, [])
+    warm_up()
+    check_rows(plan)
+    with only_tuning(store, ledger.record.id):
+        studies = open_studies(planned, ledger, store)
+        record_sources(planned.sweep.request, plan.context, store)
+        record_sources(planned.sweep.request, planned.inner, store)
+        record = create_run_folders(plan, store)
+        count_for_report(record, store)
+        ledger.ask()
+        started = time.monotonic()
+        groups = [record.id, group_id(ledger.record)]
+        with mirrored(planned.sweep.request, groups, store) as notes:
+            tuning.run_trials(studies)
+            ledger.choose()
+            tuning.run_rows()
+        return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+
+
+class _Tuning:
+    """The stages of a tuning.
+
+    Args:
+        planned: The plan.
+        store: Where it is kept.
+        ledger: What was tried.
+        progress: Who wants to know.
+    """
+
+    def __init__(
+        self, planned: TuningPlan, store: Store, ledger: Ledger, progress: Watcher | None
+    ) -> None:
+        self._planned = planned
+        self._store = store
+        self._ledger = ledger
+        self._progress = progress
+        self._pending = 0
+
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be tried or trained."""
+        ledger = self._ledger
+        if not ledger.is_recorded or ledger.can_ask():
+            return False
+        tuned = {row.row: row.trial for row in ledger.record.tuned}
+        is_chosen = all(row.best == tuned.get(row.row) for row in ledger.summary())
+        runs = (*ledger.runs(), *self._rows())
+        return is_chosen and not any(run.to_train for run in runs)
+
+    def run_trials(self, studies: Studies) -> None:
+        """Trains all trials, round by round where settings depend on earlier outcomes.
+
+        Raises:
+            Interrupted: If a stop was requested; the state is saved.
+        """
+        ledger = self._ledger
+        tried: set[str] = set()
+        while True:
+            runs = ledger.runs()
+            create_folders([run.spec for run in runs], self._store)
+            # A run that failed in this start is not tried again before the next.
+            pending = [run for run in runs if run.to_train and run.folder.key not in tried]
+            with studies.showing({run.folder.key for run in pending}):
+                self._train(pending, [self._as_trial(run) for run in runs], is_final=False)
+            tried |= {run.folder.key for run in pending}
+            if not ledger.can_ask():
+                return
+            ledger.ask()
+
+    def run_rows(self) -> None:
+        """Trains the rows as declared and with their best settings, on the sweep's own split.
+
+        Raises:
+            Interrupted: If a stop was requested; the state is saved.
+        """
+        runs = self._rows()
+        create_folders([run.spec for run in runs], self._store)
+        declared = {run.spec.key for run in self._planned.sweep.plan.runs}
+        shown = [run if run.folder.key in declared else _named(run, "tuned") for run in runs]
+        self._train([run for run in runs if run.to_train], shown, is_final=True)
+
+    def outcome(self, spent_s: float, notes: Sequence[str]) -> TuningOutcome:
+        """Reads from the folders how every run ended."""
+        ledger = self._ledger
+        return TuningOutcome(
+            record=ledger.record,
+            rows=ledger.summary(),
+            trials=ended([self._as_trial(run) for run in ledger.runs()]),
+            runs=ended(self._rows()),
+            pending=self._pending,
+            spent_s=spent_s,
+            began_anew=ledger.began_anew,
+            notes=tuple(notes),
+        )
+
+    def _rows(self) -> tuple[PlannedRun, ...]:
+        """The sweep's own runs, and those of the best settings of the rows that are tuned."""
+        specs: list[RunSpec] = [run.spec for run in self._planned.sweep.plan.runs]
+        for row in self._ledger.record.tuned:
+            if row.row in self._planned.rows:
+                specs += self._planned.tuned_specs(row.row, row.setting)
+        return look_up(specs, self._store)
+
+    def _as_trial(self, run: PlannedRun) -> PlannedRun:
+        """A run under the number of the first trial that it is."""
+        keys = ((trial.run.key, trial.number) for trial in self._ledger.trials())
+        number = next(number for key, number in keys if key == run.folder.key)
+        return _named(run, f"trial {number}")
+
+    def _train(
+        self, pending: Sequence[PlannedRun], shown: Sequence[PlannedRun], *, is_final: bool
+    ) -> None:
+        if not pending:
+            return
+        sweep = self._planned.sweep
+        self._pending += len(pending)
+        cohorts = group_into_cohorts(pending, len(sweep.devices), sweep.request.cohort_size)
+        with watching(shown, self._watcher(is_final=is_final)):
+            train(sweep.request, cohorts, sweep.devices, self._store)
+
+    def _watcher(self, *, is_final: bool) -> Progress | None:
+        progress = self._progress
+        if progress is None:
+            return None
+        return lambda runs: progress(TuningProgress(is_final, runs, self._ledger.summary()))
+
+
+def _named(run: PlannedRun, what: str) -> PlannedRun:
+    """A run under a name for displays that tells it from the row's other runs."""
+    return replace(run, spec=run.spec.model_copy(update={"name": f"{run.spec.name} · {what}"}))

@@ -1,0 +1,353 @@
+"""``Study.tune``: trials on an inner split, a choice, and every row trained anew with it."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+
+from ablate import Study
+from ablate.errors import BadInput, StoreError
+from ablate.executors.registry import run_cohorts
+from ablate.plan import look_up
+from ablate.runs import State, Store
+from ablate.study import TuningProgress
+from ablate.study.tuning_ledger import only_tuning
+from ablate.tune.storage import open_database, open_journal
+from tiny_sweeps import OVERRIDES
+
+RATE = {"choices": [1e-3, 2e-3]}
+KERNEL = {"choices": [1, 3]}
+DECAY = {"low": 1e-4, "high": 0.1, "log": True}
+SWEEP: dict[str, Any] = {
+    "title": "Tuned",
+    "protocol": "demo",
+    "seeds": [1, 0],
+    "baseline": "translandseg",
+    "variants": ["translandseg-2", "translandseg", "decoder-only"],
+    "tune": {"space": {"optimizer.lr": RATE, "adapter.kernel_size": KERNEL}},
+}
+
+
+def study(folder: Path, tune: dict[str, Any] | None = None, **words: Any) -> Study:
+    """A sweep of three rows: with a convolution, without, and without an adapter."""
+    (folder / "sweeps").mkdir(exist_ok=True)
+    sweep = SWEEP if tune is None else SWEEP | {"tune": tune}
+    (folder / "sweeps" / "mine.yaml").write_text(yaml.safe_dump(sweep))
+    defaults: dict[str, Any] = {
+        "overrides": OVERRIDES,
+        "devices": ["cpu"],
+        "executor": "inline",
+        "track": False,
+        "store": folder / "store",
+    }
+    return Study("mine", **(defaults | words))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained: every run ends at once, with a score that follows from its setting."""
+    work = partial(run_cohorts, work="study.tuning_works:score")
+    monkeypatch.setattr("ablate.study.run.run_cohorts", work)
+    for name in ("warm_up", "check_rows", "count_for_report"):
+        monkeypatch.setattr(f"ablate.study.tune.{name}", lambda *_: None)
+
+
+def trained_once(store: Path) -> bool:
+    """Whether every run was worked on once."""
+    return all(path.read_text() == "one\n" for path in store.glob("runs/*/attempts"))
+
+
+def optuna_states(store: Path) -> dict[str, list[str]]:
+    """The states of the trials in the store's journal, by row."""
+    (path,) = (store / "tunings").glob("*.journal")
+    storage = open_journal(path)
+    return {
+        name.rpartition("/")[2]: [
+            trial.state.name for trial in optuna.load_study(study_name=name, storage=storage).trials
+        ]
+        for name in optuna.get_all_study_names(storage)
+    }
+
+
+def test_every_row_sees_the_same_settings_and_is_trained_anew_with_its_best(folder: Path) -> None:
+    seen: list[TuningProgress] = []
+    outcome = study(folder).tune(seen.append, trials=4)
+    record, store = outcome.record, Store(folder / "store")
+    assert store.tuning(record.id) == record
+    rows = ["translandseg-2", "translandseg", "decoder-only"]
+    assert list(dict.fromkeys(trial.run.name for trial in record.trials)) == rows
+    settings = {row: [trial.setting for trial in record.trials_of(row)] for row in rows}
+
+    # The n-th setting is one for all rows, as far as they have its fields.
+    assert settings["translandseg"] == settings["translandseg-2"]
+    rates = [{"optimizer.lr": setting["optimizer.lr"]} for setting in settings["translandseg"]]
+    assert settings["decoder-only"] == rates
+
+    # Of one setting that means the same run, one is trained: `m` has no kernel.
+    keys = {row: [trial.run.key for trial in record.trials_of(row)] for row in rows}
+    assert len(set(keys["translandseg-2"])) == 4
+    assert len(set(keys["translandseg"])) == len(set(keys["decoder-only"])) == 2
+    assert len(outcome.trials) == 8
+
+    # The best of each row on the inner split, the first of equals.
+    for row in outcome.rows:
+        trials = record.trials_of(row.row)
+        results = [store.run(trial.run.key).result() for trial in trials]
+        scores = [result.metrics["miou"] for result in results if result]
+        assert (row.trials, row.ended, row.done, len(scores)) == (4, 4, 4, 4)
+        assert row.value == max(scores)
+        assert row.best == scores.index(max(scores)) + 1
+        spent = {result.key: result.train_s for result in results if result}
+        assert row.spent_s == pytest.approx(sum(spent.values()))
+        (tuned,) = [each for each in record.tuned if each.row == row.row]
+        assert (tuned.trial, tuned.setting) == (row.best, row.setting)
+        assert [run.seed for run in tuned.runs] == [1, 0]
+
+    # Trials have the first seed and an inner split; the rest has the sweep's own.
+    specs = [store.run(trial.run.key).spec() for trial in record.trials]
+    assert {spec.seed for spec in specs} == {1}
+    for spec in specs:
+        split = spec.context.protocol.split
+        assert split.kind == "inner"
+        assert split.of == record.context.protocol.split
+        assert (spec.context.data.train, spec.context.data.validation) == (10, 3)
+    runs = [run for row in record.tuned for run in row.runs]
+    for run in runs:
+        spec = store.run(run.key).spec()
+        assert spec.context.protocol.split == record.context.protocol.split
+        assert spec.context.data == record.context.data
+        (setting,) = [row.setting for row in record.tuned if row.row == run.name]
+        assert spec.context.protocol.optimizer.lr == setting["optimizer.lr"]
+        assert f"optimizer.lr={json.dumps(setting['optimizer.lr'])}" in spec.context.watermark
+    assert {store.run(run.key).state() for run in runs} == {State.DONE}
+
+    # Beside the rows as they are declared, which the report shows.
+    table = study(folder).report().to_frame().set_index("variant")
+    assert list(table["n"]) == [2, 2, 2]
+    assert outcome.failed == outcome.without_choice == outcome.notes == ()
+
+    # Optuna's storage shows all of it.
+    assert optuna_states(folder / "store") == dict.fromkeys(rows, ["COMPLETE"] * 4)
+
+    assert [each.is_final for each in (seen[0], seen[-1])] == [False, True]
+    assert {run.name for run in seen[0].runs} >= {"decoder-only · trial 1"}
+    assert {run.name for run in seen[-1].runs} >= {"decoder-only", "decoder-only · tuned"}
+    assert {run.state for run in seen[-1].runs} == {State.DONE}
+
+    again = study(folder).tune(trials=4)
+    assert (again.pending, again.record.tuned) == (0, record.tuned)
+
+
+TUNE = {"space": {"optimizer.lr": DECAY, "optimizer.weight_decay": DECAY}}
+ONE: dict[str, Any] = {"variants": ["decoder-only"], "seeds": [0]}
+
+
+@pytest.mark.usefixtures("untrained")
+def test_more_trials_go_on_and_fewer_are_a_part_of_them(folder: Path) -> None:
+    two = study(folder, TUNE, **ONE).tune(trials=2)
+    three = study(folder, TUNE, **ONE).tune(trials=3)
+    assert three.record.trials[:2] == two.record.trials
+    assert three.record.budget == 3
+    assert not three.began_anew
+    fewer = study(folder, TUNE, **ONE).tune(trials=2)
+    assert fewer.pending == 0
+    assert (fewer.record.trials, fewer.record.tuned) == (two.record.trials, two.record.tuned)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_another_row_joins_with_the_same_settings(folder: Path) -> None:
+    study(folder, TUNE, **ONE).tune(trials=2)
+    both = study(folder, TUNE, variants=["translandseg"], seeds=[0]).tune(trials=2)
+    record = both.record
+    first, second = record.trials_of("translandseg"), record.trials_of("decoder-only")
+    assert [trial.setting for trial in first] == [trial.setting for trial in second]
+    assert [row.row for row in record.tuned] == ["translandseg", "decoder-only"]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.usefixtures("untrained")
+def test_interrupted_sequences_are_the_undisturbed_ones(folder: Path, sampler: str) -> None:
+    (folder / "a").mkdir()
+    whole = study(folder, TUNE, **ONE, store=folder / "a").tune(trials=7, sampler=sampler)
+    for count in (3, 6):
+        study(folder, TUNE, **ONE).tune(trials=count, sampler=sampler)
+    # What Optuna's storage holds decides nothing.
+    (journal,) = (folder / "store" / "tunings").glob("*.journal")
+    journal.unlink()
+    parted = study(folder, TUNE, **ONE).tune(trials=7, sampler=sampler)
+    assert parted.record.trials == whole.record.trials
+    assert parted.record.tuned == whole.record.tuned
+    assert trained_once(folder / "store")
+    assert optuna_states(folder / "store") == {"decoder-only": ["COMPLETE"] * 7}
+
+
+@pytest.mark.usefixtures("untrained")
+def test_another_space_begins_anew_and_trains_nothing_twice(folder: Path) -> None:
+    space = {"space": {"optimizer.lr": RATE}}
+    study(folder, space, **ONE).tune(trials=2)
+    other = study(folder, {"space": {"optimizer.lr": RATE}, "metric": "f1"}, **ONE)
+    outcome = other.tune(trials=2)
+    assert outcome.began_anew
+    assert outcome.record.metric == "f1"
+    assert outcome.pending == 0
+    assert trained_once(folder / "store")
+
+
+@pytest.mark.usefixtures("untrained")
+def test_what_fails_is_tried_again_by_the_next_start(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = partial(run_cohorts, work="study.tuning_works:break_at_the_second")
+    monkeypatch.setattr("ablate.study.run.run_cohorts", work)
+    failed = study(folder, TUNE, **ONE).tune(trials=3, sampler="tpe")
+    (row,) = failed.rows
+    assert (row.trials, row.ended, row.done, row.best) == (3, 3, 1, 1)
+    assert [run.name for run in failed.failed][:2] == [
+        "decoder-only · trial 2",
+        "decoder-only · trial 3",
+    ]
+    assert optuna_states(folder / "store") == {"decoder-only": ["COMPLETE", "FAIL", "FAIL"]}
+    (folder / "store" / "runs" / "mend").touch()
+    mended = study(folder, TUNE, **ONE).tune(trials=3, sampler="tpe")
+    assert mended.failed == ()
+    assert mended.record.trials == failed.record.trials
+    assert mended.rows[0].done == 3
+    states = optuna_states(folder / "store")["decoder-only"]
+    assert states == ["COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+
+
+@pytest.mark.usefixtures("untrained")
+def test_what_diverges_counts_and_is_told_as_failed(folder: Path) -> None:
+    tune = {"space": {"optimizer.lr": {"choices": [1e-3, 1e30]}}}
+    outcome = study(folder, tune, **ONE).tune(trials=4)
+    (row,) = outcome.rows
+    assert (row.trials, row.ended) == (4, 4)
+    assert 0 < row.done < 4
+    assert row.setting == {"optimizer.lr": 1e-3}
+    assert outcome.failed == ()
+    states = optuna_states(folder / "store")["decoder-only"]
+    assert sorted(states) == sorted(["COMPLETE"] * row.done + ["FAIL"] * (4 - row.done))
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_row_of_which_nothing_is_done_has_no_best_setting(folder: Path) -> None:
+    tune = {"space": {"optimizer.lr": {"choices": [1e29, 1e30]}}}
+    outcome = study(folder, tune, **ONE).tune(trials=2)
+    assert outcome.without_choice == ("decoder-only",)
+    assert outcome.record.tuned == ()
+    # The row as it is declared is trained all the same.
+    assert [run.state for run in outcome.runs] == [State.DONE]
+
+
+@pytest.mark.usefixtures("untrained")
+def test_the_storage_may_be_a_database(folder: Path) -> None:
+    url = f"sqlite:///{folder}/tuning.db"
+    outcome = study(folder, TUNE, **ONE).tune(trials=2, storage=url)
+    storage = open_database(url)
+    (name,) = optuna.get_all_study_names(storage)
+    found = optuna.load_study(study_name=name, storage=storage)
+    assert [trial.state.name for trial in found.trials] == ["COMPLETE"] * 2
+    assert found.best_params == outcome.rows[0].setting
+    assert list((folder / "store" / "tunings").glob("*.journal")) == []
+
+
+def test_one_process_tunes_a_sweep(folder: Path) -> None:
+    planned = study(folder, TUNE, **ONE).plan_tuning(trials=2)
+    context = planned.sweep.plan.context
+    with (
+        only_tuning(Store(folder / "store"), f"mine-{context.id}"),
+        pytest.raises(StoreError, match="another process is tuning this sweep"),
+    ):
+        study(folder, TUNE, **ONE).tune(trials=2)
+    assert not (folder / "store" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("tune", "words", "message"),
+    [
+        ({"space": {"optimizer.rate": RATE}}, {}, "optimizer.rate is a field neither of protocol"),
+        ({"space": {"adapter.depth": RATE}}, {}, "adapter.depth is a field neither of protocol"),
+        ({"space": {"optimizer": RATE}}, {}, "optimizer is not a single value"),
+        ({"space": {"image_size_px": KERNEL}}, {}, "image_size_px cannot be tuned: scores at"),
+        ({"space": {"split.seed": KERNEL}}, {}, "split.seed cannot be tuned: scores on"),
+        ({"space": {"data.seed": KERNEL}}, {}, "data.seed cannot be tuned: scores on"),
+        ({"space": {"backbone": RATE}}, {}, "backbone cannot be tuned: all trials share"),
+        ({"space": {"adapter.kind": RATE}}, {}, "adapter.kind cannot be tuned: it makes"),
+        ({"space": {"encoder_weights": RATE}}, {}, "encoder_weights cannot be tuned"),
+        (
+            {"space": {"optimizer.lr": {"low": 1e-6, "high": 1e-2}}},
+            {},
+            "schedule.lr_min 1e-05 is above optimizer.lr 1e-06",
+        ),
+        (
+            {"space": {"adapter.kernel_size": {"low": 2, "high": 4}}},
+            {},
+            "row translandseg-2 with adapter.kernel_size=2: 2 is even",
+        ),
+        ({"space": {"batch_size": {"low": 0, "high": 4}}}, {}, "batch_size"),
+        ({"space": {"optimizer.lr": {"low": 1}}}, {}, "give low and high, or choices"),
+        ({"space": {}}, {}, "tune.space"),
+        (TUNE, {"trials": 0}, "0 trials are out of range"),
+        (TUNE, {"trials": 10**6}, "1000000 trials are out of range; give a number from 1"),
+        (TUNE, {"sampler": "grid"}, "there is no sampler 'grid'"),
+        (TUNE, {"sampler_seed": -1}, "the sampler's seed -1 is out of range"),
+        (TUNE, {"storage": "nonsense"}, "--storage cannot be used"),
+        (
+            TUNE | {"validation_share": 0.05},
+            {},
+            "of 13 training images, an inner validation_share of 0.05",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_written(
+    folder: Path, tune: dict[str, Any], words: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message.replace("(", r"\(")) as caught:
+        study(folder, tune).tune(**words)
+    assert all("\n" not in line for line in getattr(caught.value, "problems", [str(caught.value)]))
+    assert not (folder / "store").exists()
+
+
+def test_a_sweep_without_the_section_cannot_be_tuned(folder: Path) -> None:
+    with pytest.raises(BadInput, match="sweep bottleneck does not say what to tune; add to its"):
+        Study("bottleneck", store=folder / "store").tune()
+    inner = {"kind": "inner", "of": {"kind": "folders"}, "validation_share": 0.3, "seed": 0}
+    overrides = (*OVERRIDES, f"split={json.dumps(inner)}")
+    with pytest.raises(BadInput, match=r"has an inner split|split\.train"):
+        study(folder, TUNE, overrides=overrides).tune()
+
+
+def test_what_is_only_evaluated_has_nothing_to_tune(folder: Path) -> None:
+    sweep = SWEEP | {"variants": ["sam-points", "decoder-only"], "baseline": None, "tune": TUNE}
+    (folder / "sweeps").mkdir()
+    (folder / "sweeps" / "other.yaml").write_text(yaml.safe_dump(sweep))
+    words: dict[str, Any] = {"overrides": OVERRIDES, "devices": ["cpu"], "store": folder / "store"}
+    assert Study("other", **words).plan_tuning().rows == ("decoder-only",)
+    with pytest.raises(BadInput, match="no row is trained"):
+        Study("other", variants=["sam-points"], **words).plan_tuning()
+
+
+def test_a_space_follows_the_types_of_the_fields(folder: Path) -> None:
+    """Whole ends of a real field are real; a field of some rows is left out for the others."""
+    tune = {"space": {"optimizer.weight_decay": {"low": 0, "high": 1}, "adapter.width": KERNEL}}
+    tune["space"]["adapter.width"] = {"low": 2, "high": 9}
+    planned = study(folder, tune).plan_tuning(trials=8)
+    settings = planned.settings_by_row(8)
+    assert {type(each["optimizer.weight_decay"]) for each in settings["translandseg"]} == {float}
+    assert {type(each["adapter.width"]) for each in settings["translandseg"]} == {int}
+    assert all(each.keys() == {"optimizer.weight_decay"} for each in settings["decoder-only"])
+    specs = [planned.trial_spec("translandseg", setting) for setting in settings["translandseg"]]
+    assert [spec.variant.adapter.width for spec in specs] == [
+        setting["adapter.width"] for setting in settings["translandseg"]
+    ]
+    assert len({run.folder.key for run in look_up(specs, Store(folder / "store"))}) == 8
