@@ -18,6 +18,8 @@ _NOT_IN_FILES = ("name", "overrides")
 class _WithMeanings(GenerateJsonSchema):
     """Puts the text of a docstring's ``Attributes`` beside each field, and drops titles."""
 
+    hidden: tuple[str, ...] = ()
+
     def model_schema(self, schema: Any) -> dict[str, Any]:
         """The schema of one model."""
         generated = super().model_schema(schema)
@@ -25,7 +27,7 @@ class _WithMeanings(GenerateJsonSchema):
         meanings = attributes_of(model)
         generated.pop("title", None)
         generated["description"] = summary_of(model)
-        for name in _NOT_IN_FILES:
+        for name in self.hidden:
             generated["properties"].pop(name, None)
         generated["required"] = [
             name for name in generated.get("required", []) if name in generated["properties"]
@@ -37,9 +39,20 @@ class _WithMeanings(GenerateJsonSchema):
         return generated
 
 
+class _OfFiles(_WithMeanings):
+    """Leaves out what no file holds."""
+
+    hidden = _NOT_IN_FILES
+
+
 def json_schema(spec: Any) -> dict[str, Any]:
     """A complete spec as JSON Schema in pydantic's dialect (2020-12)."""
-    return TypeAdapter(spec).json_schema(schema_generator=_WithMeanings)
+    return TypeAdapter(spec).json_schema(schema_generator=_OfFiles)
+
+
+def output_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What a model writes, as JSON Schema (2020-12): every field is always there."""
+    return model.model_json_schema(mode="serialization", schema_generator=_WithMeanings)
 
 
 def summary_of(model: type[BaseModel]) -> str:

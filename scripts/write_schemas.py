@@ -1,7 +1,8 @@
-"""Writes ``schemas/*.json``: JSON Schemas of the YAML files, for editors.
+"""Writes ``schemas/*.json``: JSON Schemas of the YAML files, for editors, and of a report's JSON.
 
 Editors' YAML server reads draft 7, pydantic writes 2020-12, so tuples, unions and definitions are
-converted. A file with ``extends`` may leave out whatever the other file gives.
+converted. A file with ``extends`` may leave out whatever the other file gives. The report's schema,
+for programs that read ``ablate report --format json``, stays in 2020-12.
 
 Run with ``python -m scripts.write_schemas`` from the top level.
 """
@@ -10,7 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts.spec_schema import SPECS, json_schema
+from ablate.report import Report
+from scripts.spec_schema import SPECS, json_schema, output_schema
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 _PART = "Part"
@@ -128,9 +130,19 @@ def schema_text(what: str) -> str:
     return json.dumps(file_schema(what), indent=2, ensure_ascii=False) + "\n"
 
 
+def report_schema_text() -> str:
+    """The content of ``schemas/report.json``."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ablate report",
+    } | output_schema(Report)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Writes every schema."""
     FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "report.json").write_text(report_schema_text(), encoding="utf-8")
     for what in SPECS:
         (FOLDER / f"{what}.json").write_text(schema_text(what), encoding="utf-8")
 

@@ -9,9 +9,14 @@ import typer
 from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.report import WRITERS, suffix_of
-from ablate.runs import Store
+from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
-from ablate.study.report import check_target
+from ablate.study.report import all_files, check_target
+
+_ALL = "all"
+_FOLDER = Path("reports")
+# A page is for a browser, not for a terminal.
+_NOT_PRINTED = {"html"}
 
 
 def report(
@@ -20,8 +25,8 @@ def report(
         str,
         typer.Option(
             envvar="ABLATE_REPORT_FORMAT",
-            metavar="|".join(WRITERS),
-            help="How to write it.",
+            metavar="|".join((*WRITERS, _ALL)),
+            help="How to write it; all: a file of every format.",
         ),
     ] = "markdown",
     protocol: Annotated[
@@ -40,7 +45,8 @@ def report(
             "--out",
             envvar="ABLATE_OUT",
             callback=options.expand,
-            help="The file to write. [default: reports/GRID with the format's suffix]",
+            help="The file to write, or the folder for all formats. [default: reports/GRID with "
+            "the format's suffix]",
             show_default=False,
         ),
     ] = None,
@@ -65,8 +71,11 @@ def report(
     ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
-    path = output or Path("reports") / f"{grid}{suffix_of(format)}"
-    targets = [target for target in (path, figure, best_of_k) if target is not None]
+    if format == _ALL:
+        files = all_files(output or _FOLDER, grid)
+    else:
+        files = {format: output or _FOLDER / f"{grid}{suffix_of(format)}"}
+    targets = [*files.values(), *(each for each in (figure, best_of_k) if each is not None)]
     for target in targets:
         check_target(target)
     opened = Store(store)
@@ -80,15 +89,16 @@ def report(
         )
     made = report_sweep(latest, opened)
     # Where there is no such format or nothing to show, nothing is written.
-    text = made.render(format)
+    texts = {name: made.render(name) for name in files}
     if best_of_k is not None:
         made.write_best_of_k(best_of_k)
     if figure is not None:
         made.write_figure(figure)
-    made.write(path, format)
+    for name, path in files.items():
+        atomic.replace(path, texts[name].encode())
     if format == "json":
-        write_json(text)
-    else:
-        sys.stdout.write(text)
+        write_json(texts[format])
+    elif format in texts and format not in _NOT_PRINTED:
+        sys.stdout.write(texts[format])
     for target in targets:
         err.print(f"written to {target}", soft_wrap=True)

@@ -8,6 +8,7 @@ The path: ``results`` reads the store, ``summary`` sets the runs beside the publ
 from ablate.report.consistency import RowCheck, check_table, common_share
 from ablate.report.figures import write_best_of_k, write_figure
 from ablate.report.model import Report
+from ablate.report.page import PageData, read_page
 from ablate.report.parameters import parameters_key, required_parameters
 from ablate.report.published import (
     PublishedTable,
@@ -18,23 +19,35 @@ from ablate.report.published import (
 from ablate.report.summary import build_report
 from ablate.report.table import Column, Table, TableCell
 from ablate.report.tables import tables_of
-from ablate.report.writers import SUFFIXES, WRITERS, render, suffix_of, write_report
+from ablate.report.writers import (
+    PAGED,
+    SUFFIXES,
+    WRITERS,
+    check_format,
+    render,
+    suffix_of,
+    write_report,
+)
 
 __all__ = [
+    "PAGED",
     "SUFFIXES",
     "WRITERS",
     "Column",
+    "PageData",
     "PublishedTable",
     "Report",
     "RowCheck",
     "Table",
     "TableCell",
     "build_report",
+    "check_format",
     "check_table",
     "common_share",
     "load_published",
     "load_scores",
     "parameters_key",
+    "read_page",
     "render",
     "required_parameters",
     "score_tables",

@@ -17,20 +17,23 @@ from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
-from ablate.report.published import METRICS_OF, StructureColumn
+from ablate.report.published import METRICS_OF
 from ablate.report.runs_table import runs_table
+from ablate.report.score_cells import (
+    count_cell,
+    is_over_seeds,
+    printed_cell,
+    score_cell,
+    structure_cell,
+)
 from ablate.report.selection_table import has_selection, selection_table
 from ablate.report.summary import HEADINGS
 from ablate.report.table import (
     BLANK,
     DASH,
-    NOT_REPORTED,
     Table,
     TableCell,
     caption_of,
-    mark_cell,
-    missing_cell,
-    number_cell,
     number_column,
     text_cell,
     text_column,
@@ -42,7 +45,7 @@ from ablate.report.tuning_tables import (
     tuned_pairs_table,
 )
 from ablate.report.verdicts import ONE_SEED_TOLERANCE
-from ablate.spec import Cell, MetricName
+from ablate.spec import MetricName
 
 
 def tables_of(report: Report) -> list[Table]:
@@ -85,7 +88,7 @@ def _tuning(report: Report) -> list[Table]:
 
 def _scores(report: Report) -> Table:
     """The paper's table: the published line is under the reproduced one, digit under digit."""
-    over_seeds, published = _is_over_seeds(report), report.published
+    over_seeds, published = is_over_seeds(report), report.published
     columns = [
         text_column("label", "Model"),
         *(text_column(key, each.heading) for key, each in report.structure.items()),
@@ -93,7 +96,8 @@ def _scores(report: Report) -> Table:
         *([number_column("n", "n", "left")] if over_seeds else []),
         *(number_column(key, name, "left") for key, name in report.metrics.items()),
     ]
-    lines = [line for row in report.rows for line in _lines(report, row, over_seeds)]
+    has_verdicts = _has_verdicts(report)
+    lines = [line for row in report.rows for line in _lines(report, row, over_seeds, has_verdicts)]
     source = f"Table {published.source.table}" if published else ""
     return Table(
         name="scores",
@@ -106,47 +110,25 @@ def _scores(report: Report) -> Table:
     )
 
 
-def _lines(report: Report, row: Row, over_seeds: bool) -> list[tuple[TableCell, ...]]:
+def _lines(
+    report: Report, row: Row, over_seeds: bool, has_verdicts: bool
+) -> list[tuple[TableCell, ...]]:
     """The lines of one row: reproduced, published, verdict."""
-    first = [label_cell(row), *(_structure(row, *each) for each in report.structure.items())]
-    n = [_count_of(row)] if over_seeds else []
-    reproduced = [_score(row, row.scores[metric]) for metric in report.metrics]
+    first = [label_cell(row), *(structure_cell(row, *each) for each in report.structure.items())]
+    n = [count_cell(row)] if over_seeds else []
+    reproduced = [score_cell(row, row.scores[metric]) for metric in report.metrics]
     if report.published is None:
         return [(*first, *n, *reproduced)]
     below, no_n = [BLANK] * len(first), [DASH for _ in n]
-    printed = [_printed(row.scores[metric]) for metric in report.metrics]
+    printed = [printed_cell(row.scores[metric]) for metric in report.metrics]
     lines = [
         (*first, text_cell("reproduced"), *n, *reproduced),
         (*below, text_cell("published"), *no_n, *printed),
     ]
-    if _has_verdicts(report):
+    if has_verdicts:
         verdicts = [_verdict(row.scores[metric]) for metric in report.metrics]
         lines.append((*below, text_cell("verdict"), *no_n, *verdicts))
     return lines
-
-
-def _structure(row: Row, name: str, column: StructureColumn) -> TableCell:
-    value: Cell = row.structure.get(name)
-    if value is None:
-        return DASH
-    if column.mark is not None:
-        return mark_cell(value == column.mark)
-    if isinstance(value, bool):
-        return mark_cell(value)
-    return text_cell(value) if isinstance(value, str) else number_cell(value)
-
-
-def _score(row: Row, score: Score) -> TableCell:
-    if score.mean is None:
-        return missing_cell(str(row.missing_reason))
-    spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
-    return number_cell(score.mean, f"{score.mean:.2f}{spread}")
-
-
-def _printed(score: Score) -> TableCell:
-    if score.published is None:
-        return NOT_REPORTED
-    return number_cell(score.published, score.printed)
 
 
 def _verdict(score: Score) -> TableCell:
@@ -160,16 +142,6 @@ def _verdict(score: Score) -> TableCell:
 
 def _has_verdicts(report: Report) -> bool:
     return any(score.verdict for row in report.rows for score in row.scores.values())
-
-
-def _is_over_seeds(report: Report) -> bool:
-    return any(len(row.seeds) > 1 for row in report.rows)
-
-
-def _count_of(row: Row) -> TableCell:
-    """``3``, or ``2 of 3`` where some seed has no result."""
-    n, planned = sum(seed.state == "done" for seed in row.seeds), len(row.seeds)
-    return number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}")
 
 
 def _scores_caption(report: Report) -> str:
@@ -223,7 +195,7 @@ def _positive_metrics(report: Report) -> list[MetricName]:
 
 def _positive_class(report: Report, metrics: Sequence[MetricName]) -> Table:
     rows = [
-        (label_cell(row), *(_score(row, row.scores[name]) for name in metrics))
+        (label_cell(row), *(score_cell(row, row.scores[name]) for name in metrics))
         for row in report.rows
     ]
     return Table(

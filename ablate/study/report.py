@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 from ablate.errors import BadInput, SpecError, StoreError
 from ablate.registry import Catalogue
 from ablate.report import (
+    PAGED,
+    WRITERS,
     Report,
     build_report,
+    check_format,
+    read_page,
     render,
+    suffix_of,
     write_best_of_k,
     write_figure,
-    write_report,
 )
 from ablate.report.effects import Importances
 from ablate.report.model import Row
-from ablate.runs import Store, SweepRecord
+from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
 from ablate.study.matching import as_recorded
 from ablate.study.parameters import count_for_report
@@ -62,7 +66,9 @@ class SweepReport:
         Raises:
             BadInput: If there is no such format.
         """
-        return render(self.report, format)
+        check_format(format)
+        page = read_page(self.report, self.store) if format in PAGED else None
+        return render(self.report, format, page)
 
     def write(self, path: str | Path, format: str = "markdown") -> None:
         """Puts the report into a file, whole or not at all.
@@ -71,7 +77,24 @@ class SweepReport:
             BadInput: If there is no such format, or the path is a folder.
         """
         check_target(Path(path))
-        write_report(self.report, format, Path(path))
+        atomic.replace(Path(path), self.render(format).encode())
+
+    def write_all(self, folder: str | Path) -> list[Path]:
+        """Puts the report into a file of every format, named after the sweep.
+
+        Returns:
+            The files.
+
+        Raises:
+            BadInput: If the folder is a file, or one of the files a folder.
+        """
+        files = all_files(Path(folder), self.record.sweep.name)
+        for path in files.values():
+            check_target(path)
+        texts = {path: self.render(each) for each, path in files.items()}
+        for path, text in texts.items():
+            atomic.replace(path, text.encode())
+        return list(texts)
 
     def write_figure(self, path: str | Path) -> None:
         """Writes a PNG file: images, ground truth and what each row's model predicts.
@@ -187,6 +210,21 @@ def _row(row: Row) -> dict[str, Any]:
     values["delta_miou_high"] = delta.high if delta else None
     values["missing_reason"] = row.missing_reason
     return values
+
+
+def all_files(folder: Path, name: str) -> dict[str, Path]:
+    """The file of every format, by format.
+
+    Args:
+        folder: Where they are to lie; it need not exist yet.
+        name: The sweep's name.
+
+    Raises:
+        BadInput: If the folder is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file", "give the name of a folder for all formats")
+    return {each: folder / f"{name}{suffix_of(each)}" for each in WRITERS}
 
 
 def check_target(path: Path) -> None:

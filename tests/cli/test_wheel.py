@@ -77,6 +77,14 @@ def test_published_values_are_found(installed: Path, tmp_path: Path) -> None:
     assert python(installed, tmp_path, "-c", program).strip() == "88.1"
 
 
+def test_the_files_of_the_page_are_in_it(installed: Path) -> None:
+    inside, ours = (folder / "ablate" / "report" / "page" for folder in (installed, ROOT))
+    names = [
+        {path.name for path in folder.iterdir() if path.is_file()} for folder in (inside, ours)
+    ]
+    assert names[0] == names[1] > {"template.html", "page.css", "start.js"}
+
+
 def test_the_wheel_carries_no_tests_and_no_reports_of_ours(installed: Path) -> None:
     names = {path.relative_to(installed).parts[0] for path in installed.rglob("*")}
     assert {name for name in names if not name.startswith("ablate")} == set()

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ablate.errors import StoreError
+from ablate.errors import BadInput, StoreError
 from ablate.registry import Catalogue
+from ablate.report import WRITERS, build_report
 from ablate.runs import Store
 from ablate.spec import Context
-from ablate.study.report import declared_rows, latest_start
+from ablate.study.report import SweepReport, declared_rows, latest_start
 from tiny_sweeps import start_table4
 
 
@@ -46,3 +47,27 @@ def test_declared_rows_leave_out_what_is_gone(
     rows = declared_rows(record)
     assert "translandseg-1" not in rows
     assert "translandseg-2" in rows
+
+
+@pytest.fixture
+def made(tmp_path: Path, context: Context) -> SweepReport:
+    store = Store(start_table4(tmp_path / "store", context))
+    (record,) = store.sweep_records()
+    sweep = record.sweep.model_copy(update={"published": None})
+    record = record.model_copy(update={"sweep": sweep})
+    return SweepReport(build_report(record, store, parameters={}), record, store)
+
+
+def test_every_format_is_written_as_it_is_rendered(made: SweepReport, tmp_path: Path) -> None:
+    files = made.write_all(tmp_path / "deep" / "reports")
+    assert [path.read_text(encoding="utf-8") for path in files] == [
+        made.render(each) for each in WRITERS
+    ]
+    assert sorted(files) == sorted((tmp_path / "deep" / "reports").iterdir())
+
+
+def test_where_one_file_cannot_be_written_none_is(made: SweepReport, tmp_path: Path) -> None:
+    (tmp_path / "reports" / "table4.html").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"table4\.html is a folder"):
+        made.write_all(tmp_path / "reports")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["table4.html"]

@@ -26,6 +26,17 @@ _FLAGS = (
 )
 
 
+_KEY_CODES = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
+
+
 def _pipe() -> tuple[int, int]:
     """Both ends of a pipe, far above the two descriptors that the browser listens to."""
     ends = os.pipe()
@@ -62,10 +73,12 @@ class Chromium:
         self._count = 0
         self._session: str | None = None
         self.requested: list[str] = []
+        self.complaints: list[str] = []
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        self._call("Network.enable")
+        for domain in ("Network", "Page", "Runtime", "Log"):
+            self._call(f"{domain}.enable")
 
     def __enter__(self) -> "Chromium":
         return self
@@ -84,8 +97,28 @@ class Chromium:
     def open(self, url: str) -> None:
         self._call("Page.navigate", url=url)
 
+    def visit(self, url: str, limit_s: float = 30) -> None:
+        """Opens a page and waits until it has loaded."""
+        self.open("about:blank")
+        self.open(url)
+        end = time.monotonic() + limit_s
+        loaded = "document.readyState === 'complete' && location.protocol !== 'about:'"
+        while not self.evaluate(loaded):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{url} does not load")
+            time.sleep(0.05)
+
     def evaluate(self, expression: str) -> Any:
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression, or of what it promises."""
+        answer = self._call(
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
+            userGesture=True,
+        )
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def text(self) -> str:
@@ -101,8 +134,39 @@ class Chromium:
                 return shown
             time.sleep(0.2)
 
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
+    def resize(self, width: int, height: int, *, is_phone: bool = False) -> None:
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=is_phone,
+        )
+
+    def prefer(self, scheme: str, media: str = "") -> None:
+        """Asks for a colour scheme, and for the rules of a medium such as ``print``."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._call("Emulation.setEmulatedMedia", media=media, features=features)
+
+    def press(self, *keys: str) -> None:
+        """Presses keys by their names, such as ``Tab``, ``Enter`` and ``ArrowRight``."""
+        for key in keys:
+            typed = {"text": "\r"} if key == "Enter" else {}
+            code = _KEY_CODES.get(key, 0)
+            for kind in ("keyDown", "keyUp"):
+                self._call(
+                    "Input.dispatchKeyEvent",
+                    type=kind,
+                    key=key,
+                    code=key,
+                    windowsVirtualKeyCode=code,
+                    **(typed if kind == "keyDown" else {}),
+                )
+
+    def screenshot(self, path: Path, *, is_whole: bool = False) -> None:
+        """Takes a picture of what is seen, or of the whole page."""
+        taken = self._call("Page.captureScreenshot", captureBeyondViewport=is_whole)
+        path.write_bytes(base64.b64decode(taken["data"]))
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         self._count += 1
@@ -112,12 +176,23 @@ class Chromium:
         os.write(self._commands, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._read()
-            if answer.get("method") == "Network.requestWillBeSent":
-                self.requested.append(answer["params"]["request"]["url"])
+            self._note(answer)
             if answer.get("id") == self._count:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
+
+    def _note(self, message: dict[str, Any]) -> None:
+        """Remembers requests, and what the page or the browser complains of."""
+        method, params = message.get("method"), message.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.requested.append(params["request"]["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.complaints.append(str(params["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+            self.complaints.append(str(params["args"]))
+        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.complaints.append(str(params["entry"]))
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:

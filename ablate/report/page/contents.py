@@ -1,0 +1,193 @@
+"""What the scripts of a page get: the numbers of a report by row, as plain values.
+
+Every text in it is that of a table's cell; the scripts only place what they get.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ablate.report.model import Report, Row, RunProvenance
+from ablate.report.page.model import Band, PageData
+from ablate.report.score_cells import printed_cell, score_cell
+from ablate.report.summary import HEADINGS
+from ablate.report.table import Table
+from ablate.spec import METRIC_NAMES, MetricName
+
+# Of a larger table the page explains and draws the first rows and runs.
+ROWS = 400
+RUNS = 2000
+
+
+def contents(report: Report, tables: Sequence[Table], page: PageData) -> dict[str, Any]:
+    """All that the scripts show, in JSON's types.
+
+    Args:
+        report: The report.
+        tables: Its tables.
+        page: What was read from the folders.
+    """
+    rows = report.rows[:ROWS]
+    named = {table.name: table for table in tables}
+    runs = _runs_by_row(report, named["runs"])
+    trained = {
+        name: those[0].parameters.trainable for name, those in _grouped(report.provenance.runs)
+    }
+    return {
+        "baseline": report.baseline,
+        "rows": {row.name: _row(report, row, runs.get(row.name, [])) for row in rows},
+        "runColumns": [column.heading for column in named["runs"].columns[1:]],
+        "forest": _forest(report, named["differences"]) if report.baseline else [],
+        "scatter": _scatter(report, rows, trained),
+        "curves": [
+            {
+                "row": curve.row,
+                "n": curve.n,
+                "epochs": curve.epochs,
+                "val_loss": _plain(curve.val_loss),
+                "miou": _plain(curve.miou),
+            }
+            for curve in page.curves
+        ],
+        "pictures": [picture.model_dump() for picture in page.pictures],
+    }
+
+
+def left_out(report: Report) -> list[str]:
+    """What of the report the scripts do not get, in words."""
+    rows = len(report.rows)
+    notes = []
+    if rows > ROWS:
+        notes.append(
+            f"Figures and the provenance of single numbers: the first {ROWS} of {rows} rows."
+        )
+    most = _runs_of_a_row(report)
+    if any(len(row.seeds) > most for row in report.rows):
+        notes.append(f"Provenance of single numbers: the first {most} runs of each row.")
+    return notes
+
+
+def _runs_of_a_row(report: Report) -> int:
+    return max(1, RUNS // max(1, min(ROWS, len(report.rows))))
+
+
+# Rows -------------------------------------------------------------------------------------------
+
+
+def _row(report: Report, row: Row, runs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    return {
+        "label": row.label,
+        "changed": row.is_changed,
+        "runs": runs,
+        "missing": [
+            [seed.seed, seed.state, seed.cause or ""]
+            for seed in row.seeds[: _runs_of_a_row(report)]
+            if seed.state != "done"
+        ],
+        "scores": {metric: _score(report, row, metric) for metric in METRIC_NAMES},
+    }
+
+
+def _score(report: Report, row: Row, metric: MetricName) -> dict[str, Any]:
+    score = row.scores[metric]
+    return {
+        "heading": _heading(report, metric),
+        "text": score_cell(row, score).text,
+        "mean": score.mean,
+        "sd": score.sd,
+        "published": score.published,
+        "printed": printed_cell(score).text if report.published else None,
+        "seeds": [
+            [seed, value] for seed, value in list(score.per_seed.items())[: _runs_of_a_row(report)]
+        ],
+    }
+
+
+def _heading(report: Report, metric: MetricName) -> str:
+    """The heading of the metric; that of the class alone says so."""
+    if metric in report.metrics:
+        return report.metrics[metric]
+    own = HEADINGS[metric]
+    return f"{own} ({report.positive_class})" if metric.startswith("positive_") else own
+
+
+def _grouped(runs: Sequence[RunProvenance]) -> list[tuple[str, list[RunProvenance]]]:
+    grouped: dict[str, list[RunProvenance]] = {}
+    for run in runs:
+        grouped.setdefault(run.name, []).append(run)
+    return list(grouped.items())
+
+
+def _runs_by_row(report: Report, table: Table) -> dict[str, list[list[str]]]:
+    """The cells of the table of runs, without the label, by row."""
+    most = _runs_of_a_row(report)
+    texts: dict[str, list[list[str]]] = {}
+    for run, cells in zip(report.provenance.runs, table.rows, strict=True):
+        of_row = texts.setdefault(run.name, [])
+        if len(of_row) < most:
+            of_row.append([cell.text for cell in cells[1:]])
+    return texts
+
+
+# Figures ----------------------------------------------------------------------------------------
+
+
+def _forest(report: Report, table: Table) -> list[dict[str, Any]]:
+    """The differences to the baseline."""
+    keys = [column.key for column in table.columns]
+    items = []
+    for row, cells in list(zip(report.rows, table.rows, strict=True))[:ROWS]:
+        if row.delta is None:
+            continue
+        text = {key: cell.text for key, cell in zip(keys, cells, strict=True)}
+        items.append(
+            {
+                "row": row.name,
+                "mean": row.delta.mean,
+                "low": row.delta.low,
+                "high": row.delta.high,
+                "published": row.delta.published,
+                "text": text,
+            }
+        )
+    return items
+
+
+def _scatter(
+    report: Report, rows: Sequence[Row], trained: Mapping[str, int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Trained parameters and MIoU: of our runs, and as the paper prints both."""
+    ours = [
+        {
+            "row": row.name,
+            "parameters": trained[row.name],
+            "text": f"{trained[row.name]:,}",
+            "mean": row.scores["miou"].mean,
+            "sd": row.scores["miou"].sd,
+            "miou": score_cell(row, row.scores["miou"]).text,
+        }
+        for row in rows
+        if trained.get(row.name) and row.scores["miou"].mean is not None
+    ]
+    counted = report.parameters.interpretations if report.parameters else ()
+    printed = {each.variant: each.trainable.printed for each in counted}
+    published = [
+        {
+            "row": row.name,
+            "parameters": float(printed[row.name]) * 1e6,
+            "text": f"{printed[row.name]} M",
+            "mean": row.scores["miou"].published,
+            "sd": None,
+            "miou": printed_cell(row.scores["miou"]).text,
+        }
+        for row in rows
+        if row.name in printed and row.scores["miou"].published is not None
+    ]
+    return {"reproduced": ours, "published": published}
+
+
+def _plain(band: Band) -> dict[str, list[float | None]]:
+    """Six digits are more than can be drawn."""
+    return {
+        name: [None if value is None else float(f"{value:.6g}") for value in values]
+        for name, values in (("mean", band.mean), ("low", band.low), ("high", band.high))
+    }

@@ -1,0 +1,7 @@
+startTheme();
+startTables();
+startFigures();
+startCurves();
+startPictures();
+startProvenance();
+startNavigation();

@@ -1,0 +1,59 @@
+"""The cells of tables of scores."""
+
+from ablate.report.model import Report, Row, Score
+from ablate.report.published import StructureColumn
+from ablate.report.table import (
+    DASH,
+    NOT_REPORTED,
+    TableCell,
+    mark_cell,
+    missing_cell,
+    number_cell,
+    text_cell,
+)
+from ablate.spec import Cell
+
+
+def is_over_seeds(report: Report) -> bool:
+    """Whether some row has more than one seed, so that tables say how many have a result."""
+    return any(len(row.seeds) > 1 for row in report.rows)
+
+
+def structure_cell(row: Row, name: str, column: StructureColumn) -> TableCell:
+    """What the row is in one column of ``variant.columns()``."""
+    value: Cell = row.structure.get(name)
+    if value is None:
+        return DASH
+    if column.mark is not None:
+        return mark_cell(value == column.mark)
+    if isinstance(value, bool):
+        return mark_cell(value)
+    return text_cell(value) if isinstance(value, str) else number_cell(value)
+
+
+def count_cell(row: Row) -> TableCell:
+    """``3``, or ``2 of 3`` where some seed has no result."""
+    n, planned = sum(seed.state == "done" for seed in row.seeds), len(row.seeds)
+    return number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}")
+
+
+def score_cell(row: Row, score: Score) -> TableCell:
+    """The reproduced mean with its standard deviation, or why there is none."""
+    if score.mean is None:
+        return missing_cell(str(row.missing_reason))
+    spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
+    return number_cell(score.mean, f"{score.mean:.2f}{spread}")
+
+
+def printed_cell(score: Score) -> TableCell:
+    """The published value as it is printed."""
+    if score.published is None:
+        return NOT_REPORTED
+    return number_cell(score.published, score.printed)
+
+
+def distance_cell(row: Row, score: Score) -> TableCell:
+    """Reproduced minus published, or which of the two there is not."""
+    if score.difference is not None:
+        return number_cell(score.difference, f"{score.difference:+z.2f}")
+    return missing_cell(str(row.missing_reason)) if score.mean is None else NOT_REPORTED
