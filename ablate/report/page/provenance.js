@@ -1,7 +1,7 @@
 // Where a number comes from: its seeds and their runs.
 
 // The metric that a column of some table shows, where it is not one by itself.
-const METRIC_OF = { difference: "miou", interval: "miou", selected: "miou", last: "miou", best: "miou", gain: "miou" };
+const METRIC_OF = { difference: "miou", interval: "miou", selected: "miou" };
 
 function listed(pairs) {
   return el("dl", {}, ...pairs.filter(([, value]) => value !== null && value !== undefined)

@@ -16,8 +16,9 @@ LINES = 600
 VIEW_ROWS = LINES // 2
 # A table with more of them scrolls below its headings.
 TALL = 45
-# Their numbers are of no run, even where a label is that of a row.
-_NOT_OF_RUNS = {"parameters"}
+# The tables whose numbers come from the runs of their rows; those of others come from trials, or
+# from no run at all, even where a label is that of a row.
+_OF_RUNS = {"scores", "differences", "selection", "positive-class", "runs"}
 # A longer text is broken into lines; labels stay in sight, so that they are to leave room.
 _LONGEST_TEXT, _LONGEST_LABEL = 44, 26
 Line = tuple[TableCell, ...]
@@ -41,7 +42,7 @@ class RowNames:
 
     def of(self, table: Table, line: Line) -> str | None:
         """The name of the row whose runs a line is of; None if it is of none."""
-        is_of_runs = table.columns[0].key == "label" and table.name not in _NOT_OF_RUNS
+        is_of_runs = table.name in _OF_RUNS or table.name.startswith("scores-")
         return self._names.get(line[0].text) if is_of_runs else None
 
 
