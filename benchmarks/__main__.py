@@ -62,6 +62,7 @@ STANDARD = (
         gpu=True,
     ),
     Benchmark("throughput.py", gpu=True),
+    Benchmark("adapters.py"),
     Benchmark("precision.py"),
     Benchmark("input.py"),
     Benchmark("sweep.py"),
