@@ -7,12 +7,12 @@ import time
 import urllib.request
 
 import pytest
-from chromium import Chromium
 from fake_store import fake_store
 
 from ablate.errors import StoreError
 from ablate.runs import Store
 from ablate.tracking import RUNS_VIEW, environment, serve_ui, sync
+from chromium import Chromium
 
 SERVE = (
     "import sys; from pathlib import Path; from ablate.runs import Store;"
