@@ -5,7 +5,7 @@ know of it, besides the builder in ``ablate.models``.
 """
 
 from itertools import groupby
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Discriminator,
@@ -23,7 +23,7 @@ from ablate.spec.block_adapters import (
     SsfAdapter,
 )
 from ablate.spec.frozen import Cell, Frozen
-from ablate.spec.own_adapter import dumped, own_or_built_in
+from ablate.spec.own_adapter import dumped, own_or
 from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.sites import Blocks, OneMessage, sites_phrase, sites_text
 
@@ -208,16 +208,22 @@ class NoAdapter(Frozen):
         return "no adapter"
 
 
-# Kinds that are none of these are looked for in installed packages.
-Adapter = Annotated[
+_BuiltIn = (
     AtlAdapter
     | AtlReleasedAdapter
     | PeftAdapter
     | AdaptFormerAdapter
     | SsfAdapter
     | BottleneckAdapter
-    | NoAdapter,
+    | NoAdapter
+)
+_KINDS = frozenset(
+    kind for each in get_args(_BuiltIn) for kind in get_args(each.model_fields["kind"].annotation)
+)
+# Kinds that are none of these are looked for in installed packages.
+Adapter = Annotated[
+    _BuiltIn,
     Discriminator("kind"),
-    WrapValidator(own_or_built_in),
+    WrapValidator(own_or(_KINDS)),
     WrapSerializer(dumped),
 ]

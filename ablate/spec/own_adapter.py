@@ -5,7 +5,10 @@ anything of it imported.
 """
 
 import json
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -56,26 +59,34 @@ class OwnAdapter(Frozen):
         return f"{self.kind}: {fields}" if fields else self.kind
 
 
-def own_or_built_in(
-    value: Any, built_in: ValidatorFunctionWrapHandler, info: ValidationInfo
-) -> Any:
-    """Validates an adapter: by the class that an installed package has for its kind, if any has.
+def own_or(built_in_kinds: Collection[str]) -> Callable[..., Any]:
+    """The validator of adapters of these kinds and of those that installed packages have.
 
     Args:
-        value: What a file says, or an adapter.
-        built_in: Validates the kinds of ablate.
-        info: Whether the value comes from JSON.
+        built_in_kinds: The kinds of ablate, which no package can replace.
+    """
+
+    def validated(value: Any, built_in: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if isinstance(value, OwnAdapter):
+            return value
+        kind = value.get("kind") if isinstance(value, dict) else None
+        found: list[EntryPoint] = []
+        if isinstance(kind, str) and kind not in built_in_kinds:
+            found = _declared(kind)
+        if not found:
+            # Behind a function, pydantic takes JSON's lists for Python's, which are no tuples.
+            return built_in(_with_tuples(value) if info.mode == "json" else value)
+        return _validated_by_package(value, found)
+
+    return validated
+
+
+def _validated_by_package(value: Any, found: Sequence[EntryPoint]) -> OwnAdapter:
+    """The adapter, by the class that a package has for its kind.
 
     Raises:
-        ValueError: If a package is broken or the value breaks its rules, in one line naming it.
+        ValueError: If the package is broken or the value breaks its rules, in one line naming it.
     """
-    if isinstance(value, OwnAdapter):
-        return value
-    kind = value.get("kind") if isinstance(value, dict) else None
-    found = _declared(kind) if isinstance(kind, str) else []
-    if not found:
-        # Behind a function, pydantic takes JSON's lists for Python's, which are no tuples.
-        return built_in(_with_tuples(value) if info.mode == "json" else value)
     try:
         # Through JSON, where lists may become tuples.
         return _loaded(found).model_validate_json(json.dumps(value))
@@ -105,15 +116,25 @@ def dumped(
 
 def _declared(kind: str) -> list[EntryPoint]:
     """The entry points of this name; none of a package that lies in the working folder."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        # A working folder that was removed holds no package.
+        here = None
     return [
         point
-        for point in entry_points(group=GROUP, name=kind)
+        for point in _entry_points(kind, tuple(sys.path))
         if point.dist is None or Path(str(point.dist.locate_file(""))).resolve() != here
     ]
 
 
-def _loaded(found: list[EntryPoint]) -> type[OwnAdapter]:
+@lru_cache
+def _entry_points(kind: str, path: tuple[str, ...]) -> EntryPoints:
+    """All entry points of this name; what is installed on a path is looked up once."""
+    return entry_points(group=GROUP, name=kind)
+
+
+def _loaded(found: Sequence[EntryPoint]) -> type[OwnAdapter]:
     point, *others = found
     if others:
         both = " and ".join(_name(each) for each in found)
