@@ -44,7 +44,7 @@ def expected_best_of_k(scores: Sequence[float]) -> list[float]:
     for k in range(1, n + 1):
         weight, terms = k / n, []
         # The k - 1 lowest are the best of no subset.
-        for i, score in zip(range(n, k - 1, -1), descending, strict=False):
+        for i, score in zip(range(n, k - 1, -1), descending[: n - k + 1], strict=True):
             terms.append(weight * score)
             if i > 1:
                 weight *= (i - k) / (i - 1)

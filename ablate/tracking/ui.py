@@ -27,19 +27,24 @@ def serve(store: Store, port: int, uri: str | None) -> int:
             "run a sweep with `ablate run`, or `ablate sync` for the runs that are there",
         )
     _check_port(port)
+    server: subprocess.Popen[bytes] | None = None
     is_requested = False
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal is_requested
         is_requested = True
-        server.terminate()
+        if server is not None:
+            server.terminate()
 
     # uvicorn puts its working folder before all others where it looks for modules.
     folder = store.root if store.root.is_dir() else None
     environ = environment.server_environment()
-    server = subprocess.Popen(_command(address, port), env=environ, cwd=folder)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        server = subprocess.Popen(_command(address, port), env=environ, cwd=folder)
+        if is_requested:
+            # The signal came before there was a server to end.
+            server.terminate()
         code = server.wait()
     finally:
         for number, handler in before.items():

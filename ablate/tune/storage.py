@@ -197,7 +197,7 @@ class RowStudy:
             latest = {found.number for found in self._latest().values()}
             for found in self._in_state(TrialState.RUNNING):
                 trial = by_number.get(found.user_attrs.get(_TRIAL, 0))
-                # Whoever else has put trials into the queue: their budget is not this tuning's.
+                # Trials that another program queued are not part of this tuning's budget.
                 if found.number not in latest or trial is None or trial.ending is Ending.FAILED:
                     self._study.tell(found.number, state=TrialState.FAIL)
                 elif trial.ending is Ending.DONE:

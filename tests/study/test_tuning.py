@@ -219,11 +219,11 @@ def test_what_fails_is_tried_again_by_the_next_start(
         "decoder-only · trial 3",
     ]
     assert optuna_states(folder / "store") == {"decoder-only": ["COMPLETE", "FAIL", "FAIL"]}
-    (folder / "store" / "runs" / "mend").touch()
-    mended = study(folder, TUNE, **ONE).tune(trials=3, sampler="tpe")
-    assert mended.failed == ()
-    assert mended.record.trials == failed.record.trials
-    assert mended.rows[0].done == 3
+    (folder / "store" / "runs" / "fixed").touch()
+    repeated = study(folder, TUNE, **ONE).tune(trials=3, sampler="tpe")
+    assert repeated.failed == ()
+    assert repeated.record.trials == failed.record.trials
+    assert repeated.rows[0].done == 3
     states = optuna_states(folder / "store")["decoder-only"]
     assert states == ["COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE"]
 

@@ -47,7 +47,7 @@ def break_at_the_second(folders: Sequence[Path], device: str) -> None:
     for path in folders:
         if (
             len(list(path.parent.glob("*/result.json"))) == 1
-            and not (path.parent / "mend").exists()
+            and not (path.parent / "fixed").exists()
         ):
             raise ValueError("the device is gone")
         score([path], device)

@@ -32,7 +32,7 @@ def test_a_stopped_run_ends_bit_for_bit_as_an_undisturbed_one(
 
 
 def test_runs_of_a_cohort_leave_bit_for_bit_what_each_leaves_alone(plan_run: PlanRun) -> None:
-    # Full fine-tuning moves its own encoder, and nobody else's.
+    # Full fine-tuning changes only its own copy of the encoder.
     rows = ("translandseg", "full-fine-tuning", "lora")
     alone = [plan_run(row, SHORT, store=row) for row in rows]
     for folder in alone:

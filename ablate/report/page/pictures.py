@@ -18,7 +18,7 @@ _SIDE_PX = 256
 # No panel of ours is nearly as large; Pillow would decode any other for as long as it takes.
 _LARGEST_SIDE_PX = 4096
 _BACKGROUND = (0, 0, 0)
-# A prediction has four colours; what somebody else has painted may have a few more.
+# A prediction has four colours; an image that another program has drawn may have a few more.
 _COLOURS = 16
 
 
