@@ -27,6 +27,7 @@ class CohortSetup:
         validation: Indices of the validation images.
         device: Where the models are.
         precision: What to compute in.
+        test: Indices of the images that are scored once, at the end; empty where there are none.
     """
 
     protocol: Protocol
@@ -36,6 +37,7 @@ class CohortSetup:
     validation: list[int]
     device: torch.device
     precision: Precision
+    test: list[int] = field(default_factory=list)
 
     def training_batches(self) -> TrainingBatches:
         """The batches that every run is trained on, on the device, in the same order."""
