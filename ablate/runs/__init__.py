@@ -1,5 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.confusions import Confusions
 from ablate.runs.data_check import (
     ClippedValues,
     DataCheck,
@@ -34,6 +35,7 @@ from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRe
 __all__ = [
     "DEFAULT_STORE",
     "ClippedValues",
+    "Confusions",
     "DataCheck",
     "Event",
     "Failure",
