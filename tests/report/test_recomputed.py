@@ -34,7 +34,7 @@ def test_an_edited_metric_is_named(
     table: SweepOnDisk, finished: RunFolder, metric: str, value: float
 ) -> None:
     edit(finished.path / "result.json", metrics={metric: value})
-    (seed,) = row_of(table, ROW).seeds
+    (seed,) = row_of(table, ROW).repeats
     assert seed.state == "unreadable"
     assert seed.cause is not None
     assert f"contradicts its own pixels: {metric} is {value:.6g} in the result" in seed.cause
@@ -43,7 +43,7 @@ def test_an_edited_metric_is_named(
 
 def test_edited_pixels_are_named(table: SweepOnDisk, finished: RunFolder) -> None:
     edit(finished.path / "result.json", confusion={"fp": 7})
-    (seed,) = row_of(table, ROW).seeds
+    (seed,) = row_of(table, ROW).repeats
     assert seed.cause is not None
     assert "fp is 7 in the result, " in seed.cause
 
@@ -62,7 +62,7 @@ def test_a_result_without_its_pixels_is_not_printed(
         finished.confusion_path.unlink()
     else:
         finished.confusion_path.write_bytes(content)
-    (seed,) = row_of(table, ROW).seeds
+    (seed,) = row_of(table, ROW).repeats
     assert seed.state == "unreadable"
     assert seed.cause is not None
     assert "confusion.parquet" in seed.cause
