@@ -1,5 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.attempts import Attempt, Ending, PeakMemory
 from ablate.runs.data_check import (
     ClippedValues,
     DataCheck,
@@ -33,8 +34,10 @@ from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRe
 
 __all__ = [
     "DEFAULT_STORE",
+    "Attempt",
     "ClippedValues",
     "DataCheck",
+    "Ending",
     "Event",
     "Failure",
     "FileDigests",
@@ -43,6 +46,7 @@ __all__ = [
     "Machine",
     "MatchedRow",
     "Parameters",
+    "PeakMemory",
     "PositiveShares",
     "Progress",
     "Provenance",
