@@ -1,6 +1,7 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
 from ablate.runs.attempts import Attempt, Ending, PeakMemory
+from ablate.runs.confusions import Confusions
 from ablate.runs.data_check import (
     ClippedValues,
     DataCheck,
@@ -36,6 +37,7 @@ __all__ = [
     "DEFAULT_STORE",
     "Attempt",
     "ClippedValues",
+    "Confusions",
     "DataCheck",
     "Ending",
     "Event",
