@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, confusions, documents
+from ablate.runs.attempt_files import AttemptFiles
+from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.spec import ENGINE_VERSION, RunSpec
@@ -40,6 +42,7 @@ class RunFolder:
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
         self._claim_path = path / "claim.lock"
+        self._attempts = AttemptFiles(path / "attempts")
 
     @property
     def key(self) -> str:
@@ -125,6 +128,45 @@ class RunFolder:
         if any(self._checkpoints()):
             return State.INTERRUPTED
         return State.NEW
+
+    # What it costs ------------------------------------------------------------------------
+
+    def begin_attempt(self, attempt: Attempt) -> None:
+        """Notes that an attempt begins, and how the one before it has ended.
+
+        To be called with the claim, and before an earlier failure is removed.
+        """
+        # One that cannot be read is left to whoever asks for the cost.
+        with suppress(StoreError):
+            last = self._attempts.last()
+            if last is not None and last.ending is None:
+                ending: Ending = "failed" if self.has_failure() else "killed"
+                self._attempts.write(last.model_copy(update={"ending": ending}), force=False)
+        self._attempts.write(attempt, force=False)
+
+    def update_attempt(self, attempt: Attempt, *, is_over: bool) -> None:
+        """Writes what an attempt has cost by now; forced to the disk when it is over."""
+        self._attempts.write(attempt, force=is_over)
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts at this run, oldest first, each with how it has ended.
+
+        Empty for a run that was never begun, or by an ablate that did not record them.
+
+        Raises:
+            StoreError: If one cannot be read.
+        """
+        found = self._attempts.read()
+        if found and found[-1].ending is None:
+            found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
+        return found
+
+    def _last_ending(self) -> Ending:
+        if self._result_path.exists():
+            return "done"
+        if self.is_claimed():
+            return "running"
+        return "failed" if self.has_failure() else "killed"
 
     # Events and progress ------------------------------------------------------------------
 
@@ -258,6 +300,10 @@ class RunFolder:
             StoreError: If it cannot be read.
         """
         return _read(Failure, self._failure_path)
+
+    def has_failure(self) -> bool:
+        """Whether something is written about why the run could not go on."""
+        return self._failure_path.exists()
 
     def clear_failure(self) -> None:
         """Removes the failure: a new attempt begins."""
