@@ -150,7 +150,8 @@ def _scaled(mious: npt.NDArray[np.float64], images: int) -> npt.NDArray[np.float
     N images is estimated without bias by Σ(x - x̄)² / (N (N - 1)).
     """
     wider: float = ((images + 1) / (images - 1)) ** 0.5
-    return (mious - mious.mean()) * wider
+    deviations: npt.NDArray[np.float64] = wider * (mious - mious.mean())
+    return deviations
 
 
 def covariance(
