@@ -61,6 +61,7 @@ class Store:
             )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"

@@ -5,11 +5,13 @@
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
+``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
 
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
+from ablate.study.mirrored_report import sync_mirror
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
 from ablate.study.request import DEFAULT_EXECUTOR
@@ -49,5 +51,6 @@ __all__ = [
     "plan_tuning",
     "report_sweep",
     "run_sweep",
+    "sync_mirror",
     "tune_sweep",
 ]
