@@ -1,5 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.confusions import ImageConfusion, read_confusions
 from ablate.runs.data_check import (
     ClippedValues,
     DataCheck,
@@ -40,6 +41,7 @@ __all__ = [
     "FileDigests",
     "Finding",
     "FindingKind",
+    "ImageConfusion",
     "Machine",
     "MatchedRow",
     "Parameters",
@@ -62,6 +64,7 @@ __all__ = [
     "TunedRow",
     "TuningRecord",
     "panel_names",
+    "read_confusions",
     "scale_line",
     "shown",
     "unwritable",

@@ -4,6 +4,7 @@
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
+``verify_sweep``: recompute every number of every run, build the report from them, compare.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
@@ -24,6 +25,7 @@ from ablate.study.tuning_plan import (
     TuningPlan,
     plan_tuning,
 )
+from ablate.study.verify import verify_store, verify_sweep
 from ablate.study.watching import Progress, RunProgress
 
 __all__ = [
@@ -50,4 +52,6 @@ __all__ = [
     "report_sweep",
     "run_sweep",
     "tune_sweep",
+    "verify_store",
+    "verify_sweep",
 ]
