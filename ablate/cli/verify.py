@@ -54,7 +54,8 @@ def _print(checked: Verification) -> None:
 
 def _disagreement(each: Disagreement) -> str:
     """A value that differs, with all its digits."""
-    run = "" if each.row is None else f"{each.row}, seed {each.seed}: "
+    split = f"split {each.split}, " if each.split else ""
+    run = "" if each.row is None else f"{each.row}, {split}seed {each.seed}: "
     if each.note is not None:
         return f"{run}{each.file}: {each.note}"
     return f"{run}{each.what} is {each.stored}, recomputed {each.recomputed} ({each.file})"

@@ -11,10 +11,10 @@ class Difference(Frozen):
     """MIoU of one row minus that of another.
 
     Attributes:
-        n: Number of seeds that both rows have results of; what is only evaluated has the same
-            result for every seed.
-        mean: Over those seeds; None if there are none.
-        low: Lower end of the 95 % interval of the mean; None below two seeds.
+        n: Number of repeats that both rows have results of; what is only evaluated has the same
+            result for every seed of a split.
+        mean: Over those repeats; None if there are none.
+        low: Lower end of the 95 % interval of the mean; None below two repeats.
         high: Upper end of it.
         missing_reason: Why there is no mean; None if there is one.
         published: The difference of the printed values; None where one is not reported.

@@ -2,6 +2,7 @@
 
 from ablate.report.model import Difference, Report
 from ablate.report.notes import footnotes_of, label_cell
+from ablate.report.score_cells import repeats_word
 from ablate.report.table import (
     DASH,
     NOT_REPORTED,
@@ -64,8 +65,8 @@ def differences_table(report: Report) -> Table:
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
-            f"MIoU of each row minus that of {baseline}, in percentage points, over the n seeds "
-            "that both have.",
+            f"MIoU of each row minus that of {baseline}, in percentage points, over the n "
+            f"{repeats_word(report)} that both have.",
             "The interval is Student's t over those pairs; it needs two of them.",
         ),
         footnotes=footnotes_of(report),

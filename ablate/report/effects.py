@@ -1,6 +1,6 @@
 """What the factors of a sweep do to MIoU, as a value; ``factor_effects`` computes it."""
 
-from ablate.spec import Frozen
+from ablate.spec import Frozen, Repeat
 
 
 class FactorRun(Frozen):
@@ -8,15 +8,22 @@ class FactorRun(Frozen):
 
     Attributes:
         name: The row's name.
+        split: The number of the split.
         seed: The seed.
         levels: By factor.
         miou: Percent.
     """
 
     name: str
+    split: int
     seed: int
     levels: dict[str, str]
     miou: float
+
+    @property
+    def repeat(self) -> Repeat:
+        """What it is paired by."""
+        return Repeat(self.split, self.seed)
 
 
 class Effect(Frozen):
@@ -60,7 +67,7 @@ class Effects(Frozen):
     Attributes:
         factors: The levels of each factor, in the order of the sweep.
         runs: The runs that the estimates are of.
-        seeds: How many seeds these runs have.
+        repeats: How many repeats these runs have.
         main: The main effects.
         interactions: The two-way interactions; of a factor with two levels only the first level,
             since that of the second is the same with the other sign.
@@ -72,7 +79,7 @@ class Effects(Frozen):
 
     factors: dict[str, tuple[str, ...]]
     runs: tuple[FactorRun, ...]
-    seeds: int
+    repeats: int
     main: tuple[Effect, ...]
     interactions: tuple[Effect, ...]
     residual_sd: float | None

@@ -122,7 +122,7 @@ def _interval_sentence(effects: Effects) -> str:
     if effects.residual_sd is None:
         return ""
     return (
-        "Intervals: ordinary least squares with seeds as blocks, main effects and two-way "
+        "Intervals: ordinary least squares with repeats as blocks, main effects and two-way "
         f"interactions, Student's t over {effects.residual_df} degrees of freedom (residual "
         f"standard deviation {effects.residual_sd:.2f} points, in which interactions of three and "
         "more factors count as noise); each interval is for its own effect alone."

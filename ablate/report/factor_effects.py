@@ -36,6 +36,7 @@ def effects_of(sweep: Sweep, runs: Sequence[RunRecord]) -> Effects | None:
     finished = [
         FactorRun(
             name=run.run.name,
+            split=run.run.split,
             seed=run.run.seed,
             levels=levels,
             miou=100 * run.finished.result.metrics["miou"],
@@ -179,7 +180,7 @@ def estimate(
             fitted = fit(
                 varied,
                 [run.levels for run in runs],
-                [run.seed for run in runs],
+                [run.repeat for run in runs],
                 [run.miou for run in runs],
             )
         except ModuleNotFoundError:
@@ -192,13 +193,13 @@ def estimate(
         ]
         if fitted.residual_sd is None:
             notes.append(
-                "No combination of levels has results of two seeds, so noise cannot be told from "
+                "No combination of levels has results of two repeats, so noise cannot be told from "
                 "effects: no interval."
             )
     return Effects(
         factors=used,
         runs=tuple(runs),
-        seeds=len({run.seed for run in runs}),
+        repeats=len({run.repeat for run in runs}),
         main=_effects(fitted.main, runs) if fitted else (),
         interactions=_effects(fitted.interactions, runs) if fitted else (),
         residual_sd=fitted.residual_sd if fitted else None,

@@ -46,7 +46,7 @@ def flat_table(report: Report) -> Table:
 
 
 def _reproduced(row: Row, report: Report) -> list[TableCell]:
-    n = sum(seed.state == "done" for seed in row.seeds)
+    n = sum(each.state == "done" for each in row.repeats)
     cells = [text_cell("reproduced"), number_cell(n)]
     for metric in METRIC_NAMES:
         cells += _mean_and_sd(row, row.scores[metric])

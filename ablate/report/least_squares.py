@@ -1,10 +1,10 @@
 """Main effects and two-way interactions by ordinary least squares, with 95 % intervals.
 
 Levels are coded to sum to zero: an effect is a deviation from the mean over all levels, and an
-interaction what two levels add together beyond their two effects. Seeds are blocks: each has an
-effect of its own, so that what a seed does to all rows is no noise. What runs cannot tell apart is
-not estimated: a combination of coefficients is estimable only if it lies in the row space of the
-design.
+interaction what two levels add together beyond their two effects. Repeats are blocks: each has
+an effect of its own, so that what a split or a seed does to all rows is no noise. What runs cannot
+tell apart is not estimated: a combination of coefficients is estimable only if it lies in the row
+space of the design.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablate.report.statistics import CONFIDENCE
+from ablate.spec import Repeat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Of the part of a combination that lies outside the row space of the design, whose entries are
 # whole numbers.
 _TOLERANCE = 1e-8
-_SEED = "seed"
+_REPEAT = "repeat"
 
 Levels = Mapping[str, str]
 Term = tuple[str, ...]
@@ -67,15 +68,15 @@ class Fit:
 def fit(
     factors: Mapping[str, Sequence[str]],
     levels: Sequence[Levels],
-    seeds: Sequence[int],
+    repeats: Sequence[Repeat],
     values: Sequence[float],
 ) -> Fit:
-    """Fits mean, seeds, main effects and two-way interactions. Loads statsmodels.
+    """Fits mean, repeats, main effects and two-way interactions. Loads statsmodels.
 
     Args:
         factors: The levels of each factor; two or more.
         levels: The level of each factor in every run.
-        seeds: The seed of every run.
+        repeats: The repeat of every run.
         values: What is explained, for every run.
 
     Raises:
@@ -87,7 +88,7 @@ def fit(
     left_out: dict[Term, str] = {
         pair: gap for pair in pairs if (gap := _gap(factors, levels, pair))
     }
-    design = _Design(factors, [pair for pair in pairs if pair not in left_out], levels, seeds)
+    design = _Design(factors, [pair for pair in pairs if pair not in left_out], levels, repeats)
     result = OLS(list(values), design.estimable(design.matrix)).fit()
     df = round(result.df_resid)
     # One run for each combination shows no noise: what is left then are higher interactions alone.
@@ -145,19 +146,19 @@ class _Design:
         factors: Mapping[str, Sequence[str]],
         pairs: Sequence[Term],
         levels: Sequence[Levels],
-        seeds: Sequence[int],
+        repeats: Sequence[Repeat],
     ) -> None:
         import numpy as np
 
         self._factors = factors
-        blocks = sorted(set(seeds))
+        blocks = sorted(set(repeats))
         terms: list[Term] = [(name,) for name in factors]
         rows = [self._row(dict(level), [*terms, *pairs]) for level in levels]
         columns = [np.ones((len(levels), 1))]
-        columns += [np.stack([_coded(seed, blocks) for seed in seeds])]
+        columns += [np.stack([_coded(repeat, blocks) for repeat in repeats])]
         columns += [np.stack(block) for block in zip(*rows, strict=True)]
         self.matrix = np.hstack(columns)
-        names: list[Term] = [(), (_SEED,), *terms, *pairs]
+        names: list[Term] = [(), (_REPEAT,), *terms, *pairs]
         ends = np.cumsum([block.shape[1] for block in columns])
         starts = [0, *ends[:-1]]
         self._places = dict(zip(names, map(slice, starts, ends), strict=True))

@@ -15,10 +15,10 @@ from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
 from ablate.runs import Parameters
-from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName
+from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Repeat
 
-# Why a run has no number. ``changed since it was run``: its variant is not that of the other seeds
-# of its row; ``unreadable``: its files cannot be read or contradict its folder.
+# Why a run has no number. ``changed since it was run``: its variant is not that of the other
+# repeats of its row; ``unreadable``: its files cannot be read or contradict its folder.
 MissingReason = Literal[
     "not run",
     "running",
@@ -33,10 +33,11 @@ MissingReason = Literal[
 ]
 
 
-class SeedState(Frozen):
+class RepeatState(Frozen):
     """One run of a row.
 
     Attributes:
+        split: The number of the run's split; 0 is the protocol's own.
         seed: The run's seed.
         key: The run's key; None if it was never planned.
         state: ``done``, or why there is no number.
@@ -45,11 +46,17 @@ class SeedState(Frozen):
             precision of that class is 0/0, taken as 0; None without a result.
     """
 
+    split: int
     seed: int
     key: str | None
     state: Literal["done"] | MissingReason
     cause: str | None
     predicts_no_positives: bool | None
+
+    @property
+    def repeat(self) -> Repeat:
+        """What it is paired by."""
+        return Repeat(self.split, self.seed)
 
 
 class Verdict(Frozen):
@@ -57,7 +64,7 @@ class Verdict(Frozen):
 
     Attributes:
         is_reproduced: Whether it lies within the tolerance around the mean.
-        tolerance: Fixed for one seed; for several, half of the 95 % prediction interval of one
+        tolerance: Fixed for one repeat; for several, half of the 95 % prediction interval of one
             more training.
         difference: Mean minus published.
     """
@@ -67,14 +74,22 @@ class Verdict(Frozen):
     difference: float
 
 
+class RepeatScore(Frozen):
+    """A metric of one run."""
+
+    split: int
+    seed: int
+    value: float
+
+
 class Score(Frozen):
     """One metric of one row.
 
     Attributes:
-        n: Number of seeds with a result.
-        mean: Over those seeds; None if there are none.
-        sd: Sample standard deviation; None below two seeds.
-        per_seed: By seed.
+        n: Number of repeats with a result.
+        mean: Over those repeats; None if there are none.
+        sd: Sample standard deviation; None below two repeats.
+        per_repeat: By split and seed.
         published: The paper's value; None where it gives none.
         printed: The same, with the decimals that the paper prints.
         difference: mean minus published.
@@ -85,7 +100,7 @@ class Score(Frozen):
     n: int
     mean: float | None
     sd: float | None
-    per_seed: dict[int, float]
+    per_repeat: tuple[RepeatScore, ...]
     published: float | None
     printed: str | None
     difference: float | None
@@ -100,11 +115,12 @@ class Row(Frozen):
         label: What tables print.
         system: What kind of model it is; None for a row that was never planned and of which no
             more than the name is known.
-        is_trained: Whether it is trained; what is only evaluated has one result for all seeds.
+        is_trained: Whether it is trained; what is only evaluated has one result for all
+            seeds of a split.
         structure: What sets it apart from other rows, by column of ``variant.columns()``.
         is_changed: Whether the variant is declared otherwise today: the numbers are those of the
             variant as it was run.
-        seeds: The row's runs.
+        repeats: The row's runs.
         missing_reason: Why the row has no reproduced value; None if it has.
         published_missing_reason: Why the row has no published value; None if it has, or if the
             report has no published values at all.
@@ -119,7 +135,7 @@ class Row(Frozen):
     is_trained: bool
     structure: dict[str, Cell]
     is_changed: bool
-    seeds: tuple[SeedState, ...]
+    repeats: tuple[RepeatState, ...]
     missing_reason: MissingReason | None
     published_missing_reason: NotReported | None
     scores: dict[MetricName, Score]
@@ -199,7 +215,8 @@ class PositiveShare(Frozen):
     """Pixels of the positive class among all validation pixels; percent.
 
     Attributes:
-        validated: By seed and row the same, since all runs share the data; None without a result.
+        validated: Of the first run with a result: rows share the images of a split; None without
+            one.
         published: What the rounding of the published rows leaves; None without them, or if they
             have no share in common.
     """
@@ -225,6 +242,7 @@ class RunProvenance(Frozen):
 
     name: str
     label: str
+    split: int
     seed: int
     key: str
     epoch: int
@@ -301,7 +319,7 @@ class Report(Frozen):
         provenance: Where the numbers come from.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     sweep: str
     title: str
     watermark: str | None

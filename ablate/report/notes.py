@@ -1,7 +1,8 @@
 """What there is to say of rows and runs besides their numbers."""
 
-from ablate.report.model import Report, Row, SeedState
+from ablate.report.model import RepeatState, Report, Row
 from ablate.report.table import TableCell, text_cell
+from ablate.spec import Repeat, repeats_text
 
 _CHANGED = (
     "Changed since it was run: the variant is declared otherwise today, and these numbers are "
@@ -23,13 +24,13 @@ def notes_of(report: Report) -> list[str]:
     """The agreement of orders, then every remark on runs with the runs that it is on."""
     runs: dict[str, list[str]] = {}
     for row in report.rows:
-        seeds: dict[str, list[str]] = {}
-        for seed in row.seeds:
-            for remark in _remarks(seed, report.positive_class):
-                seeds.setdefault(remark, []).append(str(seed.seed))
-        for remark, those in seeds.items():
-            # The seeds only where the remark is not on all of them.
-            which = "" if len(those) == len(row.seeds) else f" (seed {', '.join(those)})"
+        repeats: dict[str, list[Repeat]] = {}
+        for each in row.repeats:
+            for remark in _remarks(each, report.positive_class):
+                repeats.setdefault(remark, []).append(each.repeat)
+        for remark, those in repeats.items():
+            # The repeats only where the remark is not on all of them.
+            which = "" if len(those) == len(row.repeats) else f" ({repeats_text(those)})"
             runs.setdefault(remark, []).append(f"{row.label}{which}")
     return [
         *_agreement(report),
@@ -48,12 +49,12 @@ def _agreement(report: Report) -> list[str]:
     ]
 
 
-def _remarks(seed: SeedState, positive_class: str) -> list[str]:
+def _remarks(run: RepeatState, positive_class: str) -> list[str]:
     """Why a run has no result, or what is odd about it."""
-    if seed.state != "done":
-        reason = f"{seed.state} ({seed.cause})" if seed.cause else seed.state
+    if run.state != "done":
+        reason = f"{run.state} ({run.cause})" if run.cause else run.state
         return [f"{reason[0].upper()}{reason[1:]}"]
-    if seed.predicts_no_positives:
+    if run.predicts_no_positives:
         return [
             f"Predicts no {positive_class} at all, so that the precision of that class is 0/0, "
             "taken as 0"

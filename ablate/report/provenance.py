@@ -51,6 +51,7 @@ def _run(run: RecordedRun, label: str, finished: Finished) -> RunProvenance:
     return RunProvenance(
         name=run.name,
         label=label,
+        split=run.split,
         seed=run.seed,
         key=result.key,
         epoch=result.epoch,

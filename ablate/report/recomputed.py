@@ -4,17 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.metrics import Confusion, scores
-from ablate.runs import Result, RunFolder, State, Store, read_confusions
-
-
-def pooled(folder: RunFolder) -> tuple[Confusion, int]:
-    """All pixels of a run's validation images, and the number of these images.
-
-    Raises:
-        StoreError: If the counts of the images cannot be read.
-    """
-    images = read_confusions(folder.confusion_path)
-    return sum((Confusion(*image[1:]) for image in images), Confusion.none()), len(images)
+from ablate.runs import Result, RunFolder, State, Store
 
 
 class StoreView(Store):
@@ -56,8 +46,6 @@ class _FolderView(RunFolder):
         result = super().result()
         if result is None or not self._is_recomputed:
             return result
-        pixels, _ = pooled(self)
-        values = {"tp": pixels.tp, "fp": pixels.fp, "fn": pixels.fn, "tn": pixels.tn}
-        return result.model_copy(
-            update={"metrics": result.metrics | scores(pixels), "confusion": values}
-        )
+        pixels = self.confusions().pooled
+        metrics = result.metrics | scores(Confusion(**pixels))
+        return result.model_copy(update={"metrics": metrics, "confusion": pixels})

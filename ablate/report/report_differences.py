@@ -58,8 +58,13 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Value]]:
 
 
 def _name_of(value: Any) -> str | None:
-    found = [value[name] for name in _NAMES if name in value] if isinstance(value, dict) else []
-    return found[0] if found and isinstance(found[0], str) else None
+    if not isinstance(value, dict):
+        return None
+    named = next((value[name] for name in _NAMES if name in value), None)
+    if isinstance(named, str):
+        return named
+    is_repeat = "split" in value and "seed" in value
+    return f"split {value['split']}, seed {value['seed']}" if is_repeat else None
 
 
 def _agree(first: Value, second: Value) -> bool:

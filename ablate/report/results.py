@@ -43,7 +43,7 @@ class RunRecord:
 
 
 def read_results(record: SweepRecord, store: Store) -> list[RunRecord]:
-    """Reads the folders of the latest run of every row and seed, in the order of the table.
+    """Reads the folders of the latest run of every row and repeat, in the order of the table.
 
     What cannot be read leaves its own place empty; the rest of the table stays.
     """

@@ -1,17 +1,17 @@
-"""The rows of the table: scores over seeds, missing values, and differences between rows."""
+"""The rows of the table: scores over repeats, missing values, and differences between rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ablate.report.model import Difference, MissingReason, Row, Score, SeedState
+from ablate.report.model import Difference, MissingReason, RepeatScore, RepeatState, Row, Score
 from ablate.report.published import ScoreRow, ScoreTable
 from ablate.report.results import RunRecord
 from ablate.report.selection_model import Selection
 from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.verdicts import verdict_of
 from ablate.runs import SweepRecord
-from ablate.spec import METRIC_NAMES, BackboneName, MetricName, Variant
+from ablate.spec import METRIC_NAMES, BackboneName, MetricName, Repeat, Variant
 
 # Of several reasons in one row the first of these names it: what is under way, what went wrong,
 # what can go on, what was never begun.
@@ -35,8 +35,8 @@ class RowRuns:
         variant: The variant as it was run, or as it is declared today if it never was; None for a
             row of which no more than the name is known.
         is_changed: Whether it is declared otherwise today.
-        runs: Its runs, by seed.
-        unplanned: The seeds that other rows were started with, and this one was not.
+        runs: Its runs, by repeat.
+        unplanned: The repeats that other rows were started with, and this one was not.
         printed: The paper's row.
         no_runs: Why it has no runs at all, where that is not for want of a start.
     """
@@ -45,7 +45,7 @@ class RowRuns:
     variant: Variant | None
     is_changed: bool
     runs: tuple[RunRecord, ...]
-    unplanned: tuple[int, ...]
+    unplanned: tuple[Repeat, ...]
     printed: ScoreRow | None
     no_runs: MissingReason | None = None
 
@@ -56,7 +56,7 @@ class RowRuns:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it is trained; what is only evaluated has one result for all seeds."""
+        """Whether it is trained; what is only evaluated has one result for a split."""
         return self.variant is None or self.variant.is_trained
 
     @property
@@ -69,10 +69,10 @@ class RowRuns:
             (reason for reason in _PRECEDENCE if reason in reasons), self.no_runs or "not run"
         )
 
-    def percent(self, metric: MetricName) -> dict[int, float]:
-        """A metric by seed, of the runs that have a result."""
+    def percent(self, metric: MetricName) -> dict[Repeat, float]:
+        """A metric by repeat, of the runs that have a result."""
         return {
-            run.run.seed: 100 * run.finished.result.metrics[metric]
+            run.run.repeat: 100 * run.finished.result.metrics[metric]
             for run in self.runs
             if run.finished
         }
@@ -104,7 +104,7 @@ class TableRuns:
             by_name.setdefault(run.run.name, []).append(run)
         backbone = record.context.protocol.backbone
         self.rows = {
-            name: self._row(name, own, today.get(name), backbone, record.seeds)
+            name: self._row(name, own, today.get(name), backbone, record.repeats)
             for name, own in by_name.items()
         }
 
@@ -118,7 +118,7 @@ class TableRuns:
         runs: Sequence[RunRecord],
         today: Variant | None,
         backbone: BackboneName,
-        seeds: Iterable[int],
+        repeats: Iterable[Repeat],
     ) -> RowRuns:
         variant = _variant_of(runs, today, backbone)
         identity = variant.identity(backbone) if variant else None
@@ -126,21 +126,24 @@ class TableRuns:
             run
             if run.run.variant.identity(backbone) == identity
             else replace(run, finished=None, missing_reason="changed since it was run", cause=None)
-            for run in sorted(runs, key=lambda run: run.run.seed)
+            for run in sorted(runs, key=lambda run: run.run.repeat)
         ]
         is_trained = variant is None or variant.is_trained
         if not is_trained:
-            # One result for all seeds, whichever of them it was started with.
-            kept = sorted(kept, key=lambda run: run.finished is None)[:1]
-        planned = {run.run.seed for run in kept}
+            # One result for all seeds of a split, whichever of them it was started with.
+            kept = list({run.run.split: run for run in sorted(kept, key=_evaluated)}.values())
+        planned = {run.run.repeat for run in kept}
+        splits = {run.run.split for run in kept}
         return RowRuns(
             name=name,
             variant=variant,
             is_changed=bool(runs and today and today.identity(backbone) != identity),
             runs=tuple(kept),
-            unplanned=tuple(seed for seed in seeds if seed not in planned)
-            if is_trained or not kept
-            else (),
+            unplanned=tuple(
+                repeat
+                for repeat in repeats
+                if (repeat not in planned if is_trained else repeat.split not in splits)
+            ),
             printed=self._printed.get(name),
         )
 
@@ -161,7 +164,7 @@ def row_of(
         is_trained=row.is_trained,
         structure=row.variant.columns() if row.variant else {},
         is_changed=row.is_changed,
-        seeds=_seed_states(row),
+        repeats=_repeat_states(row),
         missing_reason=row.missing_reason,
         published_missing_reason="not reported" if has_published and row.printed is None else None,
         scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
@@ -171,7 +174,7 @@ def row_of(
 
 
 def difference(of: RowRuns, to: RowRuns) -> Difference:
-    """MIoU of one row minus that of another, paired by seed."""
+    """MIoU of one row minus that of another, paired by repeat."""
     paired = _paired(of, to)
     low, high = interval_of(paired) or (None, None)
     ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
@@ -184,6 +187,11 @@ def difference(of: RowRuns, to: RowRuns) -> Difference:
         # In decimals: 88.1 - 73.3 is to be 14.8.
         published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
     )
+
+
+def _evaluated(run: RunRecord) -> tuple[int, bool, int]:
+    """Sorts the runs of a split so that the first with a result comes last."""
+    return run.run.split, run.finished is not None, -run.run.seed
 
 
 def _variant_of(
@@ -200,9 +208,10 @@ def _variant_of(
     return variants[-1]
 
 
-def _seed_states(row: RowRuns) -> tuple[SeedState, ...]:
+def _repeat_states(row: RowRuns) -> tuple[RepeatState, ...]:
     states = [
-        SeedState(
+        RepeatState(
+            split=run.run.split,
             seed=run.run.seed,
             key=run.run.key,
             state=run.missing_reason or "done",
@@ -212,10 +221,17 @@ def _seed_states(row: RowRuns) -> tuple[SeedState, ...]:
         for run in row.runs
     ]
     states += [
-        SeedState(seed=seed, key=None, state="not run", cause=None, predicts_no_positives=None)
-        for seed in row.unplanned
+        RepeatState(
+            split=split,
+            seed=seed,
+            key=None,
+            state="not run",
+            cause=None,
+            predicts_no_positives=None,
+        )
+        for split, seed in row.unplanned
     ]
-    return tuple(sorted(states, key=lambda state: state.seed))
+    return tuple(sorted(states, key=lambda state: state.repeat))
 
 
 def _predicts_no_positives(run: RunRecord) -> bool | None:
@@ -226,8 +242,8 @@ def _predicts_no_positives(run: RunRecord) -> bool | None:
 
 
 def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:
-    per_seed = row.percent(metric)
-    values = list(per_seed.values())
+    per_repeat = row.percent(metric)
+    values = list(per_repeat.values())
     mean = mean_of(values)
     printed = row.printed.values.get(metric) if row.printed else None
     published = None if printed is None else float(printed)
@@ -235,7 +251,10 @@ def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:
         n=len(values),
         mean=mean,
         sd=sd_of(values),
-        per_seed=per_seed,
+        per_repeat=tuple(
+            RepeatScore(split=split, seed=seed, value=value)
+            for (split, seed), value in per_repeat.items()
+        ),
         published=published,
         printed=printed,
         difference=None if mean is None or published is None else mean - published,
@@ -244,17 +263,27 @@ def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:
 
 
 def _paired(of: RowRuns, to: RowRuns) -> list[float]:
-    """The differences of MIoU, by seed; what is only evaluated is paired with every seed."""
+    """The differences of MIoU, by repeat.
+
+    What is only evaluated is paired with every seed of its split.
+    """
     first, second = of.percent("miou"), to.percent("miou")
     if not of.is_trained and to.is_trained:
-        first = {seed: value for value in first.values() for seed in second}
+        first = _for_every_seed(first, second)
     if not to.is_trained:
-        second = {seed: value for value in second.values() for seed in first}
-    return [first[seed] - second[seed] for seed in first if seed in second]
+        second = _for_every_seed(second, first)
+    return [first[repeat] - second[repeat] for repeat in first if repeat in second]
+
+
+def _for_every_seed(
+    evaluated: Mapping[Repeat, float], repeats: Iterable[Repeat]
+) -> dict[Repeat, float]:
+    by_split = {repeat.split: value for repeat, value in evaluated.items()}
+    return {repeat: by_split[repeat.split] for repeat in repeats if repeat.split in by_split}
 
 
 def _reason_of(*rows: RowRuns) -> str:
     for row in rows:
         if row.missing_reason:
             return f"{row.label} {row.missing_reason}"
-    return "no seed in common"
+    return "no repeat in common"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from ablate.report.model import Report, ReportProvenance, RunProvenance
 from ablate.report.provenance import commit_text
+from ablate.report.score_cells import is_over_splits
 from ablate.report.table import (
     DASH,
     Column,
@@ -19,7 +20,6 @@ from ablate.report.table import (
 from ablate.spec import BACKBONES
 
 _COLUMNS = (
-    text_column("label", "Model"),
     number_column("seed", "seed"),
     text_column("key", "key"),
     number_column("trained", "trained"),
@@ -33,11 +33,13 @@ _COLUMNS = (
 
 def runs_table(report: Report) -> Table:
     """The runs with a result; its notes are the provenance of all of them."""
+    over_splits = is_over_splits(report)
+    split = [number_column("split", "split")] if over_splits else []
     return Table(
         name="runs",
         title="Provenance",
-        columns=_COLUMNS,
-        rows=tuple(_cells(run) for run in report.provenance.runs),
+        columns=(text_column("label", "Model"), *split, *_COLUMNS),
+        rows=tuple(_cells(run, over_splits) for run in report.provenance.runs),
         caption=caption_of(
             report.watermark, "The runs with a result; trained: parameters that are trained."
         ),
@@ -45,10 +47,11 @@ def runs_table(report: Report) -> Table:
     )
 
 
-def _cells(run: RunProvenance) -> tuple[TableCell, ...]:
+def _cells(run: RunProvenance, over_splits: bool) -> tuple[TableCell, ...]:
     trained = run.parameters.trainable
     return (
         text_cell(run.label),
+        *([number_cell(run.split)] if over_splits else []),
         number_cell(run.seed) if run.epochs else DASH,
         text_cell(run.key),
         number_cell(trained, f"{trained:,}"),

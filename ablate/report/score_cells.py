@@ -14,9 +14,19 @@ from ablate.report.table import (
 from ablate.spec import Cell
 
 
-def is_over_seeds(report: Report) -> bool:
-    """Whether some row has more than one seed, so that tables say how many have a result."""
-    return any(len(row.seeds) > 1 for row in report.rows)
+def is_repeated(report: Report) -> bool:
+    """Whether some row has more than one repeat, so that tables say how many have a result."""
+    return any(len(row.repeats) > 1 for row in report.rows)
+
+
+def is_over_splits(report: Report) -> bool:
+    """Whether some run is on another split than the protocol's own."""
+    return any(repeat.split for row in report.rows for repeat in row.repeats)
+
+
+def repeats_word(report: Report) -> str:
+    """What ``n`` counts: ``seeds``, or ``repeats`` where there are several splits."""
+    return "repeats" if is_over_splits(report) else "seeds"
 
 
 def structure_cell(row: Row, name: str, column: StructureColumn) -> TableCell:
@@ -32,8 +42,8 @@ def structure_cell(row: Row, name: str, column: StructureColumn) -> TableCell:
 
 
 def count_cell(row: Row) -> TableCell:
-    """``3``, or ``2 of 3`` where some seed has no result."""
-    n, planned = sum(seed.state == "done" for seed in row.seeds), len(row.seeds)
+    """``3``, or ``2 of 3`` where some repeat has no result."""
+    n, planned = sum(each.state == "done" for each in row.repeats), len(row.repeats)
     return number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}")
 
 

@@ -12,8 +12,9 @@ from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import (
     count_cell,
     distance_cell,
-    is_over_seeds,
+    is_repeated,
     printed_cell,
+    repeats_word,
     score_cell,
     structure_cell,
 )
@@ -108,7 +109,7 @@ def score_views(report: Report, scores: Table, most_rows: int) -> ScoreViews:
 def _table(
     report: Report, metrics: Metrics, headings: Mapping[MetricName, str], side: Side
 ) -> Table:
-    counts = is_over_seeds(report) and side in ("both", "reproduced")
+    counts = is_repeated(report) and side in ("both", "reproduced")
     columns = [
         text_column("label", "Model"),
         *(text_column(key, each.heading) for key, each in report.structure.items()),
@@ -154,14 +155,14 @@ def _lines(
 
 def _caption(report: Report, metrics: Metrics, side: Side) -> str:
     published = report.published
-    has_spread = side in ("both", "reproduced") and is_over_seeds(report)
+    has_spread = side in ("both", "reproduced") and is_repeated(report)
     return caption_of(
         report.watermark,
         "Reproduced minus published, in percentage points." if side == "difference" else "Percent.",
         metrics == "positive"
         and f"Precision, recall, F1 and IoU of the {report.positive_class} class, without the "
         "background.",
-        has_spread and "Reproduced: mean ± standard deviation over n seeds.",
+        has_spread and f"Reproduced: mean ± standard deviation over n {repeats_word(report)}.",
         published
         and side in ("both", "published")
         and f"Published: as Table {published.source.table} prints it.",

@@ -8,6 +8,7 @@ from ablate.report.results import Finished, RunRecord, one_line
 from ablate.report.selection_model import SelectedEpoch, Selection
 from ablate.report.statistics import mean_of, sd_of
 from ablate.runs import Result, RunFolder, Store
+from ablate.spec import Repeat
 
 
 def selection_of(runs: Sequence[RunRecord], store: Store) -> Selection | None:
@@ -20,37 +21,40 @@ def selection_of(runs: Sequence[RunRecord], store: Store) -> Selection | None:
     Returns:
         None for a row that is only evaluated or has no result.
     """
-    seeds = [
-        _selected_epoch(run.run.seed, run.finished, store.run(run.run.key))
+    epochs = [
+        _selected_epoch(run.run.repeat, run.finished, store.run(run.run.key))
         for run in runs
         if run.finished and run.finished.result.epochs
     ]
-    if not seeds:
+    if not epochs:
         return None
-    known = [seed for seed in seeds if seed.gain is not None]
-    gains = [seed.gain for seed in known if seed.gain is not None]
+    known = [each for each in epochs if each.gain is not None]
+    gains = [each.gain for each in known if each.gain is not None]
     return Selection(
         n=len(known),
-        selected=mean_of([seed.selected for seed in known if seed.selected is not None]),
-        last=mean_of([seed.last for seed in known if seed.last is not None]),
-        best=mean_of([seed.best for seed in known if seed.best is not None]),
+        selected=mean_of([each.selected for each in known if each.selected is not None]),
+        last=mean_of([each.last for each in known if each.last is not None]),
+        best=mean_of([each.best for each in known if each.best is not None]),
         gain=mean_of(gains),
         gain_sd=sd_of(gains),
-        seeds=tuple(seeds),
+        repeats=tuple(epochs),
     )
 
 
-def _selected_epoch(seed: int, finished: Finished, folder: RunFolder) -> SelectedEpoch:
+def _selected_epoch(repeat: Repeat, finished: Finished, folder: RunFolder) -> SelectedEpoch:
     """One run; what cannot be read leaves its own scores empty."""
     epoch, epochs = finished.result.epoch, finished.result.epochs
     try:
         miou = _miou_by_epoch(folder, finished.result)
     except (StoreError, OSError) as error:
         cause = one_line(str(error))
-        return SelectedEpoch(seed=seed, epoch=epoch, epochs=epochs, missing_reason=cause)
+        return SelectedEpoch(
+            split=repeat.split, seed=repeat.seed, epoch=epoch, epochs=epochs, missing_reason=cause
+        )
     best = max(range(epochs), key=miou.__getitem__)
     return SelectedEpoch(
-        seed=seed,
+        split=repeat.split,
+        seed=repeat.seed,
         epoch=epoch,
         epochs=epochs,
         best_epoch=best + 1,

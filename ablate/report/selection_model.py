@@ -1,12 +1,13 @@
 """The price of selection as a value; MIoU in percent, differences in percentage points."""
 
-from ablate.spec import Frozen
+from ablate.spec import Frozen, Repeat
 
 
 class SelectedEpoch(Frozen):
     """The epochs of one run, as validated at the end of each.
 
     Attributes:
+        split: The number of the run's split.
         seed: The run's seed.
         epoch: The selected epoch, counted from 1.
         epochs: How many were trained.
@@ -17,6 +18,7 @@ class SelectedEpoch(Frozen):
         missing_reason: Why the epochs cannot be read, in one line; None if they can.
     """
 
+    split: int
     seed: int
     epoch: int
     epochs: int
@@ -27,6 +29,11 @@ class SelectedEpoch(Frozen):
     missing_reason: str | None = None
 
     @property
+    def repeat(self) -> Repeat:
+        """What it is paired by."""
+        return Repeat(self.split, self.seed)
+
+    @property
     def gain(self) -> float | None:
         """MIoU of the selected epoch minus that of the last."""
         if self.selected is None or self.last is None:
@@ -35,7 +42,7 @@ class SelectedEpoch(Frozen):
 
 
 class Selection(Frozen):
-    """The price of selection in one row; means over the seeds whose epochs can be read.
+    """The price of selection in one row; means over the repeats whose epochs can be read.
 
     Attributes:
         n: How many those are.
@@ -43,8 +50,8 @@ class Selection(Frozen):
         last: Mean MIoU of the last epochs.
         best: Mean MIoU of each run's best epoch.
         gain: Mean of selected minus last.
-        gain_sd: Sample standard deviation of it over seeds; None below two.
-        seeds: The runs with a result, by seed.
+        gain_sd: Sample standard deviation of it over repeats; None below two.
+        repeats: The runs with a result, by repeat.
     """
 
     n: int
@@ -53,4 +60,4 @@ class Selection(Frozen):
     best: float | None
     gain: float | None
     gain_sd: float | None
-    seeds: tuple[SelectedEpoch, ...]
+    repeats: tuple[SelectedEpoch, ...]

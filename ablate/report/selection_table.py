@@ -2,6 +2,7 @@
 
 from ablate.report.model import Report, Row
 from ablate.report.notes import footnotes_of, label_cell
+from ablate.report.score_cells import repeats_word
 from ablate.report.selection_model import Selection
 from ablate.report.table import (
     DASH,
@@ -14,6 +15,7 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
+from ablate.spec import repeats_text
 
 # More selected epochs than these are shown as a range.
 _LISTED = 5
@@ -22,7 +24,7 @@ _LISTED = 5
 def has_selection(report: Report) -> bool:
     """Whether some run was trained for more than one epoch, so that there was a choice."""
     return any(
-        seed.epochs > 1 for row in report.rows if row.selection for seed in row.selection.seeds
+        each.epochs > 1 for row in report.rows if row.selection for each in row.selection.repeats
     )
 
 
@@ -52,7 +54,7 @@ def _cells(row: Row) -> list[TableCell]:
     if selection is None:
         cell = missing_cell(str(row.missing_reason)) if row.missing_reason else DASH
         return [cell] * 6
-    n = len(selection.seeds)
+    n = len(selection.repeats)
     count = number_cell(selection.n, None if selection.n == n else f"{selection.n} of {n}")
     return [
         count,
@@ -75,11 +77,11 @@ def _gain(selection: Selection) -> TableCell:
 
 def _epochs(selection: Selection) -> str:
     """``7, 9 of 20``, or ``3 … 14 of 20`` where there are many."""
-    epochs = sorted({seed.epoch for seed in selection.seeds})
+    epochs = sorted({each.epoch for each in selection.repeats})
     listed = f"{epochs[0]} … {epochs[-1]}"
     if len(epochs) <= _LISTED:
         listed = ", ".join(map(str, epochs))
-    return f"{listed} of {max(seed.epochs for seed in selection.seeds)}"
+    return f"{listed} of {max(each.epochs for each in selection.repeats)}"
 
 
 def _sentences(report: Report) -> list[str]:
@@ -87,7 +89,10 @@ def _sentences(report: Report) -> list[str]:
         "best: the highest MIoU of any epoch of each run, which only a choice by MIoU itself "
         "would give."
     )
-    units = "MIoU in percent, the mean over n seeds; differences in points, ± standard deviation."
+    units = (
+        f"MIoU in percent, the mean over n {repeats_word(report)}; differences in points, "
+        "± standard deviation."
+    )
     if report.provenance.context.protocol.selection == "last":
         return [units, f"The protocol keeps the last epoch, so nothing was chosen; {best}"]
     return [
@@ -99,11 +104,11 @@ def _sentences(report: Report) -> list[str]:
 
 
 def _notes(report: Report) -> list[str]:
-    """For each row the seeds whose epochs cannot be read, and why in the first of them."""
+    """For each row the repeats whose epochs cannot be read, and why in the first of them."""
     notes = []
     for row in report.rows:
-        seeds = row.selection.seeds if row.selection else ()
-        if unread := [seed for seed in seeds if seed.missing_reason]:
-            listed = ", ".join(str(seed.seed) for seed in unread)
-            notes.append(f"No epochs of {row.label} (seed {listed}): {unread[0].missing_reason}.")
+        repeats = row.selection.repeats if row.selection else ()
+        if unread := [each for each in repeats if each.missing_reason]:
+            listed = repeats_text(each.repeat for each in unread)
+            notes.append(f"No epochs of {row.label} ({listed}): {unread[0].missing_reason}.")
     return notes

@@ -1,4 +1,4 @@
-"""Means over seeds, what differences between rows can bear, and how far two orders agree."""
+"""Means over repeats, what differences between rows can bear, and how far two orders agree."""
 
 import math
 import statistics
@@ -30,7 +30,7 @@ def interval_of(differences: Sequence[float]) -> tuple[float, float] | None:
 
 def quantile_of(n: int) -> float:
     """Student's t quantile of a two-sided 95 % interval over n values."""
-    # Here, since loading it takes longer than a report over one seed.
+    # Here, since loading it takes longer than a report over one run of each row.
     from scipy.special import stdtrit
 
     return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))

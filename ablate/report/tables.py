@@ -21,8 +21,9 @@ from ablate.report.published import METRICS_OF
 from ablate.report.runs_table import runs_table
 from ablate.report.score_cells import (
     count_cell,
-    is_over_seeds,
+    is_repeated,
     printed_cell,
+    repeats_word,
     score_cell,
     structure_cell,
 )
@@ -45,7 +46,7 @@ from ablate.report.tuning_tables import (
     tuned_pairs_table,
 )
 from ablate.report.verdicts import ONE_SEED_TOLERANCE
-from ablate.spec import MetricName
+from ablate.spec import MetricName, repeats_text
 
 
 def tables_of(report: Report) -> list[Table]:
@@ -88,16 +89,16 @@ def _tuning(report: Report) -> list[Table]:
 
 def _scores(report: Report) -> Table:
     """The paper's table: the published line is under the reproduced one, digit under digit."""
-    over_seeds, published = is_over_seeds(report), report.published
+    repeated, published = is_repeated(report), report.published
     columns = [
         text_column("label", "Model"),
         *(text_column(key, each.heading) for key, each in report.structure.items()),
         *([text_column("values", "values")] if published else []),
-        *([number_column("n", "n", "left")] if over_seeds else []),
+        *([number_column("n", "n", "left")] if repeated else []),
         *(number_column(key, name, "left") for key, name in report.metrics.items()),
     ]
     has_verdicts = _has_verdicts(report)
-    lines = [line for row in report.rows for line in _lines(report, row, over_seeds, has_verdicts)]
+    lines = [line for row in report.rows for line in _lines(report, row, repeated, has_verdicts)]
     source = f"Table {published.source.table}" if published else ""
     return Table(
         name="scores",
@@ -111,11 +112,11 @@ def _scores(report: Report) -> Table:
 
 
 def _lines(
-    report: Report, row: Row, over_seeds: bool, has_verdicts: bool
+    report: Report, row: Row, repeated: bool, has_verdicts: bool
 ) -> list[tuple[TableCell, ...]]:
     """The lines of one row: reproduced, published, verdict."""
     first = [label_cell(row), *(structure_cell(row, *each) for each in report.structure.items())]
-    n = [count_cell(row)] if over_seeds else []
+    n = [count_cell(row)] if repeated else []
     reproduced = [score_cell(row, row.scores[metric]) for metric in report.metrics]
     if report.published is None:
         return [(*first, *n, *reproduced)]
@@ -132,7 +133,7 @@ def _lines(
 
 
 def _verdict(score: Score) -> TableCell:
-    """``yes``, or by how many points not; with the tolerance where it depends on the seeds."""
+    """``yes``, or by how many points not; with the tolerance where it depends on the runs."""
     verdict = score.verdict
     if verdict is None:
         return DASH
@@ -145,21 +146,21 @@ def _has_verdicts(report: Report) -> bool:
 
 
 def _scores_caption(report: Report) -> str:
-    seeds = sorted({seed.seed for row in report.rows for seed in row.seeds})
-    listed = ", ".join(map(str, seeds))
+    repeats = {each.repeat for row in report.rows for each in row.repeats}
+    listed = repeats_text(repeats)
     published = report.published
     return caption_of(
         report.watermark,
         "Percent.",
         *_convention(report),
-        f"Reproduced: mean ± standard deviation over n seeds of {listed}."
-        if len(seeds) > 1
-        else f"Reproduced: one seed ({listed}), so no spread.",
+        f"Reproduced: mean ± standard deviation over n {repeats_word(report)} ({listed})."
+        if len(repeats) > 1
+        else f"Reproduced: one run a row ({listed}), so no spread.",
         published and f"Published: as Table {published.source.table} prints it.",
         _has_verdicts(report)
         and f"Verdict: yes if reproduced and published differ by at most {ONE_SEED_TOLERANCE} "
-        "points (one seed) or lie within the 95 % prediction interval of one more training "
-        "(several seeds); else the difference in points.",
+        "points (one run) or lie within the 95 % prediction interval of one more training "
+        "(several); else the difference in points.",
         published
         and report.watermark
         and "No verdict on each number, since they are not comparable.",

@@ -22,7 +22,7 @@ from ablate.report.tuning_model import (
     TuningSummary,
 )
 from ablate.runs import Store, TunedRow, TuningRecord
-from ablate.spec import Sweep
+from ablate.spec import Repeat, Sweep
 
 
 def tuning_of(
@@ -123,7 +123,7 @@ def _default_and_tuned(
             for which, row in (("default", default), ("tuned", tuned))
             if row.missing_reason
         ),
-        "no seed in common",
+        "no repeat in common",
     )
     return {
         "selected": _beside(default.percent("miou"), tuned.percent("miou"), reason),
@@ -131,16 +131,16 @@ def _default_and_tuned(
     }
 
 
-def _last(selection: Selection | None) -> dict[int, float]:
-    """MIoU of the last epoch by seed."""
-    seeds = selection.seeds if selection else ()
-    return {seed.seed: seed.last for seed in seeds if seed.last is not None}
+def _last(selection: Selection | None) -> dict[Repeat, float]:
+    """MIoU of the last epoch by repeat."""
+    runs = selection.repeats if selection else ()
+    return {run.repeat: run.last for run in runs if run.last is not None}
 
 
 def _beside(
-    default: Mapping[int, float], tuned: Mapping[int, float], reason: str
+    default: Mapping[Repeat, float], tuned: Mapping[Repeat, float], reason: str
 ) -> DefaultAndTuned:
-    differences = [tuned[seed] - default[seed] for seed in tuned if seed in default]
+    differences = [tuned[repeat] - default[repeat] for repeat in tuned if repeat in default]
     low, high = interval_of(differences) or (None, None)
     return DefaultAndTuned(
         default=_mean_score(default),
@@ -156,8 +156,8 @@ def _beside(
     )
 
 
-def _mean_score(by_seed: Mapping[int, float]) -> MeanScore:
-    values = list(by_seed.values())
+def _mean_score(by_repeat: Mapping[Repeat, float]) -> MeanScore:
+    values = list(by_repeat.values())
     return MeanScore(n=len(values), mean=mean_of(values), sd=sd_of(values))
 
 

@@ -11,12 +11,12 @@ from ablate.spec import Frozen, MetricName
 
 
 class MeanScore(Frozen):
-    """MIoU over seeds.
+    """MIoU over repeats.
 
     Attributes:
-        n: Number of seeds.
-        mean: Over those seeds; None if there are none.
-        sd: Sample standard deviation; None below two seeds.
+        n: Number of repeats.
+        mean: Over those repeats; None if there are none.
+        sd: Sample standard deviation; None below two repeats.
     """
 
     n: int
@@ -30,7 +30,7 @@ class DefaultAndTuned(Frozen):
     Attributes:
         default: With the setting that the row is declared with.
         tuned: With its best setting.
-        difference: Tuned minus default, paired by seed.
+        difference: Tuned minus default, paired by repeat.
     """
 
     default: MeanScore

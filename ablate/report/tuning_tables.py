@@ -5,6 +5,7 @@ from typing import Any
 
 from ablate.report.difference_tables import difference_cells
 from ablate.report.model import Report
+from ablate.report.score_cells import repeats_word
 from ablate.report.summary import HEADINGS
 from ablate.report.table import (
     BLANK,
@@ -54,7 +55,7 @@ def default_and_tuned_table(report: Report, tuning: TuningSummary) -> Table:
         caption=caption_of(
             report.watermark,
             "MIoU in percent, mean ± standard deviation; the difference in points, over the n "
-            "seeds that both have, with Student's t interval over those pairs.",
+            f"{repeats_word(report)} that both have, with Student's t interval over those pairs.",
             *_protocol_of_the_tuning(tuning, keeps_last),
         ),
     )
@@ -199,7 +200,7 @@ def _scores(row: RowTuning, scores: DefaultAndTuned) -> list[TableCell]:
 
 
 def _mean(score: MeanScore, pairs: int, reason: str | None) -> TableCell:
-    """The mean, with its own n where not all its seeds are in the pairs."""
+    """The mean, with its own n where not all its runs are in the pairs."""
     if score.mean is None:
         return missing_cell(reason or "unreadable")
     spread = f" ± {score.sd:.2f}" if score.sd is not None else ""

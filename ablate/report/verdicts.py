@@ -12,11 +12,11 @@ ONE_SEED_TOLERANCE = 0.5
 
 
 def verdict_of(values: Sequence[float], published: float) -> Verdict | None:
-    """Sets the reproduced values of one metric (percent, by seed) beside the published one.
+    """Sets the reproduced values of one metric (percent, by repeat) beside the published one.
 
-    The paper prints one training of each model. With several seeds the tolerance is therefore
+    The paper prints one training of each model. With several repeats the tolerance is therefore
     half of the 95 % prediction interval of one more training, t·sd·√(1 + 1/n) (Student's t of
-    n - 1 degrees of freedom); with one seed it is ONE_SEED_TOLERANCE.
+    n - 1 degrees of freedom); with one it is ONE_SEED_TOLERANCE.
 
     Returns:
         None without a value.

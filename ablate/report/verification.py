@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ablate.errors import StoreError
-from ablate.metrics import scores
-from ablate.report.recomputed import pooled
+from ablate.metrics import Confusion, scores
 from ablate.report.results import one_line
 from ablate.report.verification_model import Disagreement, Value
 from ablate.runs import RecordedRun, Result, RunFolder, SpecFile, Store, SweepRecord, TuningRecord
@@ -40,7 +39,8 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
     checks = RunChecks()
     seen: set[str] = set()
     for run in record.runs:
-        if record.context.engine == ENGINE_VERSION:
+        # The record has the protocol's own split; folders tell the others.
+        if record.context.engine == ENGINE_VERSION and run.split == 0:
             computed = record.run_spec(run).key
             _Run(run, run.label, store, checks).compare(
                 "key", run.key, computed, f"sweeps/{record.id}.json"
@@ -108,12 +108,13 @@ class _Run:
     def _check_scores(self, result: Result) -> None:
         """Pooled pixels and every metric, from the pixels of every image."""
         file = f"{self._place}/result.json"
-        pixels, images = pooled(self._folder)
+        confusions = self._folder.confusions()
+        pixels, images = confusions.pooled, len(confusions.names)
         if self._images is not None:
             self.compare("images", self._images, images, f"{self._place}/confusion.parquet")
         for cell, stored in result.confusion.items():
-            self.compare(f"confusion.{cell}", stored, getattr(pixels, cell), file)
-        for metric, value in scores(pixels).items():
+            self.compare(f"confusion.{cell}", stored, pixels[cell], file)
+        for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
 
     def _check_epochs(self, result: Result) -> None:
@@ -158,6 +159,7 @@ class _Run:
         self._checks.disagreements.append(
             Disagreement(
                 row=self._label,
+                split=self._run.split,
                 seed=self._run.seed,
                 key=self._run.key,
                 what=what,

@@ -12,6 +12,7 @@ class Disagreement(Frozen):
 
     Attributes:
         row: The label of the run's row; None for what belongs to no run.
+        split: The number of the run's split; None for what belongs to no run.
         seed: The run's seed; None for what belongs to no run.
         key: The run's key; None for what belongs to no run.
         what: The value's place in the file, such as ``metrics.miou``.
@@ -22,6 +23,7 @@ class Disagreement(Frozen):
     """
 
     row: str | None
+    split: int | None
     seed: int | None
     key: str | None
     what: str

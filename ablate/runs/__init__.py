@@ -1,6 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
-from ablate.runs.confusions import ImageConfusion, read_confusions
+from ablate.runs.confusions import Confusions
 from ablate.runs.data_check import (
     ClippedValues,
     DataCheck,
@@ -35,13 +35,13 @@ from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRe
 __all__ = [
     "DEFAULT_STORE",
     "ClippedValues",
+    "Confusions",
     "DataCheck",
     "Event",
     "Failure",
     "FileDigests",
     "Finding",
     "FindingKind",
-    "ImageConfusion",
     "Machine",
     "MatchedRow",
     "Parameters",
@@ -64,7 +64,6 @@ __all__ = [
     "TunedRow",
     "TuningRecord",
     "panel_names",
-    "read_confusions",
     "scale_line",
     "shown",
     "unwritable",

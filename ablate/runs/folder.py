@@ -1,7 +1,7 @@
 """A run's folder: the only place that knows its files' names, and the order of writing them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents
+from ablate.runs import atomic, confusions, documents, plain_files
+from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.spec import ENGINE_VERSION, RunSpec
 
@@ -216,6 +217,32 @@ class RunFolder:
         for path in self._checkpoints():
             path.unlink()
             path.with_suffix(".sha256").unlink(missing_ok=True)
+
+    # Confusions ---------------------------------------------------------------------------
+
+    def write_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+        """Writes ``confusion.parquet``.
+
+        Args:
+            names: Names of the N validation images.
+            counts: Of each image: tp, fp, fn and tn; shape Nx4.
+        """
+        atomic.replace(self.confusion_path, confusions.encode(names, counts))
+
+    def confusions(self) -> Confusions:
+        """The pixels of every validation image.
+
+        Raises:
+            StoreError: If they are missing or cannot be read.
+        """
+        path, repair = self.confusion_path, "remove the run's folder and run again"
+        try:
+            content = plain_files.read_bytes(path)
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} is missing", repair) from error
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
+        return confusions.decode(content, path)
 
     # The end ------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ablate.spec import Context, Frozen, RunSpec, Sweep, Variant
+from ablate.spec import Context, Frozen, Repeat, RunSpec, Sweep, Variant
 
 # Raised by one whenever a file changes its form; ``upgrade`` then gets a step.
 SCHEMA_VERSION = 2
@@ -175,12 +175,19 @@ class RecordedRun(Frozen):
         name: The variant's name.
         variant: The variant as it was when the sweep was started.
         seed: The seed.
+        split: The number of the split; 0 is the protocol's own.
     """
 
     key: str
     name: str
     variant: Variant
     seed: int
+    split: int = 0
+
+    @property
+    def repeat(self) -> Repeat:
+        """What it is paired by with runs of other rows."""
+        return Repeat(self.split, self.seed)
 
     @property
     def label(self) -> str:
@@ -227,9 +234,10 @@ class SweepRecord(Document):
     Attributes:
         sweep: The sweep as it was when it was last started.
         context: Protocol, data and weights of all its runs, and the engine's version.
-        runs: All runs that were ever planned, in the order of the table; where a row and a seed
+        runs: All runs that were ever planned, in the order of the table; where a row and a repeat
             have several, because the row has changed between two starts, the latest comes last.
         seeds: All seeds that were ever planned, sorted.
+        splits: The numbers of all splits that were ever planned, sorted.
         updated: When it was last started.
         matched: The rows that got a value by their ``match``, by name.
     """
@@ -240,6 +248,12 @@ class SweepRecord(Document):
     seeds: tuple[int, ...]
     updated: float
     matched: dict[str, MatchedRow] = Field(default_factory=dict)
+    splits: tuple[int, ...] = (0,)
+
+    @property
+    def repeats(self) -> tuple[Repeat, ...]:
+        """What every trained row is planned to have a run of."""
+        return tuple(Repeat(split, seed) for split in self.splits for seed in self.seeds)
 
     @property
     def id(self) -> str:
@@ -251,11 +265,17 @@ class SweepRecord(Document):
 
         The spec's own key is ``run.key`` for runs of the present engine only.
         """
-        return RunSpec(name=run.name, variant=run.variant, context=self.context, seed=run.seed)
+        return RunSpec(
+            name=run.name,
+            variant=run.variant,
+            context=self.context,
+            seed=run.seed,
+            split=run.split,
+        )
 
     def current_runs(self) -> list[RecordedRun]:
-        """The latest run of each row and seed, in the order of the table."""
-        return list({(run.name, run.seed): run for run in self.runs}.values())
+        """The latest run of each row and repeat, in the order of the table."""
+        return list({(run.name, run.repeat): run for run in self.runs}.values())
 
 
 class Source(Document):

@@ -106,7 +106,9 @@ class Store:
             StoreError: If the record of an earlier start cannot be read.
         """
         planned = [
-            RecordedRun(key=run.key, name=run.name, variant=run.variant, seed=run.seed)
+            RecordedRun(
+                key=run.key, name=run.name, variant=run.variant, seed=run.seed, split=run.split
+            )
             for run in runs
         ]
         record = SweepRecord(
@@ -114,6 +116,7 @@ class Store:
             context=context,
             runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
+            splits=tuple(sorted({run.split for run in runs})),
             updated=time.time(),
             matched=dict(matched or {}),
         )
@@ -253,10 +256,11 @@ def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     # Without the seed: what is only evaluated has one run for all seeds.
     again = {(run.key, run.name) for run in latest.runs}
     older = [run for run in earlier.runs if (run.key, run.name) not in again]
-    # A stable sort: where a row and a seed have several runs, the latest stays the last.
-    runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.seed))
-    seeds = sorted({*earlier.seeds, *latest.seeds})
-    return latest.model_copy(update={"runs": tuple(runs), "seeds": tuple(seeds)})
+    # A stable sort: where a row and a repeat have several runs, the latest stays the last.
+    runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.repeat))
+    seeds = tuple(sorted({*earlier.seeds, *latest.seeds}))
+    splits = tuple(sorted({*earlier.splits, *latest.splits}))
+    return latest.model_copy(update={"runs": tuple(runs), "seeds": seeds, "splits": splits})
 
 
 def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:

@@ -21,6 +21,7 @@ from ablate.spec.protocol import (
     Protocol,
     PublishedSplit,
 )
+from ablate.spec.repeat import Repeat, repeats_text
 from ablate.spec.resnet import (
     ARCHITECTURES,
     RESNETS,
@@ -113,6 +114,7 @@ __all__ = [
     "Prompts",
     "Protocol",
     "PublishedSplit",
+    "Repeat",
     "ResNet",
     "ResNetIdentity",
     "ResNetName",
@@ -132,5 +134,6 @@ __all__ = [
     "chosen_blocks",
     "digest_of",
     "random_resnet",
+    "repeats_text",
     "value_at",
 ]

@@ -1,4 +1,4 @@
-"""A run: variant × seed × protocol × data × weights, and the key that names it."""
+"""A run: variant × repeat × protocol × data × weights, and the key that names it."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from ablate.spec.backbone import BACKBONES, BackboneName
 from ablate.spec.canonical import digest_of
 from ablate.spec.frozen import Frozen
 from ablate.spec.protocol import Protocol
+from ablate.spec.repeat import Repeat
 from ablate.spec.resnet import RESNETS, ResNetName
 from ablate.spec.variant import Variant
 
@@ -135,12 +136,20 @@ class RunSpec(Frozen):
         variant: What is built.
         context: What it shares with the other runs of its table.
         seed: Decides the adapter's initialisation, the order of the batches and the jitter.
+        split: The number of the split in its table, 0 for the protocol's own. A name only: the
+            context has the split itself.
     """
 
     name: str
     variant: Variant
     context: Context
     seed: int = Field(ge=0, lt=2**32)
+    split: int = Field(default=0, ge=0)
+
+    @property
+    def repeat(self) -> Repeat:
+        """What it is paired by with runs of other rows."""
+        return Repeat(self.split, self.seed)
 
     @property
     def label(self) -> str:

@@ -199,7 +199,7 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
 
 def _row(row: Row) -> dict[str, Any]:
     values: dict[str, Any] = {"variant": row.name, "label": row.label, **row.structure}
-    values["n"] = sum(seed.state == "done" for seed in row.seeds)
+    values["n"] = sum(each.state == "done" for each in row.repeats)
     for metric, score in row.scores.items():
         values[metric] = score.mean
         values[f"{metric}_sd"] = score.sd

@@ -4,10 +4,10 @@ import hashlib
 import io
 import time
 import traceback
+from dataclasses import astuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from PIL import Image
 from safetensors.torch import save
@@ -16,7 +16,7 @@ from ablate.data import Prepared
 from ablate.errors import Diverged
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
-from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names, shown
+from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.state import TrainingState
 
@@ -94,7 +94,7 @@ def publish(
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
-    _write_confusions(folder, names, confusions)
+    folder.write_confusions(names, [astuple(confusion) for confusion in confusions])
     pooled = sum(confusions, Confusion.none())
     folder.publish_result(
         Result(
@@ -111,22 +111,6 @@ def publish(
             train_s=train_s,
         )
     )
-
-
-def _write_confusions(folder: RunFolder, names: list[str], confusions: list[Confusion]) -> None:
-    """``confusion.parquet``: one row for each validation image."""
-    table = pd.DataFrame(
-        {
-            "image": [shown(name) for name in names],
-            "tp": [confusion.tp for confusion in confusions],
-            "fp": [confusion.fp for confusion in confusions],
-            "fn": [confusion.fn for confusion in confusions],
-            "tn": [confusion.tn for confusion in confusions],
-        }
-    )
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    atomic.replace(folder.confusion_path, buffer.getvalue())
 
 
 def write_panel(

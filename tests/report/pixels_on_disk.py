@@ -1,10 +1,6 @@
 """Runs on disk with all that a result can be recomputed from: pixels, epochs and weights."""
 
 import hashlib
-from pathlib import Path
-
-import pyarrow as pa
-from pyarrow import parquet
 
 from ablate.metrics import Confusion, scores
 from ablate.runs import Event, Result, RunFolder
@@ -13,11 +9,9 @@ from report.sweep_on_disk import MACHINE, VIT_L, SweepOnDisk
 CELLS = ("tp", "fp", "fn", "tn")
 
 
-def write_pixels(path: Path, images: list[tuple[int, int, int, int]]) -> None:
+def write_pixels(folder: RunFolder, images: list[tuple[int, int, int, int]]) -> None:
     """``confusion.parquet`` of images that are called 000, 001, …"""
-    columns = dict(zip(CELLS, map(list, zip(*images, strict=True)), strict=True))
-    names = [f"{number:03}" for number in range(len(images))]
-    parquet.write_table(pa.table({"image": names} | columns), path)
+    folder.write_confusions([f"{number:03}" for number in range(len(images))], images)
 
 
 def finish_with_pixels(
@@ -28,7 +22,7 @@ def finish_with_pixels(
     images = [
         (tp + number, 20 + seed, 10, 4_000) for number in range(table.context.data.validation)
     ]
-    write_pixels(folder.confusion_path, images)
+    write_pixels(folder, images)
     weights = f"weights of {name}, {seed}".encode()
     folder.weights_path.write_bytes(weights)
     pixels = sum((Confusion(*image) for image in images), Confusion.none())

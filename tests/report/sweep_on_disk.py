@@ -27,6 +27,7 @@ from ablate.spec import (
     Comparison,
     Context,
     DataIdentity,
+    HoldoutSplit,
     InteriorPoints,
     NoAdapter,
     Protocol,
@@ -101,6 +102,7 @@ class SweepOnDisk:
     protocol: Protocol
     names: Sequence[str] = ROWS
     seeds: Sequence[int] = (0,)
+    splits: Sequence[int] = (0,)
     published: str | None = "table4"
     baseline: str | None = "translandseg"
     comparisons: tuple[Comparison, ...] = ()
@@ -118,6 +120,14 @@ class SweepOnDisk:
 
     @property
     def context(self) -> Context:
+        return self.context_of(0)
+
+    def context_of(self, split: int) -> Context:
+        """The context of a numbered split: a shuffle of its own."""
+        declared = self.protocol.split
+        assert isinstance(declared, HoldoutSplit)
+        shuffle = declared.model_copy(update={"seed": declared.seed + split})
+        protocol = self.protocol.model_copy(update={"split": shuffle})
         data = DataIdentity(
             label="generated data", digest=digest_of("scenes"), train=159, validation=69
         )
@@ -127,7 +137,7 @@ class SweepOnDisk:
             for variant in variants
             if isinstance(variant, CnnVariant)
         }
-        return Context(protocol=self.protocol, data=data, weights=self.weights, resnets=resnets)
+        return Context(protocol=protocol, data=data, weights=self.weights, resnets=resnets)
 
     def make_comparable(self) -> None:
         """Gives it a split of the published size and SAM's official weights."""
@@ -155,19 +165,28 @@ class SweepOnDisk:
     def runs(self) -> list[RunSpec]:
         """As they are planned: what is only evaluated has the lowest seed alone."""
         return [
-            self.run(name, seed)
+            self.run(name, seed, split)
             for name in self.names
+            for split in self.splits
             for seed in (self.seeds if self.variant(name).is_trained else (min(self.seeds),))
         ]
 
-    def run(self, name: str, seed: int = 0) -> RunSpec:
-        return RunSpec(name=name, variant=self.variant(name), context=self.context, seed=seed)
+    def run(self, name: str, seed: int = 0, split: int = 0) -> RunSpec:
+        return RunSpec(
+            name=name,
+            variant=self.variant(name),
+            context=self.context_of(split),
+            seed=seed,
+            split=split,
+        )
 
-    def folder(self, name: str, seed: int = 0) -> RunFolder:
-        return self.store.run(self.run(name, seed).key)
+    def folder(self, name: str, seed: int = 0, split: int = 0) -> RunFolder:
+        return self.store.run(self.run(name, seed, split).key)
 
-    def begin(self, name: str, seed: int = 0, commit: str | None = "abc1234") -> RunFolder:
-        run = self.run(name, seed)
+    def begin(
+        self, name: str, seed: int = 0, commit: str | None = "abc1234", split: int = 0
+    ) -> RunFolder:
+        run = self.run(name, seed, split)
         folder = self.store.run(run.key)
         provenance = Provenance(
             created=1.7e9, ablate="0.1.0", commit=commit, python="3.11.2", packages={"numpy": "2.2"}
@@ -187,9 +206,10 @@ class SweepOnDisk:
         confusion: tuple[int, int, int, int] = (8_000, 1_100, 1_000, 89_900),
         epochs: Sequence[float] = (),
         selected: int = 7,
+        split: int = 0,
     ) -> None:
         """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
-        folder = self.begin(name, seed, commit)
+        folder = self.begin(name, seed, commit, split)
         pixels = dict(zip(("tp", "fp", "fn", "tn"), confusion, strict=True))
         metrics = scores(Confusion(**pixels))
         is_trained = self.variant(name).is_trained

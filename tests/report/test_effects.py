@@ -48,6 +48,7 @@ def table(
     return [
         FactorRun(
             name=",".join(levels.values()),
+            split=0,
             seed=seed,
             levels=levels,
             miou=value(levels) + SEEDS[seed] + noise(),
@@ -93,7 +94,7 @@ def test_known_effects_are_found() -> None:
         | {("in", "yes"): 0.0},
         abs=1e-5,
     )
-    assert (found.seeds, found.notes) == (3, ())
+    assert (found.repeats, found.notes) == (3, ())
     # 36 runs, less 1 mean, 2 seeds, 2 + 1 + 1 main effects and 2 + 2 + 1 interactions.
     assert found.residual_df == 36 - 12
     assert found.residual_sd == pytest.approx(1e-6, rel=0.5)
@@ -164,8 +165,8 @@ def test_one_seed_has_effects_and_no_interval() -> None:
     assert all((each.low, each.high) == (None, None) for each in (*found.main, *found.interactions))
     assert found.residual_sd is None
     assert found.notes == (
-        "No combination of levels has results of two seeds, so noise cannot be told from effects: "
-        "no interval.",
+        "No combination of levels has results of two repeats, so noise cannot be told from "
+        "effects: no interval.",
     )
     main, _ = effects_tables(found, None)
     assert "Student" not in main.caption

@@ -142,9 +142,13 @@ def test_the_runs_of_a_number_are_in_the_data(full: SweepOnDisk) -> None:
     assert [(run[0], run[1]) for run in row["runs"]] == [
         (str(seed), full.folder("translandseg", seed).key) for seed in (0, 1)
     ]
+    assert row["scores"]["miou"]["values"] == {
+        full.folder("translandseg", 0).key: pytest.approx(88),
+        full.folder("translandseg", 1).key: pytest.approx(89),
+    }
     assert data["rows"]["translandseg-2"]["missing"] == [
-        [0, "failed", "no memory"],
-        [1, "not run", ""],
+        ["seed 0", "failed", "no memory"],
+        ["seed 1", "not run", ""],
     ]
 
 

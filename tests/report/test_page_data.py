@@ -90,7 +90,7 @@ def test_many_rows_seeds_and_epochs_are_bounded_and_said(
     for name in table.names:
         for seed in table.seeds:
             table.finish(name, seed, epochs=[0.5] * 21)
-    for bound, value in (("ROWS", 2), ("SEEDS", 1), ("EPOCHS", 4)):
+    for bound, value in (("ROWS", 2), ("REPEATS", 1), ("EPOCHS", 4)):
         monkeypatch.setattr(curves, bound, value)
     page = page_of(table)
     assert [(curve.row, curve.n) for curve in page.curves] == [
@@ -100,7 +100,7 @@ def test_many_rows_seeds_and_epochs_are_bounded_and_said(
     assert page.curves[0].epochs == (6, 11, 16, 21)
     assert page.curve_notes == (
         "The curves of the first 2 of 3 trained rows are shown.",
-        "Each row's curve is over its first 1 seeds.",
+        "Each row's curve is over its first 1 runs.",
         "4 of 21 epochs are shown, evenly spread.",
     )
 
@@ -172,7 +172,7 @@ def test_images_rows_and_bytes_are_bounded_and_said(
     page = page_of(table)
     assert [list(picture.predictions) for picture in page.pictures] == [["translandseg"]] * 2
     assert page.picture_notes == (
-        "Each row shows its first seed that has panels.",
+        "Each row shows its first run that has panels.",
         "2 of 3 images with panels are on this page.",
         "The predictions of 1 of 2 rows are on this page.",
     )

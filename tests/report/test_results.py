@@ -46,8 +46,10 @@ def test_a_row_never_mixes_what_was_run_before_and_after_an_edit(table: SweepOnD
     table.finish("translandseg", 1, miou=0.60)
     row = row_of(table, "translandseg")
     assert not row.is_changed
-    assert row.scores["miou"].per_seed == {1: pytest.approx(60)}
-    states = {seed.seed: seed.state for seed in row.seeds}
+    assert [(each.seed, each.value) for each in row.scores["miou"].per_repeat] == [
+        (1, pytest.approx(60))
+    ]
+    states = {run.seed: run.state for run in row.repeats}
     assert states == {0: "changed since it was run", 1: "done"}
 
 
@@ -58,7 +60,7 @@ def test_an_edit_that_was_not_run_yet_hides_nothing(table: SweepOnDisk) -> None:
     table.today = {"translandseg": altered(table, "translandseg", 8)}
     row = row_of(table, "translandseg")
     assert row.is_changed
-    assert [seed.state for seed in row.seeds] == ["done", "done"]
+    assert [run.state for run in row.repeats] == ["done", "done"]
 
 
 def test_rows_and_seeds_that_were_never_started_are_not_run(table: SweepOnDisk) -> None:
@@ -70,7 +72,7 @@ def test_rows_and_seeds_that_were_never_started_are_not_run(table: SweepOnDisk) 
     for known, label in (({}, "translandseg-1"), (today, "TransLandSeg-1")):
         first, _ = build_report(record, table.store, parameters={}, today=known).rows
         assert (first.label, first.missing_reason) == (label, "not run")
-        assert [(seed.seed, seed.key, seed.state) for seed in first.seeds] == [
+        assert [(run.seed, run.key, run.state) for run in first.repeats] == [
             (0, None, "not run"),
             (1, None, "not run"),
         ]
@@ -105,7 +107,7 @@ def unreadable(table: SweepOnDisk, name: str) -> str:
     rows = {row.name: row for row in report.rows}
     assert rows["translandseg-7"].scores["miou"].mean == pytest.approx(70)
     assert rows[name].missing_reason == "unreadable"
-    cause = str(rows[name].seeds[0].cause)
+    cause = str(rows[name].repeats[0].cause)
     assert "\n" not in cause
     note = f"Unreadable ({cause}): {rows[name].label}."
     assert note in tables_of(report)[0].notes

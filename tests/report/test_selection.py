@@ -24,7 +24,7 @@ def test_selected_last_and_best_epoch_of_every_seed(table: SweepOnDisk) -> None:
     table.finish("translandseg", 1, epochs=(0.5, 0.6, 0.7, 0.8), selected=4)
     table.finish("translandseg", 2, epochs=(0.6, 0.6, 0.5, 0.55), selected=1)
     selection = selection_in(table, "translandseg")
-    first, _, third = selection.seeds
+    first, _, third = selection.repeats
     assert (first.seed, first.epoch, first.epochs, first.best_epoch) == (0, 2, 4, 3)
     assert (first.selected, first.last, first.best) == pytest.approx((80, 70, 90))
     # Of equal epochs the first one is the best.
@@ -79,7 +79,7 @@ def test_events_that_cannot_be_read_leave_their_own_place_empty(table: SweepOnDi
         "No epochs of TransLandSeg-1 (seed 0, 1)",
     ]
     assert "no MIoU of epoch 1 of 3" in printed.notes[1]
-    assert "no MIoU of epoch 3 of 3" in str(none.seeds[1].missing_reason)
+    assert "no MIoU of epoch 3 of 3" in str(none.repeats[1].missing_reason)
     # The rest of the report stays.
     assert row_of(table, "translandseg").scores["miou"].n == 2
 
@@ -89,9 +89,9 @@ def test_a_result_that_names_no_epoch_of_its_own_is_unreadable(table: SweepOnDis
     table.finish("translandseg", epochs=(0.5, 0.8), selected=2)
     path = table.folder("translandseg").path / "result.json"
     path.write_text(path.read_text().replace('"epoch": 2', '"epoch": 3'))
-    (seed,) = selection_in(table, "translandseg").seeds
-    assert seed.missing_reason is not None
-    assert "selects epoch 3 of 2" in seed.missing_reason
+    (run,) = selection_in(table, "translandseg").repeats
+    assert run.missing_reason is not None
+    assert "selects epoch 3 of 2" in run.missing_reason
 
 
 def test_what_is_only_evaluated_has_no_epochs(table: SweepOnDisk) -> None:

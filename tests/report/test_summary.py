@@ -46,7 +46,8 @@ def test_several_seeds_have_mean_and_sample_deviation(table: SweepOnDisk) -> Non
         table.finish("translandseg", seed, miou=miou)
     score = row_of(table, "translandseg").scores["miou"]
     assert score.n == 3
-    assert score.per_seed == pytest.approx({0: 80, 1: 82, 2: 87})
+    values = {each.seed: each.value for each in score.per_repeat}
+    assert values == pytest.approx({0: 80, 1: 82, 2: 87})
     assert score.mean == pytest.approx(83)
     assert score.sd == pytest.approx(math.sqrt((9 + 1 + 16) / 2))
 
@@ -58,7 +59,7 @@ def test_a_seed_without_a_result_leaves_the_mean_of_the_others(table: SweepOnDis
     row = row_of(table, "translandseg")
     assert row.missing_reason is None
     assert (row.scores["miou"].n, row.scores["miou"].mean) == (1, 80)
-    assert [(seed.state, seed.cause) for seed in row.seeds] == [
+    assert [(run.state, run.cause) for run in row.repeats] == [
         ("done", None),
         ("failed", "no memory"),
     ]
@@ -166,7 +167,7 @@ def test_delta_without_a_common_seed_says_so(table: SweepOnDisk) -> None:
     table.finish("translandseg", 1)
     delta = row_of(table, "translandseg-7").delta
     assert delta is not None
-    assert (delta.mean, delta.missing_reason) == (None, "no seed in common")
+    assert (delta.mean, delta.missing_reason) == (None, "no repeat in common")
 
 
 # Claims ---------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ def test_what_is_only_evaluated_is_paired_with_every_seed(table: SweepOnDisk) ->
     table.finish("sam-points", 1, miou=0.50)
     row = row_of(table, "sam-points")
     assert (row.scores["miou"].n, row.scores["miou"].sd) == (1, None)
-    assert [seed.state for seed in row.seeds] == ["done"]
+    assert [run.state for run in row.repeats] == ["done"]
     assert row.delta is not None
     assert (row.delta.n, row.delta.mean) == (2, pytest.approx(-32))
     assert row.delta.low is not None

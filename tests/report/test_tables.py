@@ -148,7 +148,7 @@ def test_a_model_that_predicts_no_positives_is_named(table: SweepOnDisk) -> None
     table.finish("translandseg")
     table.finish("translandseg-7", confusion=(0, 0, 9_000, 91_000))
     report = table.report()
-    blank = {row.name: [seed.predicts_no_positives for seed in row.seeds] for row in report.rows}
+    blank = {row.name: [run.predicts_no_positives for run in row.repeats] for row in report.rows}
     assert blank["translandseg"] == [False]
     assert blank["translandseg-7"] == [True]
     assert blank["translandseg-1"] == [None]

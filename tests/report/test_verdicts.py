@@ -130,7 +130,7 @@ def test_comparable_cells_have_verdicts_under_both_values(comparable: SweepOnDis
     assert verdicts[0][9] == "no: -5.00"
     assert verdicts[1][5:] == ["—"] * 6
     assert verdicts[-1][9] == "yes"
-    assert "differ by at most 0.5 points (one seed)" in text
+    assert "differ by at most 0.5 points (one run)" in text
     assert "No verdict" not in text
     assert "Only the orders" not in text
 

@@ -100,7 +100,7 @@ def test_weights_that_are_not_there_are_counted(whole: SweepOnDisk) -> None:
 def test_an_image_less_is_named(whole: SweepOnDisk) -> None:
     """An edit that leaves pixels and scores in harmony shows by the number of images."""
     folder = whole.folder(ROW)
-    write_pixels(folder.confusion_path, [(1, 1, 1, 1)] * 68)
+    write_pixels(folder, [(1, 1, 1, 1)] * 68)
     named = {each.what: (each.stored, each.recomputed) for each in found(whole)}
     assert named["images"] == (69, 68)
     assert "metrics.miou" in named
@@ -168,7 +168,9 @@ def test_an_edited_score_shows_in_the_report_where_it_is_used(whole: SweepOnDisk
     whole.store = StoreView(whole.root, recomputed=True)
     _, differences = report_differences(stored, whole.report())
     places = {each.place: each.stored for each in differences}
-    assert places["rows[translandseg].scores.miou.per_seed.1"] == pytest.approx(99)
+    assert places[
+        "rows[translandseg].scores.miou.per_repeat[split 0, seed 1].value"
+    ] == pytest.approx(99)
     assert "rows[translandseg-1].delta.mean" in places
     assert not any("overall_accuracy" in place for place in places)
 

@@ -21,7 +21,7 @@ _PAPER, _INK, _MISSING = (255, 255, 255), (30, 30, 30), (214, 214, 214)
 def write_panels(record: SweepRecord, store: Store, path: Path) -> None:
     """Puts the panels of a table's runs side by side into one PNG file.
 
-    A row of tiles for each image, a column for each row of the table, from its first seed. Where
+    A row of tiles for each image, a column for each row of the table, from its first run. Where
     a run has no panel, a grey tile says why.
 
     Args:
@@ -64,7 +64,7 @@ class _Tiles(NamedTuple):
 
 
 def _column(row: RowRuns, store: Store) -> _Column:
-    """What the row's first seed shows."""
+    """What the row's first run shows."""
     runs = [run for run in row.runs if run.missing_reason != "changed since it was run"]
     if not runs:
         return _Column(row.label, "not run", {})

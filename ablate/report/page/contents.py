@@ -6,12 +6,12 @@ Every text in it is that of a table's cell; the scripts only place what they get
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ablate.report.model import Report, Row, RunProvenance
+from ablate.report.model import Report, Row, RunProvenance, Score
 from ablate.report.page.model import Band, PageData
 from ablate.report.score_cells import printed_cell, score_cell
 from ablate.report.summary import HEADINGS
 from ablate.report.table import Table
-from ablate.spec import METRIC_NAMES, MetricName
+from ablate.spec import METRIC_NAMES, MetricName, Repeat, repeats_text
 
 # Of a larger table the page explains and draws the first rows and runs.
 ROWS = 400
@@ -61,7 +61,7 @@ def left_out(report: Report) -> list[str]:
             f"Figures and the provenance of single numbers: the first {ROWS} of {rows} rows."
         )
     most = _runs_of_a_row(report)
-    if any(len(row.seeds) > most for row in report.rows):
+    if any(len(row.repeats) > most for row in report.rows):
         notes.append(f"Provenance of single numbers: the first {most} runs of each row.")
     return notes
 
@@ -79,9 +79,9 @@ def _row(report: Report, row: Row, runs: Sequence[Sequence[str]]) -> dict[str, A
         "changed": row.is_changed,
         "runs": runs,
         "missing": [
-            [seed.seed, seed.state, seed.cause or ""]
-            for seed in row.seeds[: _runs_of_a_row(report)]
-            if seed.state != "done"
+            [repeats_text([each.repeat]), each.state, each.cause or ""]
+            for each in row.repeats[: _runs_of_a_row(report)]
+            if each.state != "done"
         ],
         "scores": {metric: _score(report, row, metric) for metric in METRIC_NAMES},
     }
@@ -96,10 +96,15 @@ def _score(report: Report, row: Row, metric: MetricName) -> dict[str, Any]:
         "sd": score.sd,
         "published": score.published,
         "printed": printed_cell(score).text if report.published else None,
-        "seeds": [
-            [seed, value] for seed, value in list(score.per_seed.items())[: _runs_of_a_row(report)]
-        ],
+        "values": _values(row, score, _runs_of_a_row(report)),
     }
+
+
+def _values(row: Row, score: Score, most: int) -> dict[str, float]:
+    """The score of each run, by its key."""
+    keys = {each.repeat: each.key for each in row.repeats}
+    found = {keys[Repeat(each.split, each.seed)]: each.value for each in score.per_repeat[:most]}
+    return {key: value for key, value in found.items() if key is not None}
 
 
 def _heading(report: Report, metric: MetricName) -> str:

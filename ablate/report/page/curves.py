@@ -8,9 +8,10 @@ from ablate.report.model import Report, Row
 from ablate.report.page.model import Band, Curve
 from ablate.report.results import one_line
 from ablate.runs import Event, Store
+from ablate.spec import repeats_text
 
 ROWS = 100
-SEEDS = 10
+REPEATS = 10
 EPOCHS = 200
 
 # Of one metric: the values of all runs by epoch.
@@ -33,8 +34,8 @@ def read_curves(report: Report, store: Store) -> tuple[tuple[Curve, ...], tuple[
             curves.append(_curve(row.name, events))
     if len(trained) > ROWS:
         notes.append(f"The curves of the first {ROWS} of {len(trained)} trained rows are shown.")
-    if any(len(row.seeds) > SEEDS for row in trained[:ROWS]):
-        notes.append(f"Each row's curve is over its first {SEEDS} seeds.")
+    if any(len(row.repeats) > REPEATS for row in trained[:ROWS]):
+        notes.append(f"Each row's curve is over its first {REPEATS} runs.")
     longest = max((curve.epochs[-1] for curve in curves), default=0)
     if longest > EPOCHS:
         notes.append(f"{EPOCHS} of {longest} epochs are shown, evenly spread.")
@@ -44,13 +45,13 @@ def read_curves(report: Report, store: Store) -> tuple[tuple[Curve, ...], tuple[
 def _events_of(row: Row, store: Store) -> tuple[list[list[Event]], list[str]]:
     """The events of a row's runs, those without any left out, and why some cannot be read."""
     events, problems = [], []
-    for seed in row.seeds[:SEEDS]:
-        if seed.key is None or seed.state == "changed since it was run":
+    for repeat in row.repeats[:REPEATS]:
+        if repeat.key is None or repeat.state == "changed since it was run":
             continue
         try:
-            events.append(store.run(seed.key).events())
+            events.append(store.run(repeat.key).events())
         except (StoreError, OSError) as error:
-            problems.append(f"{row.label}, seed {seed.seed}: {one_line(str(error))}")
+            problems.append(f"{row.label}, {repeats_text([repeat.repeat])}: {one_line(str(error))}")
     return [each for each in events if each], problems
 
 

@@ -25,7 +25,7 @@ _COLOURS = 16
 def read_pictures(report: Report, store: Store) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     """The first images that have panels, each with the predictions of the first rows.
 
-    A row shows its first seed that has panels.
+    A row shows its first run that has panels.
 
     Returns:
         The pictures, and what there is to say of them.
@@ -43,7 +43,7 @@ def read_pictures(report: Report, store: Store) -> tuple[tuple[Picture, ...], tu
         if left_bytes < 0:
             break
         pictures.append(picture)
-    notes = ["Each row shows its first seed that has panels."] if pictures else []
+    notes = ["Each row shows its first run that has panels."] if pictures else []
     if len(pictures) < len(names):
         notes.append(f"{len(pictures)} of {len(names)} images with panels are on this page.")
     if len(panels) > ROWS:
@@ -52,10 +52,10 @@ def read_pictures(report: Report, store: Store) -> tuple[tuple[Picture, ...], tu
 
 
 def _panels_of(row: Row, store: Store) -> dict[str, Path]:
-    for seed in row.seeds:
-        if seed.key is None or seed.state == "changed since it was run":
+    for repeat in row.repeats:
+        if repeat.key is None or repeat.state == "changed since it was run":
             continue
-        if found := sorted(store.run(seed.key).panels_path.glob("[!.]*.png")):
+        if found := sorted(store.run(repeat.key).panels_path.glob("[!.]*.png")):
             return {file.name: file for file in found}
     return {}
 

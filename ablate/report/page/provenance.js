@@ -1,4 +1,4 @@
-// Where a number comes from: its seeds and their runs.
+// Where a number comes from: its runs.
 
 // The metric that a column of some table shows, where it is not one by itself.
 const METRIC_OF = { difference: "miou", interval: "miou", selected: "miou" };
@@ -23,12 +23,10 @@ function showProvenance(row, key) {
   const difference = DATA.forest.find((each) => each.row === row);
   document.getElementById("provenance-title").textContent =
     score ? `${values.label}: ${score.heading}` : values.label;
-  const bySeed = new Map((score?.seeds ?? []).map(([seed, value]) => [String(seed), value]));
-  const [seed, ...others] = DATA.runColumns;
-  const columns = score ? [seed, "value", ...others] : DATA.runColumns;
-  const only = bySeed.size === 1 ? [...bySeed.values()][0] : "";
+  const place = DATA.runColumns.indexOf("key");
+  const columns = score ? DATA.runColumns.toSpliced(place, 0, "value") : DATA.runColumns;
   const lines = values.runs.map((cells) =>
-    score ? [cells[0], String(bySeed.get(cells[0]) ?? only), ...cells.slice(1)] : cells);
+    score ? cells.toSpliced(place, 0, String(score.values[cells[place]] ?? "")) : cells);
   body.replaceChildren(
     listed([
       ...(score ? [["reproduced", score.text], ["published", score.printed]] : []),
@@ -37,7 +35,7 @@ function showProvenance(row, key) {
         ["95 % interval", difference.text.interval],
         ["published difference", difference.text.published],
       ] : []),
-      ...values.missing.map(([seed, state, cause]) => [`seed ${seed}`, cause ? `${state}: ${cause}` : state]),
+      ...values.missing.map(([repeat, state, cause]) => [repeat, cause ? `${state}: ${cause}` : state]),
     ]),
     ...(lines.length ? [el("h3", {}, lines.length === 1 ? "Run" : "Runs"), plainTable(columns, lines)] : []));
   document.getElementById("provenance").showModal();

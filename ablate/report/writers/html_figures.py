@@ -48,14 +48,14 @@ def forest_plot(report: Report) -> str:
         f"MIoU minus that of {baseline} (percentage points)",
         caption_of(
             report.watermark,
-            f"Each row against {baseline}. Intervals need two seeds that both rows have.",
+            f"Each row against {baseline}. Intervals need two repeats that both rows have.",
         ),
         legend,
     )
 
 
 def _scatter(report: Report) -> str:
-    legend = {"filled": "reproduced, ± standard deviation over seeds"}
+    legend = {"filled": "reproduced, ± standard deviation over repeats"}
     has_printed = report.published is not None and report.parameters is not None
     if has_printed:
         legend["hollow"] = "published, where the paper prints both numbers"
