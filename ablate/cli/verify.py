@@ -1,5 +1,7 @@
 """``ablate verify``: recomputes the numbers of a sweep, or of a bundle, from the raw pixels."""
 
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +10,8 @@ from ablate.cli import options
 from ablate.cli.console import TableFormat, err, out, write_json
 from ablate.errors import ExitCode
 from ablate.report.verification_model import Disagreement, ReportDifference, Verification
-from ablate.study import verify_store
+from ablate.runs import shown
+from ablate.study import verify_bundle, verify_store
 
 # More lines than are read; JSON has them all. A value that was edited changes many of a report.
 _MOST_LINES = 100
@@ -16,6 +19,15 @@ _MOST_OF_REPORT = 10
 
 
 def verify(
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="BUNDLE",
+            callback=options.expand,
+            help="An archive of `ablate bundle`. [default: the store]",
+            show_default=False,
+        ),
+    ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
@@ -29,10 +41,11 @@ def verify(
 
     Pooled pixels and metrics come from confusion.parquet, the selected epoch from events.jsonl,
     digests from the files, keys from the specs; then the report is built from stored and from
-    recomputed values and compared. Needs neither torch nor the data.
+    recomputed values and compared. Of a bundle, every file's digest is compared too, and the
+    report inside with the one that its files give. Needs neither torch nor the data.
     """
     with err.status("recomputing"):
-        checked = verify_store(store, grid)
+        checked = verify_store(store, grid) if bundle is None else [verify_bundle(bundle)]
     if format is TableFormat.JSON:
         write_json(f"[{','.join(each.model_dump_json() for each in checked)}]\n")
     else:
@@ -44,12 +57,12 @@ def verify(
 
 def _print(checked: Verification) -> None:
     for each in checked.disagreements[:_MOST_LINES]:
-        out.print(_disagreement(each), soft_wrap=True)
+        out.print(shown(_disagreement(each)), soft_wrap=True)
     _print_rest("values", len(checked.disagreements), _MOST_LINES)
     for difference in checked.report_differences[:_MOST_OF_REPORT]:
-        out.print(_difference(difference), soft_wrap=True)
+        out.print(shown(_difference(difference)), soft_wrap=True)
     _print_rest("values of the report", len(checked.report_differences), _MOST_OF_REPORT)
-    out.print(_summary(checked), soft_wrap=True)
+    out.print(shown(_summary(checked)), soft_wrap=True)
 
 
 def _disagreement(each: Disagreement) -> str:
@@ -87,6 +100,10 @@ def _summary(checked: Verification) -> str:
     rest = [f"{_counted(count, 'run', 'runs')} {what}" for count, what in absent if count]
     unchecked = f"; not checked: {', '.join(rest)}" if rest else ""
     verdict = "everything agrees" if checked.agrees else "something differs"
+    written_by = checked.written_by
+    other = written_by is not None and written_by != version("ablate")
+    if other and not checked.agrees:
+        verdict += f" (written by ablate {written_by}; this is {version('ablate')})"
     return f"{checked.id}: {verdict}. Checked: {'; '.join(counted)}{unchecked}"
 
 

@@ -69,6 +69,7 @@ class _Run:
     def __init__(self, run: RecordedRun, label: str, store: Store, checks: RunChecks) -> None:
         self._run, self._label, self._checks = run, label, checks
         self._folder: RunFolder = store.run(run.key)
+        self._root = store.root
         self._place = f"runs/{run.key}"
         # Of the validation part, as the spec has it; None where it cannot be read.
         self._images: int | None = None
@@ -145,7 +146,9 @@ class _Run:
         try:
             yield
         except (StoreError, OSError) as error:
-            self._note("file", None, None, f"{self._place}/{name}", one_line(str(error)))
+            # Where the store lies says nothing: a bundle is unpacked anywhere.
+            note = one_line(str(error)).replace(f"{self._root}/", "")
+            self._note("file", None, None, f"{self._place}/{name}", note)
 
     def compare(self, what: str, stored: Value, recomputed: Value, file: str) -> None:
         """Notes a value that differs; numbers are to agree in every bit."""

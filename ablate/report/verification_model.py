@@ -64,6 +64,7 @@ class Verification(Frozen):
         weights: Runs whose weights were compared with their digest.
         weights_absent: Runs whose weights are not there.
         files: Files of a bundle whose digests were compared; None for a store.
+        written_by: The version of ablate that wrote a bundle; None for a store.
         disagreements: Stored values that are not what the raw files give.
         report_values: Values of the report that were compared.
         report_differences: Those that differ.
@@ -79,6 +80,7 @@ class Verification(Frozen):
     weights: int
     weights_absent: int
     files: int | None = None
+    written_by: str | None = None
     disagreements: tuple[Disagreement, ...]
     report_values: int
     report_differences: tuple[ReportDifference, ...]

@@ -5,10 +5,13 @@
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``verify_sweep``: recompute every number of every run, build the report from them, compare.
+``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
+``verify_bundle``: unpack, compare digests, recompute, build the report anew, compare.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
 
+from ablate.study.bundle import verify_bundle, write_bundle
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
 from ablate.study.plan import SweepPlan, plan_sweep
@@ -52,6 +55,8 @@ __all__ = [
     "report_sweep",
     "run_sweep",
     "tune_sweep",
+    "verify_bundle",
     "verify_store",
     "verify_sweep",
+    "write_bundle",
 ]

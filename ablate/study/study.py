@@ -7,6 +7,7 @@ from typing import Any
 from ablate.errors import StoreError
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
+from ablate.study.bundle import write_bundle
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
@@ -167,6 +168,24 @@ class Study:
         """
         record, store = self._start()
         return verify_sweep(record, store)
+
+    def bundle(self, path: str | Path, *, weights: bool = False) -> SweepReport:
+        """Packs this very sweep into an archive that others can check with ``verify_bundle``.
+
+        Args:
+            path: The archive to write.
+            weights: Whether the trained weights are packed too.
+
+        Returns:
+            The report in the bundle.
+
+        Raises:
+            BadInput: If the path is a folder.
+            StoreError: If it was never started in the store, or a file says what the raw pixels
+                do not give.
+        """
+        record, store = self._start()
+        return write_bundle(record, store, expanded(path), weights=weights)
 
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""
