@@ -1,51 +1,34 @@
-"""Results recomputed from the raw pixels, and a store that is read with them."""
+"""Whether a result says what its own pixels say."""
 
-from collections.abc import Mapping
-from pathlib import Path
+import math
 
 from ablate.metrics import Confusion, scores
-from ablate.runs import Result, RunFolder, State, Store
+from ablate.runs import Confusions, Result
+
+# Sums of a few quotients in another order, as another version may have them, differ by less.
+_TOLERANCE = 1e-9
 
 
-class StoreView(Store):
-    """A store that a report reads otherwise than its files alone say.
+def contradictions(result: Result, confusions: Confusions) -> list[str]:
+    """What a result says otherwise than the pixels that it was computed from.
 
     Args:
-        root: The folder.
-        states: The states of runs without a result whose files no longer show them, by key.
-        recomputed: Whether the scores of results are computed from the pixels of the images.
+        result: A run's ``result.json``.
+        confusions: Its ``confusion.parquet``.
+
+    Returns:
+        One clause for each count and each metric that differs; empty where all agree. ``val_loss``
+        cannot be computed from pixels and is passed over.
     """
-
-    def __init__(
-        self, root: Path, *, states: Mapping[str, State] | None = None, recomputed: bool = False
-    ) -> None:
-        """Touches nothing."""
-        super().__init__(root)
-        self._states = states or {}
-        self._is_recomputed = recomputed
-
-    def run(self, key: str) -> RunFolder:
-        """The folder of a run, there or not."""
-        path = super().run(key).path
-        return _FolderView(path, self._states.get(key), is_recomputed=self._is_recomputed)
-
-
-class _FolderView(RunFolder):
-    def __init__(self, path: Path, state: State | None, *, is_recomputed: bool) -> None:
-        super().__init__(path)
-        self._state = state
-        self._is_recomputed = is_recomputed
-
-    def state(self) -> State:
-        """The recorded state, unless there is a result."""
-        state = super().state()
-        return state if state is State.DONE or self._state is None else self._state
-
-    def result(self) -> Result | None:
-        """The result, its scores and pooled pixels recomputed where that is wanted."""
-        result = super().result()
-        if result is None or not self._is_recomputed:
-            return result
-        pixels = self.confusions().pooled
-        metrics = result.metrics | scores(Confusion(**pixels))
-        return result.model_copy(update={"metrics": metrics, "confusion": pixels})
+    found = [
+        f"{cell} is {result.confusion.get(cell)} in the result, {count} in confusion.parquet"
+        for cell, count in confusions.pooled.items()
+        if result.confusion.get(cell) != count
+    ]
+    computed = scores(Confusion(**confusions.pooled))
+    for name, value in sorted(result.metrics.items()):
+        if name in computed and not math.isclose(
+            value, computed[name], rel_tol=0, abs_tol=_TOLERANCE
+        ):
+            found.append(f"{name} is {value:.6g} in the result, {computed[name]:.6g} by its pixels")
+    return found

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ablate.errors import StoreError
 from ablate.report import build_report
-from ablate.report.recomputed import StoreView
 from ablate.report.report_differences import report_differences
+from ablate.report.store_view import StoreView
 from ablate.report.verification import check_runs
 from ablate.report.verification_model import Verification
 from ablate.runs import Store, SweepRecord

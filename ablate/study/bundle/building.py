@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ablate.registry import only_in
 from ablate.report import build_report
-from ablate.report.recomputed import StoreView
+from ablate.report.store_view import StoreView
 from ablate.runs import SweepRecord
 from ablate.study.bundle.form import BundleContents
 from ablate.study.report import SweepReport, with_importances

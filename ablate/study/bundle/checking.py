@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from ablate.errors import BadInput, SpecError, StoreError
 from ablate.report import Report
-from ablate.report.recomputed import StoreView
 from ablate.report.report_differences import report_differences
 from ablate.report.results import one_line
+from ablate.report.store_view import StoreView
 from ablate.report.verification import check_runs
 from ablate.report.verification_model import Disagreement, ReportDifference, Verification
 from ablate.runs import Store, SweepRecord, documents, shown

@@ -71,6 +71,7 @@ KINDS = (
     _kind(rf"{_RUN}/spec\.json", _JSON, "What the run is, and where it comes from."),
     _kind(rf"{_RUN}/result\.json", _JSON, "The run's scores, and how they came about."),
     _kind(rf"{_RUN}/failure\.json", _JSON, "Why the run could not go on."),
+    _kind(rf"{_RUN}/attempts/[0-9]{{1,20}}\.json", _JSON, "What an attempt at the run has cost."),
     _kind(rf"{_RUN}/events\.jsonl", "application/jsonl", "One line for each epoch of the run."),
     _kind(
         rf"{_RUN}/confusion\.parquet",

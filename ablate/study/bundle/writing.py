@@ -12,7 +12,7 @@ import yaml
 from ablate.errors import StoreError
 from ablate.registry import Catalogue, named_files, search_path
 from ablate.report.published import load_parameters, load_scores
-from ablate.report.recomputed import StoreView
+from ablate.report.store_view import StoreView
 from ablate.report.verification import check_runs
 from ablate.runs import RecordedRun, State, Store, SweepRecord, atomic
 from ablate.runs.plain_files import read_bytes
@@ -136,14 +136,15 @@ def _copy_records(record: SweepRecord, store: Store, folder: Path) -> None:
 def _copy_runs(runs: dict[str, RecordedRun], store: Store, folder: Path) -> None:
     copy = Store(folder)
     for key in runs:
-        target = copy.run(key).path
-        for source in store.run(key).record_paths():
+        origin = store.run(key)
+        for source in origin.record_paths():
             try:
                 content = read_bytes(source)
             except FileNotFoundError:
                 continue
-            target.mkdir(parents=True, exist_ok=True)
-            (target / source.name).write_bytes(content)
+            target = copy.run(key).path / source.relative_to(origin.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
 def _copy_published(name: str, folder: Path) -> None:
