@@ -57,6 +57,7 @@ KEYS = {
     "tracking_uri": Kind.TEXT,
     "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
+    "weights": Kind.FLAG,
 }
 
 

@@ -1,5 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.attempts import Attempt, Ending, PeakMemory
 from ablate.runs.confusions import Confusions
 from ablate.runs.data_check import (
     ClippedValues,
@@ -35,9 +36,11 @@ from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRe
 
 __all__ = [
     "DEFAULT_STORE",
+    "Attempt",
     "ClippedValues",
     "Confusions",
     "DataCheck",
+    "Ending",
     "Event",
     "Failure",
     "FileDigests",
@@ -47,6 +50,7 @@ __all__ = [
     "Machine",
     "MatchedRow",
     "Parameters",
+    "PeakMemory",
     "PositiveShares",
     "Progress",
     "Provenance",

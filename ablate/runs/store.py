@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Store:
             )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"
@@ -128,12 +129,29 @@ class Store:
             updated=time.time(),
             matched=dict(matched or {}),
         )
+        return self._keep_record(record, _merged)
+
+    def add_record(self, record: SweepRecord) -> SweepRecord:
+        """Keeps the record of another store, joined with this store's own of the same context.
+
+        Returns:
+            The record as it is now; where the two differ, the later start decides.
+
+        Raises:
+            StoreError: If this store's own record cannot be read.
+        """
+        return self._keep_record(record, _joined)
+
+    def _keep_record(
+        self, record: SweepRecord, join: Callable[[SweepRecord, SweepRecord], SweepRecord]
+    ) -> SweepRecord:
+        """Writes a record, joined with the one that is there."""
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
         with FileLock(path.with_name(".lock")):
             if path.exists() and (earlier := self._read_record(path)):
-                record = _merged(earlier, record)
+                record = join(earlier, record)
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 
@@ -282,6 +300,12 @@ def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     return latest.model_copy(
         update={"runs": tuple(runs), "seeds": seeds, "splits": splits, "numbered": numbered}
     )
+
+
+def _joined(one: SweepRecord, other: SweepRecord) -> SweepRecord:
+    """The records of two stores; what both have is the later start's."""
+    earlier, latest = sorted((one, other), key=lambda record: record.updated)
+    return _merged(earlier, latest).model_copy(update={"matched": earlier.matched | latest.matched})
 
 
 def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:

@@ -16,9 +16,9 @@ from ablate.runs import (
 )
 from ablate.spec import CnnVariant, Context, RunSpec
 
-# mlflow.utils.validation: longer values are refused or cut.
+# mlflow.utils.validation: longer values are refused or cut. A description is a tag.
 _PARAM_CHARACTERS = 6000
-_TAG_CHARACTERS = 8000
+TAG_CHARACTERS = 8000
 _DIGEST_CHARACTERS = 36
 
 STATUS = {
@@ -83,6 +83,18 @@ def sweep_note(context: Context) -> str:
     resnets = [each.label for each in context.resnets.values()]
     shared = _protocol_and_data(context, context.weights.label, *resnets)
     return _paragraphs(_watermark(context), f"{shared}.")
+
+
+def report_note(report: str, context: Context) -> str:
+    """The description of a parent run whose report is made, in Markdown.
+
+    Args:
+        report: The short form of the report; it begins with the watermark.
+        context: What the runs share; it is left out where there is no room for it.
+    """
+    shared = _protocol_and_data(context, context.weights.label)
+    whole = _paragraphs(report, f"{shared}. Artifacts: the whole report.")
+    return whole if len(whole) <= TAG_CHARACTERS else report[:TAG_CHARACTERS]
 
 
 def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
@@ -191,7 +203,7 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
         "ablate.engine": str(record.context.engine),
     }
     if record.context.watermark is not None:
-        tags["ablate.watermark"] = record.context.watermark[:_TAG_CHARACTERS]
+        tags["ablate.watermark"] = record.context.watermark[:TAG_CHARACTERS]
     return tags
 
 
@@ -201,7 +213,7 @@ def run_tags(record: SweepRecord, run: RecordedRun, provenance: Provenance) -> d
         "ablate.key": run.key,
         "ablate.variant": run.name,
         "ablate.split": str(run.split),
-        "ablate.description": run.variant.describe()[:_TAG_CHARACTERS],
+        "ablate.description": run.variant.describe()[:TAG_CHARACTERS],
         "mlflow.source.name": "ablate",
         "mlflow.source.type": "LOCAL",
     }
@@ -226,7 +238,7 @@ def state_tags(
     tags = {
         "ablate.state": state.value,
         "ablate.artifacts": stamp,
-        "mlflow.note.content": run_note(spec, ending)[:_TAG_CHARACTERS],
+        "mlflow.note.content": run_note(spec, ending)[:TAG_CHARACTERS],
     }
     if isinstance(ending, Result):
         tags["ablate.device"] = ending.machine.device_name
