@@ -26,11 +26,13 @@ class Finished:
         result: What the run gave; it agrees with ``confusions``.
         provenance: What it was made by.
         confusions: The pixels of every validation image.
+        test_confusions: The pixels of every test image; None where there are none.
     """
 
     result: Result
     provenance: Provenance
     confusions: Confusions
+    test_confusions: Confusions | None = None
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,13 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
-    return RunRecord(run, Finished(result, provenance, confusions), None, None)
+    tested = None
+    if result.test is not None:
+        tested = folder.test_confusions()
+        file = folder.test_confusion_path.name
+        if contradicted := contradictions(result.test, tested, file):
+            raise StoreError(
+                f"the test scores in {folder.path} contradict their pixels: {contradicted[0]}",
+                repair,
+            )
+    return RunRecord(run, Finished(result, provenance, confusions, tested), None, None)

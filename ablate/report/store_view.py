@@ -48,4 +48,10 @@ class _FolderView(RunFolder):
             return result
         pixels = self.confusions().pooled
         metrics = result.metrics | scores(Confusion(**pixels))
-        return result.model_copy(update={"metrics": metrics, "confusion": pixels})
+        test = result.test
+        if test is not None:
+            of_test = self.test_confusions().pooled
+            test = test.model_copy(
+                update={"metrics": scores(Confusion(**of_test)), "confusion": of_test}
+            )
+        return result.model_copy(update={"metrics": metrics, "confusion": pixels, "test": test})

@@ -10,7 +10,16 @@ from ablate.errors import StoreError
 from ablate.metrics import Confusion, scores
 from ablate.report.results import one_line
 from ablate.report.verification_model import Disagreement, Value
-from ablate.runs import RecordedRun, Result, RunFolder, SpecFile, Store, SweepRecord, TuningRecord
+from ablate.runs import (
+    PartScores,
+    RecordedRun,
+    Result,
+    RunFolder,
+    SpecFile,
+    Store,
+    SweepRecord,
+    TuningRecord,
+)
 from ablate.spec import ENGINE_VERSION, canonical_json
 
 
@@ -39,8 +48,7 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
     checks = RunChecks()
     seen: set[str] = set()
     for run in record.runs:
-        # The record has the protocol's own split; folders tell the others.
-        if record.context.engine == ENGINE_VERSION and run.split == 0:
+        if record.context.engine == ENGINE_VERSION:
             computed = record.run_spec(run).key
             _Run(run, run.label, store, checks).compare(
                 "key", run.key, computed, f"sweeps/{record.id}.json"
@@ -93,6 +101,9 @@ class _Run:
             self._check_epochs(result)
             with self._reading("confusion.parquet"):
                 self._check_scores(result)
+            if result.test is not None:
+                with self._reading("confusion-test.parquet"):
+                    self._check_test(result.test)
 
     def _check_spec(self, spec: SpecFile) -> None:
         """The recorded run is the one of the spec, which its key names."""
@@ -117,6 +128,17 @@ class _Run:
             self.compare(f"confusion.{cell}", stored, pixels[cell], file)
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
+
+    def _check_test(self, test: PartScores) -> None:
+        """The same of the test part."""
+        file = f"{self._place}/result.json"
+        confusions = self._folder.test_confusions()
+        pixels = confusions.pooled
+        self.compare("test.images", test.images, len(confusions.names), file)
+        for cell, stored in test.confusion.items():
+            self.compare(f"test.confusion.{cell}", stored, pixels[cell], file)
+        for metric, value in scores(Confusion(**pixels)).items():
+            self.compare(f"test.metrics.{metric}", test.metrics.get(metric), value, file)
 
     def _check_epochs(self, result: Result) -> None:
         """The selected epoch is the first of the lowest validation loss."""

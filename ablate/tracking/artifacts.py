@@ -30,5 +30,7 @@ def upload(client: MlflowClient, run_id: str, folder: RunFolder, ending: Result 
         # Not log_table: what it finds already there it would append to.
         table = pd.read_parquet(folder.confusion_path)
         client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
+    if folder.test_confusion_path.exists():
+        client.log_artifact(run_id, str(folder.test_confusion_path))
     if folder.panels_path.is_dir():
         client.log_artifacts(run_id, str(folder.panels_path), folder.panels_path.name)

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 import torch
 
 from ablate.data import Prepared
-from ablate.data.batches import Batch, TrainingBatches, validation_batches
+from ablate.data.batches import (
+    Batch,
+    TrainingBatches,
+    unaltered_batches,
+    validation_batches,
+)
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.models import SegmentationModel, forward_together
@@ -48,6 +53,10 @@ class CohortSetup:
         return validation_batches(
             self.prepared, self.validation, self.protocol, self.seed, epoch, self.device
         )
+
+    def test_batches(self) -> Iterator[Batch]:
+        """The test images, on the device, in order; no epoch and no seed alters them."""
+        return unaltered_batches(self.prepared, self.test, self.protocol, self.device)
 
     def autocast(self) -> torch.autocast:
         """While this is open, operations that tolerate it compute in the cohort's precision."""
