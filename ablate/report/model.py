@@ -11,6 +11,7 @@ from ablate.report.comparison_model import DrawnImages, NotReported
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
 from ablate.report.effects import Effects
+from ablate.report.held_out_model import HeldOut
 from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
@@ -319,6 +320,7 @@ class Report(Frozen):
         tuning: The rows with their best settings; None for a sweep that was never tuned.
         costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
+        held_out: The scores on the test part; None where no run has one.
         provenance: Where the numbers come from.
     """
 
@@ -341,6 +343,7 @@ class Report(Frozen):
     tuning: TuningSummary | None = None
     costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
+    held_out: HeldOut | None = None
     provenance: ReportProvenance
 
     @property

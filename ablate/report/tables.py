@@ -14,6 +14,7 @@ from ablate.report.best_of_k_tables import (
 from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
+from ablate.report.held_out_table import held_out_table
 from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
@@ -58,6 +59,7 @@ def tables_of(report: Report) -> list[Table]:
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
         *([selection_table(report)] if has_selection(report) else []),
+        *([held_out_table(report, report.held_out)] if report.held_out else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
