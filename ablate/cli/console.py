@@ -55,7 +55,10 @@ def print_rows(
         values = [row[key] for row in rows if row[key] is not None]
         if values:
             numeric = isinstance(values[0], int | float) and not isinstance(values[0], bool)
-            table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+            # A word that is wider than its column goes on below: nothing is cut off.
+            table.add_column(
+                key.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
+            )
             columns.append(key)
     for row in rows:
         table.add_row(*(cell(row[key]) for key in columns))

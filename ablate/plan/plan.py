@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.errors import BadInput
-from ablate.plan.provenance import provenance
+from ablate.plan.provenance import provenance, with_packages_of
 from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
 from ablate.spec import Context, RunSpec, SamVariant, Sweep, Variant
 
@@ -152,7 +152,12 @@ def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
 def create_folders(runs: Sequence[RunSpec], store: Store) -> None:
     """Creates the folders of runs, those that are not there yet."""
     origin = provenance()
-    store.create_runs([SpecFile(key=run.key, run=run, provenance=origin) for run in runs])
+    store.create_runs(
+        [
+            SpecFile(key=run.key, run=run, provenance=with_packages_of(run.variant, origin))
+            for run in runs
+        ]
+    )
 
 
 def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:

@@ -137,7 +137,7 @@ class Study:
         Args:
             progress: Called from a thread with the state of every run and the best so far.
             trials: Settings that are tried for each row.
-            sampler: Where settings come from: ``qmc``, ``random`` or ``tpe``.
+            sampler: Where settings come from: ``qmc``, ``random``, ``tpe`` or ``gp``.
             sampler_seed: The seed of their sequence.
             storage: The URL of a database for Optuna's studies; None: a file in the store.
 
