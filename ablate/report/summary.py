@@ -6,9 +6,12 @@ from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.factor_effects import effects_of
+from ablate.report.image_spread import compare_rows
+from ablate.report.images import draw_images
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
+from ablate.report.printed_gaps import detectable_differences, printed_gaps_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
@@ -72,6 +75,7 @@ def build_report(
     )
     claims = [claim_of(each, table, has_published) for each in sweep.comparisons]
     tuning = store.tuning(record.id)
+    compared = compare_rows(record, table, draw_images(runs, store))
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -94,6 +98,8 @@ def build_report(
         effects=effects_of(sweep, [run for row in table.rows.values() for run in row.runs]),
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
+        detectable=detectable_differences(compared),
+        printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

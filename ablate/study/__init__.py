@@ -3,6 +3,7 @@
 ``plan_sweep``: resolve names and paths, list the runs, choose the devices, group the cohorts.
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
+``plan_decision``: read the runs, say how many more would decide each claim.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``convert_data``: open the data set, write every pair into two plain folders.
@@ -10,6 +11,7 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
+from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
 from ablate.study.request import DEFAULT_EXECUTOR
@@ -45,6 +47,7 @@ __all__ = [
     "check_data",
     "convert_data",
     "latest_start",
+    "plan_decision",
     "plan_sweep",
     "plan_tuning",
     "report_sweep",

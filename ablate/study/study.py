@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
-from ablate.runs import DEFAULT_STORE, Store
+from ablate.report.decision_model import Decision
+from ablate.runs import DEFAULT_STORE, Store, SweepRecord
+from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
@@ -148,6 +150,16 @@ class Study:
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return tune_sweep(planned, progress)
 
+    def plan_decision(self) -> Decision:
+        """How many repeats and device hours decide each claim of this very sweep. Writes nothing.
+
+        Raises:
+            BadInput: If the sweep makes no claims.
+            StoreError: If it was never started in the store.
+        """
+        store = Store(self.request.store)
+        return plan_decision(self._record(store), store)
+
     def report(self) -> SweepReport:
         """The tables of this very sweep: of its protocol, data and weights.
 
@@ -155,10 +167,14 @@ class Study:
             StoreError: If it was never started in the store.
         """
         store = Store(self.request.store)
+        return report_sweep(self._record(store), store)
+
+    def _record(self, store: Store) -> SweepRecord:
+        """The start of this very sweep."""
         context = resolve(self.request, store).context
         for record in store.sweep_records(self.request.sweep):
             if record.context.id == context.id:
-                return report_sweep(record, store)
+                return record
         raise StoreError(
             f"sweep {self.request.sweep} was never started in {store.root} with protocol "
             f"{context.protocol.label}, {context.data.label} and {context.weights.label}",
