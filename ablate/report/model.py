@@ -9,6 +9,7 @@ from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
 from ablate.report.comparison_model import NotReported
 from ablate.report.comparison_model import Pair as Pair
+from ablate.report.costs_model import Costs
 from ablate.report.detectable_model import DetectableDifference
 from ablate.report.effects import Effects
 from ablate.report.matched import MatchedParameters
@@ -317,6 +318,7 @@ class Report(Frozen):
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
         tuning: The rows with their best settings; None for a sweep that was never tuned.
+        costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
         detectable: The smallest differences that the validation images can tell of the rows that
             the sweep compares; empty where no run has confusions of single images.
@@ -341,6 +343,7 @@ class Report(Frozen):
     parameters: CountedParameters | None
     effects: Effects | None = None
     tuning: TuningSummary | None = None
+    costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
     detectable: tuple[DetectableDifference, ...] = ()
     printed_gaps: PrintedGaps | None = None

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.costs import costs_of
 from ablate.report.factor_effects import effects_of
 from ablate.report.image_spread import compare_rows
 from ablate.report.images import draw_images
@@ -97,6 +98,7 @@ def build_report(
         else None,
         effects=effects_of(sweep, [run for row in table.rows.values() for run in row.runs]),
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
+        costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),

@@ -77,6 +77,21 @@ class RunFolder:
             )
         return spec
 
+    def record_paths(self) -> list[Path]:
+        """The files that tell what became of the run, there or not, the result first.
+
+        A reader that copies them in this order while the run ends never has a result without
+        the files that it is of.
+        """
+        return [
+            self._result_path,
+            self.confusion_path,
+            self._events_path,
+            self._failure_path,
+            self._spec_path,
+            *self._attempts.paths(),
+        ]
+
     def spec(self) -> RunSpec:
         """The run of this folder."""
         return self.spec_file().run
