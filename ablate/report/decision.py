@@ -10,10 +10,12 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ablate.report.claims import claim_of
+from ablate.report.claims import claims_of
+from ablate.report.comparison_model import Claim
 from ablate.report.decision_model import ClaimDecision, Decision, Outcome, PairDecision
+from ablate.report.differences import draw_images_of
 from ablate.report.image_spread import Spread, measured_spread
-from ablate.report.images import ImageDraws, draw_images
+from ablate.report.images import ImageDraws
 from ablate.report.power import POWER, power_of
 from ablate.report.results import read_results
 from ablate.report.rows import RowRuns, TableRuns
@@ -33,14 +35,18 @@ def decision_of(record: SweepRecord, store: Store, today: Mapping[str, Variant])
         today: The sweep's rows as they are declared now.
     """
     runs = read_results(record, store)
+    table = TableRuns(record, runs, None, today)
+    comparisons = record.sweep.comparisons
+    draws = draw_images_of(table.rows, record.sweep)
     planner = _Planner(
-        table=TableRuns(record, runs, None, today),
-        draws=draw_images(runs, store),
-        tests=sum(len(each.worse) for each in record.sweep.comparisons),
+        table=table,
+        draws=draws,
+        tests=len({(each.better, worse) for each in comparisons for worse in each.worse}),
         over_splits=len(record.splits) > 1,
         seeds=len(record.seeds),
     )
-    claims = [planner.claim(each) for each in record.sweep.comparisons]
+    verdicts = claims_of(comparisons, table, draws, has_published=False)
+    claims = [planner.claim(*each) for each in zip(comparisons, verdicts, strict=True)]
     needed: dict[str, int] = {}
     for claim in claims:
         for pair in claim.pairs:
@@ -77,9 +83,8 @@ class _Planner:
     over_splits: bool
     seeds: int
 
-    def claim(self, comparison: Comparison) -> ClaimDecision:
-        """What it would take to decide one claim."""
-        reproduced = claim_of(comparison, self.table, has_published=False).reproduced
+    def claim(self, comparison: Comparison, claim: Claim) -> ClaimDecision:
+        """What it would take to decide one claim, from its verdict so far."""
         better = self.table[comparison.better]
         worse = [self.table[name] for name in comparison.worse]
         spreads = {
@@ -96,7 +101,7 @@ class _Planner:
         reach = [each.power_unlimited for each in deciding if each.power_unlimited is not None]
         outcome: Outcome
         reason, units = None, None
-        if reproduced in ("holds", "does not hold"):
+        if claim.verdict != "cannot tell" and not claim.is_for_these_images:
             outcome = "decided"
         elif unknown := [each for each in spreads.values() if isinstance(each, str)]:
             outcome, reason = "cannot tell", unknown[0]
@@ -112,7 +117,7 @@ class _Planner:
         runs, device_h = self.cost(dict.fromkeys((row.name for row in rows), units or 0))
         return ClaimDecision(
             claim=comparison.claim,
-            reproduced=reproduced,
+            reproduced=claim.reproduced,
             outcome=outcome,
             reason=reason,
             units_now=min(self._units(row) for row in rows),

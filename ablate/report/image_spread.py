@@ -21,11 +21,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ablate.report.differences import by_repeat, drawn_keys, reason_of
 from ablate.report.images import ImageDraws, covariance
 from ablate.report.paired import Part
 from ablate.report.power import NOTHING
 from ablate.report.rows import RowRuns, TableRuns
-from ablate.runs import Result, SweepRecord
+from ablate.runs import SweepRecord
 from ablate.spec import Repeat
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRows:
     """Two rows that a sweep compares.
 
     Attributes:
@@ -192,51 +193,31 @@ def _with_units(spread: Spread, units: list[list[tuple[DrawnRun, DrawnRun]]]) ->
     )
 
 
-def drawn_runs(row: RowRuns, other: RowRuns, draws: ImageDraws) -> dict[Repeat, DrawnRun]:
-    """A row's runs whose images were drawn, by repeat.
-
-    Args:
-        row: The row.
-        other: The row that it is compared with: where only that one is trained, a result of this
-            one stands for every seed of its split.
-        draws: The draws of the report.
-    """
-    drawn = {
-        run.run.repeat: _drawn_run(run.finished.result, run.run.key, draws)
-        for run in row.runs
-        if run.finished and run.run.key in draws.deviations
-    }
-    if row.is_trained or not other.is_trained:
-        return drawn
-    by_split = {repeat.split: each for repeat, each in drawn.items()}
-    repeats = [run.run.repeat for run in other.runs]
-    return {each: by_split[each.split] for each in repeats if each.split in by_split}
-
-
-def _drawn_run(result: Result, key: str, draws: ImageDraws) -> DrawnRun:
-    return DrawnRun(
-        miou=100 * result.metrics["miou"],
-        images=len(draws.confusions[key].names),
-        deviations=draws.deviations[key],
-    )
-
-
 def measured_spread(
     first: RowRuns, second: RowRuns, draws: ImageDraws, *, over_splits: bool
 ) -> Spread | str:
     """What was measured of two rows, or why nothing was; see ``spread_of``."""
-    one, two = drawn_runs(first, second, draws), drawn_runs(second, first, draws)
+    keys = by_repeat(drawn_keys(first, draws), drawn_keys(second, draws), first, second)
+    miou = by_repeat(first.percent("miou"), second.percent("miou"), first, second)
+    one, two = (
+        {
+            repeat: DrawnRun(
+                miou=values[repeat],
+                images=len(draws.confusions[key].names),
+                deviations=draws.deviations[key],
+            )
+            for repeat, key in side.items()
+        }
+        for side, values in zip(keys, miou, strict=True)
+    )
     if spread := spread_of(one, two, over_splits=over_splits):
         return spread
-    for row, drawn in ((first, one), (second, two)):
-        if row.missing_reason:
-            return f"{row.label} {row.missing_reason}"
-        if not drawn:
-            return f"the images of {row.label} were not drawn anew"
-    return "no repeat in common"
+    if miou[0].keys() & miou[1].keys():
+        return "there are too few images, or too many runs to draw them anew"
+    return reason_of(first, second)
 
 
-def compare_rows(record: SweepRecord, table: TableRuns, draws: ImageDraws) -> list[Compared]:
+def compare_rows(record: SweepRecord, table: TableRuns, draws: ImageDraws) -> list[ComparedRows]:
     """The pairs of rows that a sweep compares: those of its claims, then baseline and row.
 
     Args:
@@ -254,7 +235,7 @@ def compare_rows(record: SweepRecord, table: TableRuns, draws: ImageDraws) -> li
             pairs.setdefault(frozenset((first, second)), (first, second))
     over_splits = len(record.splits) > 1
     return [
-        Compared(
+        ComparedRows(
             table[first],
             table[second],
             measured_spread(table[first], table[second], draws, over_splits=over_splits),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
-from ablate.report.comparison_model import NotReported
+from ablate.report.comparison_model import DrawnImages, NotReported
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
 from ablate.report.detectable_model import DetectableDifference
@@ -314,6 +314,7 @@ class Report(Frozen):
         rows: In the table's order.
         rank: Agreement with the published order; None without published values.
         positive_share: Share of positive pixels in this data set and in the published one.
+        drawn_images: The validation images behind the intervals; None without a result.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
@@ -339,6 +340,7 @@ class Report(Frozen):
     rows: tuple[Row, ...]
     rank: RankAgreement | None
     positive_share: PositiveShare
+    drawn_images: DrawnImages | None = None
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     effects: Effects | None = None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ablate.report.detectable_model import DetectableDifference
-from ablate.report.image_spread import Compared
+from ablate.report.image_spread import ComparedRows
 from ablate.report.paired import Part
 from ablate.report.power import probability_of_other_sign, smallest_difference, standard_error
 from ablate.report.printed_gaps_model import PrintedGap, PrintedGaps, Sureness
@@ -20,7 +20,7 @@ from ablate.report.rows import RowRuns
 
 
 def printed_gaps_of(
-    compared: Sequence[Compared], published: ScoreTable | None, data: str
+    compared: Sequence[ComparedRows], published: ScoreTable | None, data: str
 ) -> PrintedGaps | None:
     """The published differences of pairs of rows.
 
@@ -48,7 +48,7 @@ def _printed(row: RowRuns) -> str | None:
     return row.printed.values.get("miou") if row.printed else None
 
 
-def _gap(pair: Compared, images: int) -> PrintedGap:
+def _gap(pair: ComparedRows, images: int) -> PrintedGap:
     # In decimals: 88.1 - 73.3 is to be 14.8.
     printed = float(Decimal(_printed(pair.first) or 0) - Decimal(_printed(pair.second) or 0))
     spread = pair.spread
@@ -76,13 +76,13 @@ def _sureness(difference: float, parts: Sequence[Part]) -> Sureness:
     )
 
 
-def detectable_differences(compared: Sequence[Compared]) -> tuple[DetectableDifference, ...]:
+def detectable_differences(compared: Sequence[ComparedRows]) -> tuple[DetectableDifference, ...]:
     """The smallest differences that can be told of pairs; nothing where none was measured."""
     found = tuple(_detectable(pair) for pair in compared)
     return found if any(each.missing_reason is None for each in found) else ()
 
 
-def _detectable(pair: Compared) -> DetectableDifference:
+def _detectable(pair: ComparedRows) -> DetectableDifference:
     spread = pair.spread
     if isinstance(spread, str):
         return DetectableDifference(

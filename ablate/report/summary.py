@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from ablate.metrics import Confusion
-from ablate.report.claims import claim_of
+from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
+from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
 from ablate.report.image_spread import compare_rows
-from ablate.report.images import draw_images
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
@@ -64,19 +64,22 @@ def build_report(
     table = TableRuns(record, runs, published, today or {})
     baseline = table[sweep.baseline] if sweep.baseline else None
     has_published = published is not None
+    draws = draw_images_of(table.rows, record.sweep)
     rows = tuple(
         row_of(
             row,
-            baseline,
+            compare(row, baseline, draws).difference
+            if baseline and baseline.name != row.name
+            else None,
             selection_of(row.runs, store),
             has_published=has_published,
             is_comparable=context.watermark is None,
         )
         for row in table.rows.values()
     )
-    claims = [claim_of(each, table, has_published) for each in sweep.comparisons]
+    claims = claims_of(sweep.comparisons, table, draws, has_published)
     tuning = store.tuning(record.id)
-    compared = compare_rows(record, table, draw_images(runs, store))
+    compared = compare_rows(record, table, draws)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -92,6 +95,7 @@ def build_report(
             validated=_validated_share(runs),
             published=common_share(check_table(published)) if published else None,
         ),
+        drawn_images=draws.drawn_images(),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters

@@ -50,7 +50,8 @@ class SweepReport:
 
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
-        with the ends of its 95 % interval, and ``missing_reason``. What there is not is None.
+        with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
+        ``missing_reason``. What there is not is None.
         """
         return [_row(row) for row in self.report.rows]
 
@@ -208,6 +209,7 @@ def _row(row: Row) -> dict[str, Any]:
     values["delta_miou"] = delta.mean if delta else None
     values["delta_miou_low"] = delta.low if delta else None
     values["delta_miou_high"] = delta.high if delta else None
+    values["delta_miou_method"] = delta.method if delta else None
     values["missing_reason"] = row.missing_reason
     return values
 
