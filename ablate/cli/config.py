@@ -50,6 +50,7 @@ KEYS = {
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "splits": Kind.NUMBER,
     "storage": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,

@@ -1,6 +1,7 @@
 """``Study``: a sweep in Python."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ablate.study.request import (
     DEFAULT_EXECUTOR,
     Request,
     checked_seeds,
+    checked_splits,
     expanded,
 )
 from ablate.study.resolve import resolve
@@ -39,6 +41,9 @@ class Study:
         backbone_weights: Files of the weights of the CNN baselines' ResNets.
         variants: Only these rows; empty: all.
         seeds: The seeds; None: the sweep's own.
+        splits: On how many splits each row is trained with each seed, the first of them the
+            protocol's own; None: the sweep's own number. ``tune`` and ``plan_tuning`` stay on the
+            protocol's own split.
         overrides: ``KEY=VALUE`` for the protocol, such as ``epochs=3``.
         store: The folder that holds the runs.
         devices: Where to train, one worker for each; empty: all GPUs, or else the CPU.
@@ -49,7 +54,8 @@ class Study:
         tracking_uri: MLflow's server; None: a database in the store.
 
     Raises:
-        BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1.
+        BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1, or the number of
+            splits is out of range.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Study:
         backbone_weights: Sequence[str | Path] = (),
         variants: Sequence[str] = (),
         seeds: Sequence[int] | None = None,
+        splits: int | None = None,
         overrides: Sequence[str] = (),
         store: str | Path = DEFAULT_STORE,
         devices: Sequence[str] = (),
@@ -80,6 +87,7 @@ class Study:
             backbone_weights=tuple(expanded(path) for path in backbone_weights),
             variants=tuple(variants),
             seeds=None if seeds is None else checked_seeds(seeds),
+            splits=None if splits is None else checked_splits(splits),
             overrides=tuple(overrides),
             store=expanded(store),
             devices=tuple(devices),
@@ -190,7 +198,7 @@ class Study:
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""
         store = Store(self.request.store)
-        context = resolve(self.request, store).context
+        context = resolve(replace(self.request, splits=1), store).context
         for record in store.sweep_records(self.request.sweep):
             if record.context.id == context.id:
                 return record, store
