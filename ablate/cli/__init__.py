@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ablate.errors import BadInput, ExitCode, Interrupted, SpecError
+from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiffer
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
         case Interrupted():
             err.print(f"interrupted: {error}; the same command continues", soft_wrap=True)
             return ExitCode.INTERRUPTED
-        case SpecError():
+        case SpecError() | StoresDiffer():
             for problem in error.problems:
                 print_error(problem)
         case BadInput():

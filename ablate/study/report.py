@@ -21,6 +21,7 @@ from ablate.report import (
     write_figure,
 )
 from ablate.report.effects import Importances
+from ablate.report.explanation import Explanation, explain
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
@@ -96,6 +97,18 @@ class SweepReport:
         for path, text in texts.items():
             atomic.replace(path, text.encode())
         return list(texts)
+
+    def explain(self, row: str, metric: str) -> Explanation:
+        """Follows a number of the table of scores back to its runs, pixels and files.
+
+        Args:
+            row: The row, by the variant's name or its label.
+            metric: The metric, by its name (such as ``miou``) or the table's heading.
+
+        Raises:
+            BadInput: If the report has no such row or metric.
+        """
+        return explain(self.report, self.record, self.store, row, metric)
 
     def write_figure(self, path: str | Path) -> None:
         """Writes a PNG file: images, ground truth and what each row's model predicts.
