@@ -86,12 +86,14 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
     setup = _cohort_setup(spec, store, device)
+    _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
         isinstance(each.variant, SamVariant) and not each.variant.needs_exact_encoder
         for each in specs.values()
     )
     weights = _load(spec, store, device, half=half)
+    _leave_if_stopped(stop)
     runs: list[TrainingRun] = []
     for folder, own_spec in specs.items():
         try:
@@ -118,6 +120,16 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
             raise Interrupted("stopped before the last evaluation")
         with run.attempt():
             conclude(run.folder, run.state, setup, machine(device, setup.precision))
+
+
+def _leave_if_stopped(stop: Stop) -> None:
+    """Before the first step there is nothing to save.
+
+    Raises:
+        Interrupted: If a stop was requested.
+    """
+    if stop.requested:
+        raise Interrupted("stopped before the first step")
 
 
 def _read_specs(folders: Sequence[RunFolder]) -> dict[RunFolder, RunSpec]:
