@@ -28,6 +28,7 @@ from ablate.report.writers import (
     suffix_of,
     write_report,
 )
+from ablate.report.writers.markdown import to_note
 
 __all__ = [
     "PAGED",
@@ -53,6 +54,7 @@ __all__ = [
     "score_tables",
     "suffix_of",
     "tables_of",
+    "to_note",
     "write_best_of_k",
     "write_figure",
     "write_report",

@@ -12,6 +12,7 @@ from ablate import tracking
 from ablate.errors import Interrupted
 from ablate.executors import how_it_ended, isolated_children, signals_blocked
 from ablate.runs import Store
+from ablate.study.mirrored_report import leave_reports
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses. A server
 # may accept connections and never answer; a database in a file answers as fast as the disk.
@@ -40,6 +41,8 @@ def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[s
     process, pipe = _start(store, ids, uri, log)
     try:
         yield notes
+        # Before the mirror's last pass, which copies it.
+        notes += leave_reports(store, ids)
     except (Interrupted, KeyboardInterrupt) as stop:
         for note in _end(process, pipe, log, _STOP_PATIENCE_S):
             stop.add_note(note)
