@@ -9,9 +9,11 @@ from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
 from ablate.report.held_out import held_out_of
+from ablate.report.image_spread import compare_rows
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
+from ablate.report.printed_gaps import detectable_differences, printed_gaps_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
@@ -78,6 +80,7 @@ def build_report(
     )
     claims = claims_of(sweep.comparisons, table, draws, has_published)
     tuning = store.tuning(record.id)
+    compared = compare_rows(record, table, draws)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -103,6 +106,8 @@ def build_report(
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         held_out=held_out_of(table.rows, sweep),
+        detectable=detectable_differences(compared),
+        printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

@@ -60,6 +60,24 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
     return checks
 
 
+def check_folder(folder: RunFolder, store: Store) -> list[Disagreement]:
+    """Checks one run's folder against itself, whichever sweep it belongs to.
+
+    Raises:
+        StoreError: If its spec cannot be read.
+    """
+    spec, checks = folder.spec_file(), RunChecks()
+    run = RecordedRun(
+        key=spec.key,
+        name=spec.run.name,
+        variant=spec.run.variant,
+        seed=spec.run.seed,
+        split=spec.run.split,
+    )
+    _Run(run, run.label, store, checks).check()
+    return checks.disagreements
+
+
 def _tuning_runs(record: SweepRecord, store: Store) -> Iterator[tuple[RecordedRun, str]]:
     tuning: TuningRecord | None = store.tuning(record.id)
     if tuning is None:
