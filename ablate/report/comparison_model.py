@@ -53,6 +53,29 @@ class DrawnImages(Frozen):
     runs_left_out: int
 
 
+class BestRow(Frozen):
+    """The row with the highest MIoU, and whether it is the best.
+
+    Attributes:
+        name: The variant's name.
+        comparisons: Number of the other rows that have a result, each compared at its share of
+            the 5 % (Bonferroni).
+        is_of_one_training: Whether some row has no two repeats in common with it, so that nothing
+            tells which row is best.
+        not_told_apart: The names of the rows that it cannot be told apart from.
+    """
+
+    name: str
+    comparisons: int
+    is_of_one_training: bool
+    not_told_apart: tuple[str, ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is better than every other row."""
+        return not self.is_of_one_training and not self.not_told_apart
+
+
 PairVerdict = Literal["holds", "does not hold", "cannot tell"]
 
 

@@ -83,11 +83,11 @@ class PairedMean:
         """Of the mean; percentage points."""
         return math.sqrt(sum(part.variance for part in self.parts))
 
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval; None where there is no method."""
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+        """Where the mean lies, with this confidence; None where there is no method."""
         if self.method is None:
             return None
-        half = self._quantile(1 - CONFIDENCE) * self.standard_error
+        half = self._quantile(1 - confidence) * self.standard_error
         return self.mean - half, self.mean + half
 
     def p_value(self, boundary: float = 0) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ablate.metrics import Confusion
+from ablate.report.best_row import best_row
 from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
@@ -93,6 +94,7 @@ def build_report(
             published=common_share(check_table(published)) if published else None,
         ),
         drawn_images=draws.drawn_images(),
+        best=best_row(list(table.rows.values()), draws),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters

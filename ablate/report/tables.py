@@ -11,6 +11,7 @@ from ablate.report.best_of_k_tables import (
     has_pairs_of_settings,
     order_changes_table,
 )
+from ablate.report.comparison_notes import comparison_notes
 from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
@@ -25,6 +26,7 @@ from ablate.report.score_cells import (
     is_repeated,
     printed_cell,
     repeats_word,
+    row_score_cell,
     score_cell,
     structure_cell,
 )
@@ -115,7 +117,7 @@ def _scores(report: Report) -> Table:
         rows=tuple(lines),
         caption=_scores_caption(report),
         footnotes=footnotes_of(report),
-        notes=tuple(notes_of(report)),
+        notes=(*notes_of(report), *comparison_notes(report)),
     )
 
 
@@ -125,7 +127,7 @@ def _lines(
     """The lines of one row: reproduced, published, verdict."""
     first = [label_cell(row), *(structure_cell(row, *each) for each in report.structure.items())]
     n = [count_cell(row)] if repeated else []
-    reproduced = [score_cell(row, row.scores[metric]) for metric in report.metrics]
+    reproduced = [row_score_cell(report, row, metric) for metric in report.metrics]
     if report.published is None:
         return [(*first, *n, *reproduced)]
     below, no_n = [BLANK] * len(first), [DASH for _ in n]
