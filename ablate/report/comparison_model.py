@@ -43,6 +43,7 @@ class DrawnImages(Frozen):
         images: Their number; of the split with the fewest.
         with_positives: Those that show the positive class; of the split with the fewest.
         draws: How often images were drawn anew.
+        runs_drawn: Runs whose images were drawn.
         runs_left_out: Runs whose images were not drawn, since there are so many; intervals on them
             account for other trainings alone.
     """
@@ -50,6 +51,7 @@ class DrawnImages(Frozen):
     images: int
     with_positives: int
     draws: int
+    runs_drawn: int
     runs_left_out: int
 
 

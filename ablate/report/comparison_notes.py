@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from ablate.report.model import Report
 
+# Below these numbers intervals hold the truth less often than they say: docs/statistics.md.
+FEW_IMAGES = 50
+FEW_WITH_POSITIVES = 20
+
 # Beyond these, labels are counted.
 _MOST_LABELS = 6
 
 
 def comparison_notes(report: Report) -> list[str]:
     """Notes on the table of scores."""
-    return _best(report)
+    return [*_best(report), *_few_images(report)]
 
 
 def _best(report: Report) -> list[str]:
@@ -41,3 +45,26 @@ def _listed(labels: Sequence[str]) -> str:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _few_images(report: Report) -> list[str]:
+    """What the validation images are too few for, and which runs they are not drawn of."""
+    drawn = report.drawn_images
+    if drawn is None:
+        return []
+    notes = []
+    why = "intervals hold the truth less often than in 95 of 100 cases"
+    if drawn.images < FEW_IMAGES:
+        notes.append(f"{drawn.images} validation images, fewer than {FEW_IMAGES}: {why}.")
+    if drawn.with_positives < FEW_WITH_POSITIVES:
+        images = _counted(drawn.with_positives, "validation image")
+        notes.append(
+            f"{report.positive_class} in {images} of {drawn.images}, fewer than "
+            f"{FEW_WITH_POSITIVES}: {why}."
+        )
+    if drawn.runs_left_out:
+        notes.append(
+            f"Intervals account for other images in {drawn.runs_drawn} runs; in "
+            f"{_counted(drawn.runs_left_out, 'run')} more they account for other trainings alone."
+        )
+    return [f"{note[0].upper()}{note[1:]}" for note in notes]
