@@ -78,6 +78,38 @@ class BestRow(Frozen):
         return not self.is_of_one_training and not self.not_told_apart
 
 
+class VarianceSources(Frozen):
+    """Where the spread of a value of one run comes from; variances, squared percentage points.
+
+    Each is the mean over the rows whose runs tell it; None where those of no row do.
+
+    Attributes:
+        rows: Number of rows.
+        seed: Of seeds: trainings on one split, beyond what the images explain.
+        split: Of splits, beyond what seeds and images explain.
+        split_and_seed: Of both, where every split has one seed.
+        images: Of the validation images, drawn anew.
+    """
+
+    rows: int
+    seed: float | None
+    split: float | None
+    split_and_seed: float | None
+    images: float | None
+
+
+class Spread(Frozen):
+    """Where the spread comes from.
+
+    Attributes:
+        miou: Of MIoU of one run.
+        difference: Of a repeat's difference to the baseline; None without a baseline.
+    """
+
+    miou: VarianceSources
+    difference: VarianceSources | None
+
+
 PairVerdict = Literal["holds", "does not hold", "cannot tell"]
 
 

@@ -17,6 +17,7 @@ from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
+from ablate.report.spread import spread_of
 from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
@@ -95,6 +96,7 @@ def build_report(
         ),
         drawn_images=draws.drawn_images(),
         best=best_row(list(table.rows.values()), draws),
+        spread=spread_of(list(table.rows.values()), baseline, draws),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters

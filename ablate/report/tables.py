@@ -31,6 +31,7 @@ from ablate.report.score_cells import (
     structure_cell,
 )
 from ablate.report.selection_table import has_selection, selection_table
+from ablate.report.spread_table import spread_table
 from ablate.report.summary import HEADINGS
 from ablate.report.table import (
     BLANK,
@@ -59,6 +60,7 @@ def tables_of(report: Report) -> list[Table]:
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([spread_table(report)] if report.spread else []),
         *([selection_table(report)] if has_selection(report) else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
