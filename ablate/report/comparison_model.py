@@ -98,7 +98,7 @@ class VarianceSources(Frozen):
     images: float | None
 
 
-class Spread(Frozen):
+class SpreadSources(Frozen):
     """Where the spread comes from.
 
     Attributes:

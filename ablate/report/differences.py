@@ -59,7 +59,7 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
         low=low,
         high=high,
         method=mean.method if mean else None,
-        missing_reason=None if paired else _reason_of(of, to),
+        missing_reason=None if paired else reason_of(of, to),
         # In decimals: 88.1 - 73.3 is to be 14.8.
         published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
     )
@@ -70,14 +70,14 @@ def paired_values(
     of: RowRuns, to: RowRuns, draws: ImageDraws
 ) -> tuple[dict[Repeat, float], Images | None]:
     """MIoU of one row minus that of another by repeat, and what drawing images anew does to it."""
-    first, second = _by_repeat(of.percent("miou"), to.percent("miou"), of, to)
+    first, second = by_repeat(of.percent("miou"), to.percent("miou"), of, to)
     paired = {repeat: first[repeat] - second[repeat] for repeat in first if repeat in second}
     return paired, _images_of(of, to, paired, draws)
 
 
 def own_values(row: RowRuns, draws: ImageDraws) -> tuple[dict[Repeat, float], Images | None]:
     """MIoU of a row by repeat, and what drawing images anew does to it."""
-    values, keys = row.percent("miou"), _drawn(row, draws)
+    values, keys = row.percent("miou"), drawn_keys(row, draws)
     if not values or values.keys() - keys.keys():
         return values, None
     number = min(len(draws.confusions[keys[repeat]].names) for repeat in values)
@@ -88,7 +88,7 @@ def _images_of(
     of: RowRuns, to: RowRuns, repeats: Iterable[Repeat], draws: ImageDraws
 ) -> Images | None:
     """What drawing images anew does to the differences; None where it is not known for all."""
-    first, second = _by_repeat(_drawn(of, draws), _drawn(to, draws), of, to)
+    first, second = by_repeat(drawn_keys(of, draws), drawn_keys(to, draws), of, to)
     deviations, numbers = {}, []
     for repeat in repeats:
         if repeat not in first or repeat not in second:
@@ -101,15 +101,22 @@ def _images_of(
     return Images(min(numbers), deviations) if numbers else None
 
 
-def _drawn(row: RowRuns, draws: ImageDraws) -> dict[Repeat, str]:
+def drawn_keys(row: RowRuns, draws: ImageDraws) -> dict[Repeat, str]:
     """The keys of the runs whose images were drawn, by repeat."""
     return {run.run.repeat: run.run.key for run in row.runs if run.run.key in draws.deviations}
 
 
-def _by_repeat(
+def by_repeat(
     first: Mapping[Repeat, _Value], second: Mapping[Repeat, _Value], of: RowRuns, to: RowRuns
 ) -> tuple[Mapping[Repeat, _Value], Mapping[Repeat, _Value]]:
-    """Both sides by repeat: what is only evaluated is paired with every seed of its split."""
+    """Both sides by repeat: what is only evaluated is paired with every seed of its split.
+
+    Args:
+        first: Something of the runs of ``of``.
+        second: The same of those of ``to``.
+        of: The one row.
+        to: The other.
+    """
     if not of.is_trained and to.is_trained:
         first = _for_every_seed(first, second)
     if not to.is_trained:
@@ -124,7 +131,8 @@ def _for_every_seed(
     return {repeat: by_split[repeat.split] for repeat in repeats if repeat.split in by_split}
 
 
-def _reason_of(*rows: RowRuns) -> str:
+def reason_of(*rows: RowRuns) -> str:
+    """Why rows have no repeat in common."""
     for row in rows:
         if row.missing_reason:
             return f"{row.label} {row.missing_reason}"

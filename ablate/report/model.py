@@ -5,13 +5,15 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
-from ablate.report.comparison_model import BestRow, DrawnImages, NotReported, Spread
+from ablate.report.comparison_model import BestRow, DrawnImages, NotReported, SpreadSources
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
+from ablate.report.detectable_model import DetectableDifference
 from ablate.report.effects import Effects
 from ablate.report.matched import MatchedParameters
+from ablate.report.printed_gaps_model import PrintedGaps
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
@@ -321,6 +323,10 @@ class Report(Frozen):
         tuning: The rows with their best settings; None for a sweep that was never tuned.
         costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
+        detectable: The smallest differences that the validation images can tell of the rows that
+            the sweep compares; empty where no run has confusions of single images.
+        printed_gaps: How sure the published differences of those rows are; None without published
+            values, or on images that are not of the published data set.
         provenance: Where the numbers come from.
     """
 
@@ -338,13 +344,15 @@ class Report(Frozen):
     positive_share: PositiveShare
     drawn_images: DrawnImages | None = None
     best: BestRow | None = None
-    spread: Spread | None = None
+    spread: SpreadSources | None = None
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     effects: Effects | None = None
     tuning: TuningSummary | None = None
     costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
+    detectable: tuple[DetectableDifference, ...] = ()
+    printed_gaps: PrintedGaps | None = None
     provenance: ReportProvenance
 
     @property

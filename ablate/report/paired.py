@@ -87,7 +87,7 @@ class PairedMean:
         """Where the mean lies, with this confidence; None where there is no method."""
         if self.method is None:
             return None
-        half = self._quantile(1 - confidence) * self.standard_error
+        half = self.quantile(1 - confidence) * self.standard_error
         return self.mean - half, self.mean + half
 
     def p_value(self, boundary: float = 0) -> float | None:
@@ -109,13 +109,13 @@ class PairedMean:
         low, high = math.log(_SMALLEST_P), 0.0
         for _ in range(40):
             middle = (low + high) / 2
-            if self._quantile(math.exp(middle)) > distance / error:
+            if self.quantile(math.exp(middle)) > distance / error:
                 low = middle
             else:
                 high = middle
         return math.exp(high)
 
-    def _quantile(self, level: float) -> float:
+    def quantile(self, level: float) -> float:
         """Of the two-sided interval: by variance the mean of Student's t quantiles."""
         from scipy.special import stdtrit
 

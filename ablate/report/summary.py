@@ -9,15 +9,17 @@ from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
+from ablate.report.image_spread import compare_rows
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
+from ablate.report.printed_gaps import detectable_differences, printed_gaps_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
-from ablate.report.spread import spread_of
+from ablate.report.spread_sources import spread_of
 from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
@@ -79,6 +81,7 @@ def build_report(
     )
     claims = claims_of(sweep.comparisons, table, draws, has_published)
     tuning = store.tuning(record.id)
+    compared = compare_rows(record, table, draws)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -105,6 +108,8 @@ def build_report(
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
+        detectable=detectable_differences(compared),
+        printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

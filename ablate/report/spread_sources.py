@@ -9,7 +9,7 @@ rest on a few runs.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ablate.report.comparison_model import Spread, VarianceSources
+from ablate.report.comparison_model import SpreadSources, VarianceSources
 from ablate.report.differences import own_values, paired_values
 from ablate.report.images import ImageDraws
 from ablate.report.paired import ImageErrors, Images, image_errors, mean_squares
@@ -20,7 +20,7 @@ from ablate.spec import Repeat
 
 def spread_of(
     rows: Sequence[RowRuns], baseline: RowRuns | None, draws: ImageDraws
-) -> Spread | None:
+) -> SpreadSources | None:
     """The variances of MIoU, and of differences to the baseline.
 
     Args:
@@ -38,7 +38,7 @@ def spread_of(
     if baseline is not None:
         others = [row for row in trained if row.name != baseline.name]
         differences = _mean([_sources(*paired_values(row, baseline, draws)) for row in others])
-    return Spread(
+    return SpreadSources(
         miou=_mean([_sources(*own_values(row, draws)) for row in trained]),
         difference=differences,
     )
