@@ -5,9 +5,9 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
+from ablate.report.comparison_model import BestRow, DrawnImages, NotReported, SpreadSources
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
-from ablate.report.comparison_model import DrawnImages, NotReported
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
 from ablate.report.detectable_model import DetectableDifference
@@ -316,6 +316,8 @@ class Report(Frozen):
         rank: Agreement with the published order; None without published values.
         positive_share: Share of positive pixels in this data set and in the published one.
         drawn_images: The validation images behind the intervals; None without a result.
+        best: The row with the highest MIoU; None with fewer than two rows that have a result.
+        spread: Where the spread of MIoU comes from; None where nothing was repeated.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
@@ -343,6 +345,8 @@ class Report(Frozen):
     rank: RankAgreement | None
     positive_share: PositiveShare
     drawn_images: DrawnImages | None = None
+    best: BestRow | None = None
+    spread: SpreadSources | None = None
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     effects: Effects | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ablate.metrics import Confusion
+from ablate.report.best_row import best_row
 from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
@@ -19,6 +20,7 @@ from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
+from ablate.report.spread_sources import spread_of
 from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
@@ -97,6 +99,8 @@ def build_report(
             published=common_share(check_table(published)) if published else None,
         ),
         drawn_images=draws.drawn_images(),
+        best=best_row(list(table.rows.values()), draws),
+        spread=spread_of(list(table.rows.values()), baseline, draws),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters

@@ -139,6 +139,8 @@ def _cells(table: Table, line: Line) -> Iterator[str]:
         if cell.value is not None and math.isfinite(cell.value):
             attributes += f' data-value="{float(cell.value)!r}"'
         text = literal(cell.text)
+        if cell.is_bold:
+            text = f"<strong>{text}</strong>"
         if cell.footnote:
             text += (
                 f'<sup><a href="#{literal(table.name)}-{cell.footnote}">{cell.footnote}</a></sup>'
