@@ -53,6 +53,7 @@ from ablate.spec.split import (
     OuterSplit,
     Split,
     numbered,
+    split_text,
 )
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
@@ -145,5 +146,6 @@ __all__ = [
     "numbered",
     "random_resnet",
     "repeats_text",
+    "split_text",
     "value_at",
 ]
