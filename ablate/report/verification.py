@@ -10,7 +10,16 @@ from ablate.errors import StoreError
 from ablate.metrics import Confusion, scores
 from ablate.report.results import one_line
 from ablate.report.verification_model import Disagreement, Value
-from ablate.runs import RecordedRun, Result, RunFolder, SpecFile, Store, SweepRecord, TuningRecord
+from ablate.runs import (
+    RecordedRun,
+    Result,
+    RunFolder,
+    SpecFile,
+    Store,
+    SweepRecord,
+    TuningRecord,
+    plain_files,
+)
 from ablate.spec import ENGINE_VERSION, canonical_json
 
 
@@ -99,6 +108,8 @@ class _Run:
         with self._reading("spec.json"):
             # It refuses the spec of another key.
             self._check_spec(self._folder.spec_file())
+        with self._reading("attempts"):
+            self._folder.attempts()
         with self._reading("result.json"):
             result = self._folder.result()
             if result is None:
@@ -147,7 +158,7 @@ class _Run:
     def _check_weights(self, result: Result) -> None:
         with self._reading("weights.safetensors"):
             try:
-                with self._folder.weights_path.open("rb") as content:
+                with plain_files.opened(self._folder.weights_path) as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             except FileNotFoundError:
                 self._checks.weights_absent += 1
