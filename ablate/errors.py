@@ -32,6 +32,12 @@ STOP_SIGNALS = (
 )
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Those that request a stop of this process: SIGHUP does not where it is started by nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(each for each in STOP_SIGNALS if each is not signal.SIGHUP or not ignored)
+
+
 class ExitCode(IntEnum):
     """How a process of ablate ends."""
 

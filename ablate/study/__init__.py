@@ -3,6 +3,7 @@
 ``plan_sweep``: resolve names and paths, list the runs, choose the devices, group the cohorts.
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
+``plan_decision``: read the runs, say how many more would decide each claim.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``verify_sweep``: recompute every number of every run, build the report from them, compare.
 ``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
@@ -16,6 +17,7 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 from ablate.study.bundle import verify_bundle, write_bundle
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
+from ablate.study.decide import plan_decision
 from ablate.study.merge import MergeOutcome, merge_stores
 from ablate.study.mirrored_report import sync_mirror
 from ablate.study.plan import SweepPlan, plan_sweep
@@ -56,6 +58,7 @@ __all__ = [
     "convert_data",
     "latest_start",
     "merge_stores",
+    "plan_decision",
     "plan_sweep",
     "plan_tuning",
     "report_sweep",
