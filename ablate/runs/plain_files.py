@@ -3,6 +3,9 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
@@ -23,6 +26,25 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         FileNotFoundError: If there is nothing of this name.
         OSError: If it cannot be read, is no regular file, or is too large; ``strerror`` says why.
     """
+    with opened(path) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        if size_bytes > most_bytes:
+            raise OSError(
+                errno.EFBIG,
+                f"it has {size_bytes:,} bytes, more than the {most_bytes:,} allowed",
+                str(path),
+            )
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A regular file of any size, open for reading; see ``read_bytes``.
+
+    Raises:
+        FileNotFoundError: If there is nothing of this name.
+        OSError: If it cannot be read, or is no regular file; ``strerror`` says why.
+    """
     # Without O_NONBLOCK, opening a FIFO waits for a writer.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
@@ -32,17 +54,11 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
             raise OSError(errno.EINVAL, "it is a link, not a file", str(path)) from None
         raise
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a file", str(path))
-        if status.st_size > most_bytes:
-            raise OSError(
-                errno.EFBIG,
-                f"it has {status.st_size:,} bytes, more than the {most_bytes:,} allowed",
-                str(path),
-            )
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+            yield file
     finally:
         os.close(descriptor)
 
