@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ablate.report.difference_tables import difference_cells
+from ablate.report.difference_tables import (
+    ADJUSTMENT,
+    adjusted_p_cell,
+    difference_cells,
+    interval_sentences,
+)
 from ablate.report.model import Report
 from ablate.report.score_cells import repeats_word
 from ablate.report.summary import HEADINGS
@@ -79,8 +84,7 @@ def trials_table(report: Report, tuning: TuningSummary) -> Table:
             (
                 text_cell(row.label),
                 *_chosen(row),
-                text_cell(_counted(row.trials, tuning.budget)),
-                _seconds(row.trials),
+                *_counts_and_seconds(row, tuning.budget),
             )
             for row in rows
         ),
@@ -123,8 +127,8 @@ def tuned_claims_table(report: Report, tuning: TuningSummary) -> Table:
         caption=caption_of(
             report.watermark,
             "The verdict on the rows as they are declared, and on the same rows each with its best "
-            "setting of equally many trials; holds if every interval below lies above 0, does not "
-            "hold if one lies below 0.",
+            "setting of equally many trials; holds if every difference below is above 0, does not "
+            "hold if one is below 0, each with an adjusted p of at most 0.05.",
         ),
     )
 
@@ -137,6 +141,7 @@ def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
             text_cell(pair.better),
             text_cell(pair.worse),
             *difference_cells(pair.difference, pair.difference.missing_reason),
+            adjusted_p_cell(pair),
         )
         for number, claim in enumerate(tuning.claims, start=1)
         for pair in claim.pairs
@@ -151,11 +156,14 @@ def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
             number_column("n", "n"),
             number_column("difference", "tuned"),
             number_column("interval", "95 % interval"),
+            number_column("p", "adjusted p"),
         ),
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
             "What each claim compares, tuned: MIoU of the selected epochs, in percentage points.",
+            *interval_sentences(report),
+            *ADJUSTMENT,
         ),
     )
 
@@ -267,6 +275,12 @@ def _chosen(row: RowTuning) -> list[TableCell]:
         number_cell(row.chosen.trial),
         missing_cell("unreadable") if score is None else number_cell(score, f"{score:.2f}"),
     ]
+
+
+def _counts_and_seconds(row: RowTuning, budget: int) -> list[TableCell]:
+    if not row.trials.total:
+        return [missing_cell(str(row.missing_reason))] * 2
+    return [text_cell(_counted(row.trials, budget)), _seconds(row.trials)]
 
 
 def _counted(trials: TrialCounts, budget: int) -> str:

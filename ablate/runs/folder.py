@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, confusions, documents, plain_files
+from ablate.runs import atomic, confusions, documents
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.confusions import Confusions
@@ -77,6 +76,21 @@ class RunFolder:
                 "move the folder back, or remove it",
             )
         return spec
+
+    def record_paths(self) -> list[Path]:
+        """The files that tell what became of the run, there or not, the result first.
+
+        A reader that copies them in this order while the run ends never has a result without
+        the files that it is of.
+        """
+        return [
+            self._result_path,
+            self.confusion_path,
+            self._events_path,
+            self._failure_path,
+            self._spec_path,
+            *self._attempts.paths(),
+        ]
 
     def spec(self) -> RunSpec:
         """The run of this folder."""
@@ -162,6 +176,19 @@ class RunFolder:
             found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
         return found
 
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Adds attempts at this run that were made in another store.
+
+        Raises:
+            StoreError: If an attempt of this folder cannot be read.
+        """
+        own = self.attempts()
+        known = {each.started for each in own}
+        new = [each for each in attempts if each.started not in known]
+        # The last one may no longer be the last, whose ending the other files tell.
+        for attempt in (*own[-1:], *new) if new else ():
+            self._attempts.write(attempt, force=True)
+
     def _last_ending(self) -> Ending:
         if self._result_path.exists():
             return "done"
@@ -181,26 +208,15 @@ class RunFolder:
         Raises:
             StoreError: If a whole line cannot be read.
         """
+        repair = "remove the run's folder and run again"
         try:
-            lines = self._events_path.read_bytes().split(b"\n")[:-1]
+            lines = documents.content_of(self._events_path, repair).split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise StoreError(
-                f"{self._events_path} cannot be read: {error.strerror}", "check its permissions"
-            ) from error
-        return [self._event(number, line) for number, line in enumerate(lines, start=1)]
-
-    def _event(self, number: int, line: bytes) -> Event:
-        where = f"line {number} of {self._events_path}"
-        repair = "remove the run's folder and run again"
-        # Nearly every line: validated once, which takes a third of the time of what is below.
-        with suppress(ValidationError):
-            event = Event.model_validate_json(line)
-            # An older line has no such field, and other names of metrics.
-            if "schema_version" in event.model_fields_set:
-                return event
-        return documents.parse(Event, documents.decode(line, where, repair), where, repair)
+        return [
+            documents.from_content(Event, line, f"line {number} of {self._events_path}", repair)
+            for number, line in enumerate(lines, start=1)
+        ]
 
     def cut_events(self, last_epoch: int) -> None:
         """Removes what came after ``last_epoch``, which a resumed run repeats.
@@ -279,11 +295,9 @@ class RunFolder:
         """
         path, repair = self.confusion_path, "remove the run's folder and run again"
         try:
-            content = plain_files.read_bytes(path)
+            content = documents.content_of(path, repair)
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing", repair) from error
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
         return confusions.decode(content, path)
 
     # The end ------------------------------------------------------------------------------

@@ -62,16 +62,20 @@ def sweep_name(record: SweepRecord) -> str:
     return f"{record.sweep.name} · {record.context.protocol.label}"
 
 
-def run_name(spec: RunSpec, seeds: Sequence[int], role: str | None = None) -> str:
-    """The name of a nested run; it has the seed where the sweep has more than one.
+def run_name(
+    spec: RunSpec, seeds: Sequence[int], role: str | None = None, splits: Sequence[int] = (0,)
+) -> str:
+    """The name of a nested run; it has split and seed where the sweep has more than one.
 
     Args:
         spec: The run.
         seeds: All seeds of the sweep.
         role: What it is in a tuning, such as ``trial 3``.
+        splits: The numbers of all splits of the sweep.
     """
+    split = f"split {spec.split}" if len(splits) > 1 else None
     has_seed = len(seeds) > 1 and spec.variant.is_trained
-    parts = (spec.label, role, f"seed {spec.seed}" if has_seed else None)
+    parts = (spec.label, role, split, f"seed {spec.seed}" if has_seed else None)
     return " · ".join(part for part in parts if part)
 
 
@@ -97,7 +101,8 @@ def report_note(report: str, context: Context) -> str:
 def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
     """The description of a nested run, in Markdown."""
     shared = _protocol_and_data(spec.context, spec.weights.label)
-    seed = f", seed {spec.seed}" if spec.variant.is_trained else ""
+    seed = f", split {spec.split}" if spec.split else ""
+    seed += f", seed {spec.seed}" if spec.variant.is_trained else ""
     return _paragraphs(
         f"**{spec.label}**: {spec.variant.describe()}.",
         # Second: MLflow folds away what comes after a few lines.
@@ -154,7 +159,7 @@ def params(spec: RunSpec) -> dict[str, str]:
         "backbone": variant.resnet if isinstance(variant, CnnVariant) else spec.backbone_name,
     }
     columns = {name: cell for name, cell in variant.columns().items() if cell is not None}
-    tree = {"variant": identity, "columns": columns, "seed": spec.seed}
+    tree = {"variant": identity, "columns": columns, "split": spec.split, "seed": spec.seed}
     flat = dict(_flatten(tree | context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
 
@@ -208,6 +213,7 @@ def run_tags(record: SweepRecord, run: RecordedRun, provenance: Provenance) -> d
     tags = sweep_tags(record) | {
         "ablate.key": run.key,
         "ablate.variant": run.name,
+        "ablate.split": str(run.split),
         "ablate.description": run.variant.describe()[:TAG_CHARACTERS],
         "mlflow.source.name": "ablate",
         "mlflow.source.type": "LOCAL",
