@@ -35,8 +35,12 @@ def sync(
 ) -> None:
     """Rebuild or complete the MLflow mirror from the runs' folders."""
     opened = Store(store)
-    records = opened.sweep_records()
+    problems: list[str] = []
+    records = opened.sweep_records(problems=problems)
+    tunings = opened.tunings(problems)
+    for problem in problems:
+        err.print(f"note: {problem}", soft_wrap=True)
     with err.status("writing to MLflow"):
-        count = tracking.sync(opened, [*records, *opened.tunings()], tracking_uri)
+        count = tracking.sync(opened, [*records, *tunings], tracking_uri)
     sweeps = "1 sweep" if len(records) == 1 else f"{len(records)} sweeps"
     out.print(f"{count} runs of {sweeps} are in MLflow")

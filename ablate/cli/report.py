@@ -8,6 +8,7 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
+from ablate.errors import ExitCode
 from ablate.report import WRITERS, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
@@ -70,7 +71,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the sweep's table, reproduced beside published, and print it."""
+    """Write the sweep's table, reproduced beside published, and print it.
+
+    The exit code is 1 where a run's files are damaged or contradict each other.
+    """
     if format == _ALL:
         files = all_files(output or _FOLDER, grid)
     else:
@@ -102,3 +106,10 @@ def report(
         sys.stdout.write(texts[format])
     for target in targets:
         err.print(f"written to {target}", soft_wrap=True)
+    if made.unreadable:
+        err.print(
+            f"{made.unreadable} of the runs cannot be read or contradict their own files; the "
+            "notes of the table say why",
+            soft_wrap=True,
+        )
+        raise typer.Exit(ExitCode.RUN_FAILED)

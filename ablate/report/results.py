@@ -41,7 +41,8 @@ class RunRecord:
         run: What was started.
         finished: The result; None where there is none.
         missing_reason: Why there is no result; None if there is one.
-        cause: What failed or cannot be read, in one line; None if nothing did.
+        cause: What failed or cannot be read, in one line; None if nothing did. Of a run with a
+            result: what is wrong with its weights.
     """
 
     run: RecordedRun
@@ -78,17 +79,17 @@ def read_run(run: RecordedRun, store: Store) -> RunRecord:
 
 def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
     folder = store.run(run.key)
-    state = folder.state()
     result = folder.result()
     if result is None:
+        state = folder.state()
+        if state is State.DAMAGED:
+            raise StoreError(folder.damage() or f"{folder.path} was damaged", "")
         failure = folder.failure() if state in (State.FAILED, State.DIVERGED) else None
         cause = one_line(failure.message) if failure else None
-        return RunRecord(run, None, _REASONS.get(state, "not run"), cause)
+        return RunRecord(run, None, _REASONS.get(state, "running"), cause)
     # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
     provenance = folder.spec_file().provenance
     repair = "remove the folder and run again"
-    if result.key != run.key:
-        raise StoreError(f"the result in {folder.path} is of run {result.key}", repair)
     if missing := missing_metrics(result):
         raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
     confusions = folder.confusions()
@@ -96,4 +97,5 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
-    return RunRecord(run, Finished(result, provenance, confusions), None, None)
+    folder.check(result)
+    return RunRecord(run, Finished(result, provenance, confusions), None, folder.weights_problem())

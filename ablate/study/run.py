@@ -59,7 +59,8 @@ class Outcome:
     @property
     def failed(self) -> tuple[EndedRun, ...]:
         """The runs that could not go on."""
-        return tuple(run for run in self.runs if run.state in (State.FAILED, State.DIVERGED))
+        stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
+        return tuple(run for run in self.runs if run.state in stopped)
 
 
 def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
@@ -132,8 +133,15 @@ def train(
 
 def ended(runs: Sequence[PlannedRun]) -> tuple[EndedRun, ...]:
     """Reads from the folders how every run ended."""
-    found = []
-    for run in runs:
-        state, failure = run.folder.state(), run.folder.failure()
-        found.append(EndedRun(run.spec.name, run.spec.seed, state, run.folder, failure))
-    return tuple(found)
+    return tuple(_ended(run) for run in runs)
+
+
+def _ended(run: PlannedRun) -> EndedRun:
+    state = run.folder.state()
+    failure = None
+    if state in (State.FAILED, State.DIVERGED):
+        failure = run.folder.failure()
+    elif state is State.DAMAGED:
+        message = run.folder.damage() or "its files were damaged"
+        failure = Failure(kind="error", message=message, detail="", time=time.time())
+    return EndedRun(run.spec.name, run.spec.seed, state, run.folder, failure)

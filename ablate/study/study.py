@@ -156,7 +156,7 @@ class Study:
         """
         store = Store(self.request.store)
         context = resolve(self.request, store).context
-        for record in store.sweep_records(self.request.sweep):
+        for record in store.sweep_records(self.request.sweep, problems=[]):
             if record.context.id == context.id:
                 return report_sweep(record, store)
         raise StoreError(
