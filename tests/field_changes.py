@@ -342,6 +342,7 @@ _SWEEPS = {
         ),
         ("Sweep.protocol", _ROWS, "protocol", ("short", "long"), planned),
         ("Sweep.seeds", _ROWS, "seeds", ((0, 1), (0, 2), (0,)), planned),
+        ("Sweep.splits", _ROWS, "splits", (1, 2), planned),
         (
             "Sweep.variants",
             _ROWS,

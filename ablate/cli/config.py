@@ -30,13 +30,12 @@ class Kind(Enum):
 KEYS = {
     "backbone": Kind.TEXT,
     "backbone_weights": Kind.TEXTS,
-    "best_of_k": Kind.TEXT,
     "checkpoint": Kind.TEXT,
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
-    "figure": Kind.TEXT,
+    "figures": Kind.TEXT,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
     "out": Kind.TEXT,
@@ -50,12 +49,14 @@ KEYS = {
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "splits": Kind.NUMBER,
     "storage": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,
     "tracking_uri": Kind.TEXT,
     "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
+    "weights": Kind.FLAG,
 }
 
 

@@ -65,6 +65,12 @@ def print_rows(
     out.print(table)
 
 
+def without_own_split(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows for a table, which names the split only where there is more than one."""
+    several = any(row.get("split") for row in rows)
+    return [{key: row[key] for key in row if key != "split" or several} for row in rows]
+
+
 def print_json(value: Any) -> None:
     """Prints a value as indented JSON."""
     write_json(json.dumps(value, indent=2) + "\n")

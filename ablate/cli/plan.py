@@ -1,9 +1,13 @@
 """``ablate plan``: what would run, what is done, and how it would be grouped."""
 
+from typing import Annotated
+
+import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
+from ablate.cli.decision import print_decision
 from ablate.runs import scale_line
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
@@ -16,11 +20,21 @@ def plan(
     backbone_weights: options.BackboneWeights = None,
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
+    splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
+    decide: Annotated[
+        bool,
+        typer.Option(
+            "--decide",
+            envvar="ABLATE_DECIDE",
+            help="Show instead how many repeats and device hours would decide each claim, from "
+            "the spread of the repeats that are done.",
+        ),
+    ] = False,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
     """Show what would run, what is done and how it would be grouped. Starts and writes nothing."""
@@ -32,13 +46,17 @@ def plan(
         backbone_weights=backbone_weights or (),
         variants=variant or (),
         seeds=options.parse_seeds(seeds),
+        splits=splits,
         overrides=set_ or (),
         store=store,
         devices=device or (),
         executor=executor,
         cohort_size=cohort_size,
     )
-    print_plan(study.plan(), format)
+    if decide:
+        print_decision(study.plan_decision(), format)
+    else:
+        print_plan(study.plan(), format)
 
 
 def print_plan(planned: SweepPlan, format: TableFormat) -> None:
@@ -52,6 +70,14 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
                 "context": context.model_dump(mode="json"),
                 "choice": planned.choice,
                 "ranges": planned.ranges,
+                "splits": [
+                    {
+                        "number": number,
+                        "split": each.protocol.split.model_dump(mode="json"),
+                        "data": each.data.model_dump(mode="json"),
+                    }
+                    for number, each in plan.contexts.items()
+                ],
                 "watermark": context.watermark,
                 "devices": planned.devices,
                 "matched": {
@@ -63,7 +89,7 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
         )
         return
     print_choice(planned)
-    print_rows(rows, format, title=plan.sweep.title)
+    print_rows(without_own_split(rows), format, title=plan.sweep.title)
     for name, each in plan.matched.items():
         out.print(f"{name}: {each.sentence}", soft_wrap=True)
     out.print(setup_line(planned), soft_wrap=True)
@@ -78,9 +104,30 @@ def setup_line(planned: SweepPlan) -> str:
     context, devices = planned.plan.context, planned.devices
     counts = {device: devices.count(device) for device in devices}
     workers = ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
-    return (
-        f"protocol {context.protocol.label} · {context.data.label}: {context.data.train} to train, "
-        f"{context.data.validation} to validate · {context.weights.label} · {workers}"
+    parts = [
+        f"protocol {context.protocol.label}",
+        f"{context.data.label}: {_sizes(planned)}",
+        context.weights.label,
+        workers,
+    ]
+    if (splits := len(planned.plan.contexts)) > 1:
+        seeds = len(planned.seeds)
+        parts.insert(0, f"{splits} splits × {seeds} seed{'' if seeds == 1 else 's'}")
+    return " · ".join(parts)
+
+
+def _sizes(planned: SweepPlan) -> str:
+    """How many images each part has; from the least to the most where splits differ."""
+    data = [context.data for context in planned.plan.contexts.values()]
+    parts = (
+        ([each.train for each in data], "train"),
+        ([each.validation for each in data], "validate"),
+    )
+    return ", ".join(
+        f"{min(sizes)} to {what}"
+        if len(set(sizes)) == 1
+        else f"{min(sizes)} … {max(sizes)} to {what}"
+        for sizes, what in parts
     )
 
 

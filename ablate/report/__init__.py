@@ -6,7 +6,7 @@ The path: ``results`` reads the store, ``summary`` sets the runs beside the publ
 """
 
 from ablate.report.consistency import RowCheck, check_table, common_share
-from ablate.report.figures import write_best_of_k, write_figure
+from ablate.report.figures import FIGURES, DrawnFigures, draw_figures
 from ablate.report.model import Report
 from ablate.report.page import PageData, read_page
 from ablate.report.parameters import parameters_key, required_parameters
@@ -28,12 +28,15 @@ from ablate.report.writers import (
     suffix_of,
     write_report,
 )
+from ablate.report.writers.markdown import to_note
 
 __all__ = [
+    "FIGURES",
     "PAGED",
     "SUFFIXES",
     "WRITERS",
     "Column",
+    "DrawnFigures",
     "PageData",
     "PublishedTable",
     "Report",
@@ -44,6 +47,7 @@ __all__ = [
     "check_format",
     "check_table",
     "common_share",
+    "draw_figures",
     "load_published",
     "load_scores",
     "parameters_key",
@@ -53,7 +57,6 @@ __all__ = [
     "score_tables",
     "suffix_of",
     "tables_of",
-    "write_best_of_k",
-    "write_figure",
+    "to_note",
     "write_report",
 ]

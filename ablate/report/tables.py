@@ -11,12 +11,14 @@ from ablate.report.best_of_k_tables import (
     has_pairs_of_settings,
     order_changes_table,
 )
+from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
 from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
+from ablate.report.printed_gaps_table import detectable_table, printed_gaps_table
 from ablate.report.published import METRICS_OF
 from ablate.report.runs_table import runs_table
 from ablate.report.score_cells import (
@@ -56,12 +58,15 @@ def tables_of(report: Report) -> list[Table]:
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([detectable_table(report)] if report.detectable else []),
+        *([printed_gaps_table(report, report.printed_gaps)] if report.printed_gaps else []),
         *([selection_table(report)] if has_selection(report) else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
         *(effects_tables(report.effects, report.watermark) if report.effects else []),
         *([matched_table(report.matched)] if report.matched else []),
+        *_costs(report),
         runs_table(report),
     ]
 
@@ -82,6 +87,12 @@ def _tuning(report: Report) -> list[Table]:
         *([order_changes_table(report, tuning)] if tuning.order_changes else []),
         *([by_setting_table(report, tuning)] if has_pairs_of_settings(tuning) else []),
     ]
+
+
+def _costs(report: Report) -> list[Table]:
+    """What the runs have cost; nothing as long as none has begun."""
+    costs = report.costs
+    return [costs_table(costs, report.watermark)] if costs and costs.total.runs else []
 
 
 # Scores ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ablate.runs import plain_files
 
@@ -34,7 +35,7 @@ def _temporary(path: Path, content: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Forces the names in a folder to the disk: a rename alone may be lost with the power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -50,7 +51,23 @@ def replace(path: Path, content: bytes) -> None:
     """Puts ``content`` in place of whatever file ``path`` is."""
     with _temporary(path, content) as temporary:
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Puts a file of any size in place of whatever file ``path`` is, unless writing it fails.
+
+    Yields:
+        The file, open for writing.
+    """
+    with _temporary(path, b"") as temporary:
+        with temporary.open("r+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
 
 
 def publish(path: Path, content: bytes) -> bool:
@@ -64,7 +81,7 @@ def publish(path: Path, content: bytes) -> bool:
             os.link(temporary, path)
         except FileExistsError:
             return False
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return True
 
 

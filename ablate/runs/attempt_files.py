@@ -42,7 +42,7 @@ class AttemptFiles:
         Raises:
             StoreError: If one cannot be read.
         """
-        return [documents.read(Attempt, path, _REPAIR) for path in self._files()]
+        return [documents.read(Attempt, path, _REPAIR) for path in self.paths()]
 
     def last(self) -> Attempt | None:
         """The latest attempt; None where none is recorded.
@@ -50,10 +50,11 @@ class AttemptFiles:
         Raises:
             StoreError: If it cannot be read.
         """
-        files = self._files()
+        files = self.paths()
         return documents.read(Attempt, files[-1], _REPAIR) if files else None
 
-    def _files(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """The files, oldest first; empty where there is none."""
         try:
             return sorted(path for path in self.path.iterdir() if path.suffix == ".json")
         except (FileNotFoundError, NotADirectoryError):

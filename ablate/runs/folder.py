@@ -92,6 +92,21 @@ class RunFolder:
             )
         return spec
 
+    def record_paths(self) -> list[Path]:
+        """The files that tell what became of the run, there or not, the result first.
+
+        A reader that copies them in this order while the run ends never has a result without
+        the files that it is of.
+        """
+        return [
+            self._result_path,
+            self.confusion_path,
+            self._events_path,
+            self._failure_path,
+            self._spec_path,
+            *self._attempts.paths(),
+        ]
+
     def spec(self) -> RunSpec:
         """The run of this folder."""
         return self.spec_file().run
@@ -250,6 +265,19 @@ class RunFolder:
         if found and found[-1].ending is None:
             found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
         return found
+
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Adds attempts at this run that were made in another store.
+
+        Raises:
+            StoreError: If an attempt of this folder cannot be read.
+        """
+        own = self.attempts()
+        known = {each.started for each in own}
+        new = [each for each in attempts if each.started not in known]
+        # The last one may no longer be the last, whose ending the other files tell.
+        for attempt in (*own[-1:], *new) if new else ():
+            self._attempts.write(attempt, force=True)
 
     def _last_ending(self) -> Ending:
         if self.has_result():

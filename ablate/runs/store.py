@@ -12,9 +12,17 @@ from filelock import FileLock
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, documents
+from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
-from ablate.runs.formats import MatchedRow, RecordedRun, Source, SpecFile, SweepRecord
+from ablate.runs.formats import (
+    MatchedRow,
+    NumberedSplit,
+    RecordedRun,
+    Source,
+    SpecFile,
+    SweepRecord,
+)
 from ablate.runs.names import shown, unwritable
 from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
@@ -58,6 +66,7 @@ class Store:
             )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"
@@ -80,6 +89,18 @@ class Store:
         paths = sorted(self._runs_path.glob("*/spec.json"))
         return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
 
+    def copy_run(self, folder: RunFolder) -> RunFolder:
+        """Copies a run's folder of another store, whole or not at all.
+
+        A folder of this run that is here already is replaced; its claim must be held.
+
+        Raises:
+            StoreError: If it holds anything but files and folders, or a process works on it.
+        """
+        target = self.run(folder.key)
+        copy_folder(folder, target.path)
+        return target
+
     def create_runs(self, specs: Sequence[SpecFile]) -> None:
         """Creates the folders of these runs, those that are not there yet."""
         with ThreadPoolExecutor(_WRITERS) as pool:
@@ -99,7 +120,7 @@ class Store:
 
         Args:
             sweep: The sweep as it is started now.
-            context: What its runs share.
+            context: What its runs on the protocol's own split share.
             runs: The runs of this start, in the order of the table.
             matched: The rows that got a value by their ``match``, by name.
 
@@ -121,15 +142,33 @@ class Store:
             runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
             splits=tuple(sorted({run.split for run in runs})),
+            numbered=_numbered(runs),
             updated=time.time(),
             matched=dict(matched or {}),
         )
+        return self._keep_record(record, _merged)
+
+    def add_record(self, record: SweepRecord) -> SweepRecord:
+        """Keeps the record of another store, joined with this store's own of the same context.
+
+        Returns:
+            The record as it is now; where the two differ, the later start decides.
+
+        Raises:
+            StoreError: If this store's own record cannot be read.
+        """
+        return self._keep_record(record, _joined)
+
+    def _keep_record(
+        self, record: SweepRecord, join: Callable[[SweepRecord, SweepRecord], SweepRecord]
+    ) -> SweepRecord:
+        """Writes a record, joined with the one that is there."""
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
         with FileLock(path.with_name(".lock")):
             if path.exists() and (earlier := self._read_record(path)):
-                record = _merged(earlier, record)
+                record = join(earlier, record)
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 
@@ -281,6 +320,15 @@ def _readable(
                 yield record
 
 
+def _numbered(runs: Iterable[RunSpec]) -> tuple[NumberedSplit, ...]:
+    """The splits of runs, but for the protocol's own."""
+    contexts = {run.split: run.context for run in runs if run.split}
+    return tuple(
+        NumberedSplit(number=number, split=context.protocol.split, data=context.data)
+        for number, context in sorted(contexts.items())
+    )
+
+
 def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     """The latest start with what only earlier ones had."""
     names = _ordered(latest.sweep.variants, [run.name for run in latest.runs])
@@ -293,7 +341,26 @@ def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.repeat))
     seeds = tuple(sorted({*earlier.seeds, *latest.seeds}))
     splits = tuple(sorted({*earlier.splits, *latest.splits}))
-    return latest.model_copy(update={"runs": tuple(runs), "seeds": seeds, "splits": splits})
+    by_number = {each.number: each for each in (*earlier.numbered, *latest.numbered)}
+    numbered = tuple(by_number[number] for number in sorted(by_number))
+    return latest.model_copy(
+        update={"runs": tuple(runs), "seeds": seeds, "splits": splits, "numbered": numbered}
+    )
+
+
+def _joined(one: SweepRecord, other: SweepRecord) -> SweepRecord:
+    """The records of two stores; what both have is the later start's."""
+    earlier, latest = sorted((one, other), key=lambda record: record.updated)
+    # What is only evaluated was started with the lowest seed of its own store.
+    lowest: dict[tuple[str, str], int] = {}
+    for run in (*earlier.runs, *latest.runs):
+        place = run.key, run.name
+        lowest[place] = min(run.seed, lowest.get(place, run.seed))
+    merged = _merged(earlier, latest)
+    runs = [run.model_copy(update={"seed": lowest[run.key, run.name]}) for run in merged.runs]
+    return merged.model_copy(
+        update={"runs": tuple(runs), "matched": earlier.matched | latest.matched}
+    )
 
 
 def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:

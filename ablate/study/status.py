@@ -47,8 +47,9 @@ class SweepStatus:
 
     Attributes:
         record: The start.
-        runs: One row for each run, in the table's order: variant, seed, key, state, epoch, epochs,
-            miou (a fraction) and note (why it failed, or what is wrong with its files).
+        runs: One row for each run, in the table's order: variant, split, seed, key, state, epoch,
+            epochs, miou (a fraction) and note (why it failed, or what is
+            wrong with its files).
         tuning: Its tuning; None: it was never tuned.
     """
 
@@ -135,6 +136,7 @@ def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
     metrics = result.metrics if result else events[-1].metrics if events else {}
     return {
         "variant": run.name,
+        "split": run.split,
         "seed": run.seed,
         "key": run.key,
         "state": state.value,
