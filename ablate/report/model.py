@@ -44,8 +44,7 @@ class RepeatState(Frozen):
         seed: The run's seed.
         key: The run's key; None if it was never planned.
         state: ``done``, or why there is no number.
-        cause: What failed or cannot be read, in one line; None if nothing did. Of a run that is
-            ``done``: what is wrong with its weights, which no number of a report is made of.
+        cause: What failed or cannot be read, in one line; None if nothing did.
         predicts_no_positives: Whether it predicts the positive class nowhere, so that the
             precision of that class is 0/0, taken as 0; None without a result.
     """

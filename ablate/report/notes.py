@@ -54,12 +54,9 @@ def _remarks(run: RepeatState, positive_class: str) -> list[str]:
     if run.state != "done":
         reason = f"{run.state} ({run.cause})" if run.cause else run.state
         return [f"{reason[0].upper()}{reason[1:]}"]
-    remarks = []
     if run.predicts_no_positives:
-        remarks.append(
+        return [
             f"Predicts no {positive_class} at all, so that the precision of that class is 0/0, "
             "taken as 0"
-        )
-    if run.cause:
-        remarks.append(f"The score is whole, but {run.cause}")
-    return remarks
+        ]
+    return []

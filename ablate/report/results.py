@@ -41,8 +41,7 @@ class RunRecord:
         run: What was started.
         finished: The result; None where there is none.
         missing_reason: Why there is no result; None if there is one.
-        cause: What failed or cannot be read, in one line; None if nothing did. Of a run with a
-            result: what is wrong with its weights.
+        cause: What failed or cannot be read, in one line; None if nothing did.
     """
 
     run: RecordedRun
@@ -98,4 +97,4 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
     folder.check(result)
-    return RunRecord(run, Finished(result, provenance, confusions), None, folder.weights_problem())
+    return RunRecord(run, Finished(result, provenance, confusions), None, None)
