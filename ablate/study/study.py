@@ -223,7 +223,7 @@ class Study:
         """The start of this very sweep: of its protocol, data and weights."""
         store = Store(self.request.store)
         context = resolve(replace(self.request, splits=1), store).context
-        for record in store.sweep_records(self.request.sweep):
+        for record in store.sweep_records(self.request.sweep, problems=[]):
             if record.context.id == context.id:
                 return record, store
         raise StoreError(
