@@ -42,8 +42,8 @@ writes its report. The settings of an executor stand in a table of their own, `[
 there the executor is chosen with `name` below `[executor]`, elsewhere with `executor = "NAME"`.
 
 Exit codes: 0 all done; 1 some run failed; 2 bad input, nothing started; 3 some run is
-not done, though none failed (`--no-wait`: another process trains it); 75 interrupted, the state is saved and the
-same command continues.
+not done, though none failed (`--no-wait`: another process trains it); 75 interrupted, the state is
+saved and the same command continues.
 """
 _KEYS = """
 ## Keys of `ablate.toml`
