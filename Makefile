@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
 	$(BIN)/ablate report --grid table4 --protocol demo --format markdown --store $(STORE) \
-		--figure reports/table4.png
-	@echo "table and figure lie in reports/table4.md and .png; browse the runs with $(BIN)/ablate ui --store $(STORE)"
+		--figures reports/figures
+	@echo "the table lies in reports/table4.md, figures in reports/figures; browse the runs with $(BIN)/ablate ui --store $(STORE)"
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest

@@ -4,7 +4,7 @@ import os
 import sys
 
 from ablate.cli.signals import interrupt_on_signals, leave_on_signals
-from ablate.errors import BadInput, ExitCode, Interrupted, SpecError
+from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiffer
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
             for note in getattr(error, "__notes__", ()):
                 err.print(note, soft_wrap=True)
             return ExitCode.INTERRUPTED
-        case SpecError():
+        case SpecError() | StoresDiffer():
             for problem in error.problems:
                 print_error(problem)
         case BadInput():

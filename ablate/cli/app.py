@@ -52,6 +52,10 @@ COMMANDS = {
         "ablate.cli.bundle:bundle",
         "Pack a sweep into one archive that others can check: `ablate verify FILE.zip`.",
     ),
+    "merge": Listed(
+        "ablate.cli.merge:merge",
+        "Join the stores of several machines into one, or say why they cannot be joined.",
+    ),
     "variants": Listed(
         "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),

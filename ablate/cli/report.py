@@ -8,10 +8,11 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
+from ablate.cli.explanation import print_explanation, split_place
 from ablate.report import WRITERS, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
-from ablate.study.report import all_files, check_target
+from ablate.study.report import WrittenFigures, all_files, check_folder, check_target
 
 _ALL = "all"
 _FOLDER = Path("reports")
@@ -50,34 +51,42 @@ def report(
             show_default=False,
         ),
     ] = None,
-    figure: Annotated[
+    figures: Annotated[
         Path | None,
         typer.Option(
-            envvar="ABLATE_FIGURE",
+            envvar="ABLATE_FIGURES",
+            metavar="DIR",
             callback=options.expand,
-            help="Also write a PNG file: images, ground truth and what each row's model predicts.",
+            help="Also write every figure that the runs allow into this folder, as PNG and SVG in "
+            "print size.",
             show_default=False,
         ),
     ] = None,
-    best_of_k: Annotated[
-        Path | None,
+    explain: Annotated[
+        str | None,
         typer.Option(
-            envvar="ABLATE_BEST_OF_K",
-            callback=options.expand,
-            help="Also write a PNG or SVG file: the expected best of k trials of every row that "
-            "was tuned.",
+            metavar="ROW:METRIC",
+            help="Write nothing; print where a number of the table comes from: runs, pixels, "
+            "formula, files. Such as translandseg:miou; as text or, with --format json, as JSON.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
+    if explain is not None:
+        row, metric = split_place(explain, format)
+        opened = Store(store)
+        made = report_sweep(latest_start(opened, grid, protocol)[0], opened)
+        print_explanation(made, row, metric, format)
+        return
     if format == _ALL:
         files = all_files(output or _FOLDER, grid)
     else:
         files = {format: output or _FOLDER / f"{grid}{suffix_of(format)}"}
-    targets = [*files.values(), *(each for each in (figure, best_of_k) if each is not None)]
-    for target in targets:
+    for target in files.values():
         check_target(target)
+    if figures is not None:
+        check_folder(figures)
     opened = Store(store)
     latest, *others = latest_start(opened, grid, protocol)
     for other in others:
@@ -90,15 +99,14 @@ def report(
     made = report_sweep(latest, opened)
     # Where there is no such format or nothing to show, nothing is written.
     texts = {name: made.render(name) for name in files}
-    if best_of_k is not None:
-        made.write_best_of_k(best_of_k)
-    if figure is not None:
-        made.write_figure(figure)
+    drawn = WrittenFigures([], {}) if figures is None else made.write_figures(figures)
     for name, path in files.items():
         atomic.replace(path, texts[name].encode())
     if format == "json":
         write_json(texts[format])
     elif format in texts and format not in _NOT_PRINTED:
         sys.stdout.write(texts[format])
-    for target in targets:
+    for target in (*files.values(), *drawn.files):
         err.print(f"written to {target}", soft_wrap=True)
+    for name, reason in drawn.left_out.items():
+        err.print(f"no figure {name}: {reason}", soft_wrap=True)

@@ -6,7 +6,7 @@ The path: ``results`` reads the store, ``summary`` sets the runs beside the publ
 """
 
 from ablate.report.consistency import RowCheck, check_table, common_share
-from ablate.report.figures import write_best_of_k, write_figure
+from ablate.report.figures import FIGURES, DrawnFigures, draw_figures
 from ablate.report.model import Report
 from ablate.report.page import PageData, read_page
 from ablate.report.parameters import parameters_key, required_parameters
@@ -31,10 +31,12 @@ from ablate.report.writers import (
 from ablate.report.writers.markdown import to_note
 
 __all__ = [
+    "FIGURES",
     "PAGED",
     "SUFFIXES",
     "WRITERS",
     "Column",
+    "DrawnFigures",
     "PageData",
     "PublishedTable",
     "Report",
@@ -45,6 +47,7 @@ __all__ = [
     "check_format",
     "check_table",
     "common_share",
+    "draw_figures",
     "load_published",
     "load_scores",
     "parameters_key",
@@ -55,7 +58,5 @@ __all__ = [
     "suffix_of",
     "tables_of",
     "to_note",
-    "write_best_of_k",
-    "write_figure",
     "write_report",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablate.errors import BadInput, SpecError, StoreError
 from ablate.registry import Catalogue
@@ -14,13 +14,13 @@ from ablate.report import (
     Report,
     build_report,
     check_format,
+    draw_figures,
     read_page,
     render,
     suffix_of,
-    write_best_of_k,
-    write_figure,
 )
 from ablate.report.effects import Importances
+from ablate.report.explanation import Explanation, explain
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
@@ -29,6 +29,18 @@ from ablate.study.parameters import count_for_report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class WrittenFigures(NamedTuple):
+    """What became of the figures of a report.
+
+    Attributes:
+        files: Those that were written.
+        left_out: By figure, why there is none.
+    """
+
+    files: list[Path]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ class SweepReport:
 
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
-        with the ends of its 95 % interval, and ``missing_reason``. What there is not is None.
+        with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
+        ``missing_reason``. What there is not is None.
         """
         return [_row(row) for row in self.report.rows]
 
@@ -96,24 +109,32 @@ class SweepReport:
             atomic.replace(path, text.encode())
         return list(texts)
 
-    def write_figure(self, path: str | Path) -> None:
-        """Writes a PNG file: images, ground truth and what each row's model predicts.
+    def explain(self, row: str, metric: str) -> Explanation:
+        """Follows a number of the table of scores back to its runs, pixels and files.
+
+        Args:
+            row: The row, by the variant's name or its label.
+            metric: The metric, by its name (such as ``miou``) or the table's heading.
 
         Raises:
-            BadInput: If no run has a panel yet, or the path is a folder.
+            BadInput: If the report has no such row or metric.
         """
-        check_target(Path(path))
-        write_figure(self.record, self.store, Path(path))
+        return explain(self.report, self.record, self.store, row, metric)
 
-    def write_best_of_k(self, path: str | Path) -> None:
-        """Writes a PNG or SVG file: the expected best of k trials of every row that was tuned.
+    def write_figures(self, folder: str | Path) -> WrittenFigures:
+        """Writes every figure that the runs allow, as PNG and SVG; panels as PNG alone.
 
         Raises:
-            BadInput: If the name ends otherwise, the sweep was never tuned or no trial has ended
-                yet, or the path is a folder.
+            BadInput: If the folder is a file, or one of the files a folder.
         """
-        check_target(Path(path))
-        write_best_of_k(self.report, Path(path))
+        check_folder(Path(folder))
+        drawn = draw_figures(self.report, read_page(self.report, self.store))
+        files = {Path(folder) / name: content for name, content in drawn.files.items()}
+        for path in files:
+            check_target(path)
+        for path, content in files.items():
+            atomic.replace(path, content)
+        return WrittenFigures(list(files), drawn.left_out)
 
 
 def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
@@ -208,6 +229,7 @@ def _row(row: Row) -> dict[str, Any]:
     values["delta_miou"] = delta.mean if delta else None
     values["delta_miou_low"] = delta.low if delta else None
     values["delta_miou_high"] = delta.high if delta else None
+    values["delta_miou_method"] = delta.method if delta else None
     values["missing_reason"] = row.missing_reason
     return values
 
@@ -222,9 +244,18 @@ def all_files(folder: Path, name: str) -> dict[str, Path]:
     Raises:
         BadInput: If the folder is a file.
     """
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is a file", "give the name of a folder for all formats")
+    check_folder(folder)
     return {each: folder / f"{name}{suffix_of(each)}" for each in WRITERS}
+
+
+def check_folder(folder: Path) -> None:
+    """Makes sure that files can be put into ``folder``.
+
+    Raises:
+        BadInput: If it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder} is a file", "give the name of a folder")
 
 
 def check_target(path: Path) -> None:

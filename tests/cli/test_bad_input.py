@@ -103,7 +103,7 @@ def test_a_report_does_not_take_the_place_of_a_folder(tmp_path: Path, started_st
     folder = tmp_path / "folder"
     (folder / "reports").mkdir(parents=True)
     words = ["report", "--grid", "table4", "--store", str(started_store)]
-    for more in (["--out", "."], ["--out", "reports"], ["--figure", "reports"]):
+    for more in (["--out", "."], ["--out", "reports"]):
         done = ablate(folder, *words, *more)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.endswith(" is a folder; give the name of a file\n")

@@ -1,20 +1,57 @@
-"""Figures of a sweep's runs and of its tuning; their libraries are loaded where one is drawn."""
+"""The figures of a report, for print; ``style`` says what all of them share.
 
-from pathlib import Path
+A figure is a function from a ``Report`` and a ``PageData`` to its sheets, or to the reason why it
+is left out, and a line in ``FIGURES``. It computes no number. Matplotlib is loaded where one is
+drawn.
+"""
+
+import importlib
+from typing import NamedTuple
 
 from ablate.report.model import Report
-from ablate.runs import Store, SweepRecord
+from ablate.report.page.model import PageData
+
+# Figure → "module:function".
+FIGURES: dict[str, str] = {
+    "parameters": "ablate.report.figures.parameters:draw",
+    "differences": "ablate.report.figures.differences:draw",
+    "learning-curves": "ablate.report.figures.curves:draw",
+    "panels": "ablate.report.figures.panels:draw",
+    "effects": "ablate.report.figures.effects:draw",
+    "best-of-k": "ablate.report.figures.best_of_k:draw",
+}
 
 
-def write_figure(record: SweepRecord, store: Store, path: Path) -> None:
-    """As ``panels.write_panels``, which loads Pillow only where a figure is wanted."""
-    from ablate.report.figures.panels import write_panels
+class DrawnFigures(NamedTuple):
+    """Every figure that the runs allow.
 
-    write_panels(record, store, path)
+    Attributes:
+        files: The content of each file, by its name.
+        left_out: By figure, why there is none.
+    """
+
+    files: dict[str, bytes]
+    left_out: dict[str, str]
 
 
-def write_best_of_k(report: Report, path: Path) -> None:
-    """As ``best_of_k.write_curves``."""
-    from ablate.report.figures.best_of_k import write_curves
+def draw_figures(report: Report, page: PageData) -> DrawnFigures:
+    """Draws every figure that the runs allow; equal values give equal bytes.
 
-    write_curves(report, path)
+    Args:
+        report: The report.
+        page: Its learning curves and panels.
+    """
+    from ablate.report.figures.style import LeftOut, encoded, house_style
+
+    files: dict[str, bytes] = {}
+    left_out: dict[str, str] = {}
+    with house_style():
+        for name, path in FIGURES.items():
+            module, _, function = path.partition(":")
+            made = getattr(importlib.import_module(module), function)(report, page)
+            if isinstance(made, LeftOut):
+                left_out[name] = made.reason
+                continue
+            for sheet in made:
+                files |= encoded(sheet)
+    return DrawnFigures(files, left_out)

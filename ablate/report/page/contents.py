@@ -3,11 +3,12 @@
 Every text in it is that of a table's cell; the scripts only place what they get.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ablate.report.model import Report, Row, RunProvenance, Score
+from ablate.report.model import Report, Row, Score
 from ablate.report.page.model import Band, PageData
+from ablate.report.plotted import plotted_differences, plotted_parameters
 from ablate.report.score_cells import printed_cell, score_cell
 from ablate.report.summary import HEADINGS
 from ablate.report.table import Table
@@ -29,15 +30,12 @@ def contents(report: Report, tables: Sequence[Table], page: PageData) -> dict[st
     rows = report.rows[:ROWS]
     named = {table.name: table for table in tables}
     runs = _runs_by_row(report, named["runs"])
-    trained = {
-        name: those[0].parameters.trainable for name, those in _grouped(report.provenance.runs)
-    }
     return {
         "baseline": report.baseline,
         "rows": {row.name: _row(report, row, runs.get(row.name, [])) for row in rows},
         "runColumns": [column.heading for column in named["runs"].columns[1:]],
         "forest": _forest(report, named["differences"]) if report.baseline else [],
-        "scatter": _scatter(report, rows, trained),
+        "scatter": _scatter(report),
         "curves": [
             {
                 "row": curve.row,
@@ -115,13 +113,6 @@ def _heading(report: Report, metric: MetricName) -> str:
     return f"{own} ({report.positive_class})" if metric.startswith("positive_") else own
 
 
-def _grouped(runs: Sequence[RunProvenance]) -> list[tuple[str, list[RunProvenance]]]:
-    grouped: dict[str, list[RunProvenance]] = {}
-    for run in runs:
-        grouped.setdefault(run.name, []).append(run)
-    return list(grouped.items())
-
-
 def _runs_by_row(report: Report, table: Table) -> dict[str, list[list[str]]]:
     """The cells of the table of runs, without the label, by row."""
     most = _runs_of_a_row(report)
@@ -138,56 +129,17 @@ def _runs_by_row(report: Report, table: Table) -> dict[str, list[list[str]]]:
 
 def _forest(report: Report, table: Table) -> list[dict[str, Any]]:
     """The differences to the baseline."""
-    keys = [column.key for column in table.columns]
-    items = []
-    for row, cells in list(zip(report.rows, table.rows, strict=True))[:ROWS]:
-        if row.delta is None:
-            continue
-        text = {key: cell.text for key, cell in zip(keys, cells, strict=True)}
-        items.append(
-            {
-                "row": row.name,
-                "mean": row.delta.mean,
-                "low": row.delta.low,
-                "high": row.delta.high,
-                "published": row.delta.published,
-                "text": text,
-            }
-        )
-    return items
+    shown = {row.name for row in report.rows[:ROWS]}
+    return [each._asdict() for each in plotted_differences(report, table) if each.row in shown]
 
 
-def _scatter(
-    report: Report, rows: Sequence[Row], trained: Mapping[str, int]
-) -> dict[str, list[dict[str, Any]]]:
+def _scatter(report: Report) -> dict[str, list[dict[str, Any]]]:
     """Trained parameters and MIoU: of our runs, and as the paper prints both."""
-    ours = [
-        {
-            "row": row.name,
-            "parameters": trained[row.name],
-            "text": f"{trained[row.name]:,}",
-            "mean": row.scores["miou"].mean,
-            "sd": row.scores["miou"].sd,
-            "miou": score_cell(row, row.scores["miou"]).text,
-        }
-        for row in rows
-        if trained.get(row.name) and row.scores["miou"].mean is not None
-    ]
-    counted = report.parameters.interpretations if report.parameters else ()
-    printed = {each.variant: each.trainable.printed for each in counted}
-    published = [
-        {
-            "row": row.name,
-            "parameters": float(printed[row.name]) * 1e6,
-            "text": f"{printed[row.name]} M",
-            "mean": row.scores["miou"].published,
-            "sd": None,
-            "miou": printed_cell(row.scores["miou"]).text,
-        }
-        for row in rows
-        if row.name in printed and row.scores["miou"].published is not None
-    ]
-    return {"reproduced": ours, "published": published}
+    plotted, shown = plotted_parameters(report), {row.name for row in report.rows[:ROWS]}
+    return {
+        "reproduced": [each._asdict() for each in plotted.reproduced if each.row in shown],
+        "published": [each._asdict() for each in plotted.published if each.row in shown],
+    }
 
 
 def _plain(band: Band) -> dict[str, list[float | None]]:

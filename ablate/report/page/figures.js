@@ -95,7 +95,7 @@ function drawScatter(width, [xTitle, yTitle], plot) {
     const [cx, cy] = [x(each.parameters), y(each.mean)];
     points.push({ x: cx, y: cy, text: fitted(label(each.row), 240) });
     const side = index < published.length ? "published" : "reproduced";
-    const words = `${label(each.row)}, ${side}: MIoU ${each.miou}, ${each.text} ${xTitle.split(" (")[0]}`;
+    const words = `${label(each.row)}, ${side}: MIoU ${each.text}, ${each.parameters_text} ${xTitle.split(" (")[0]}`;
     return mark(plot, words, each.row, "miou",
       svg("circle", { class: "hit", cx, cy, r: 13 }),
       ...(each.sd ? [svg("line", {

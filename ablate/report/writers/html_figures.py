@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ablate.report.model import Report
 from ablate.report.page.model import PageData
+from ablate.report.plotted import plotted_parameters
 from ablate.report.table import caption_of
 from ablate.report.writers.html_tables import literal
 
@@ -25,7 +26,7 @@ class Figure:
 def figures_of(report: Report, page: PageData) -> list[Figure]:
     """Parameters against MIoU, learning curves and predictions, those that there are."""
     figures = []
-    if any(run.parameters.trainable for run in report.provenance.runs):
+    if plotted_parameters(report).reproduced:
         figures.append(
             Figure("figure-parameters", "Trained parameters against MIoU", _scatter(report))
         )
@@ -55,21 +56,14 @@ def forest_plot(report: Report) -> str:
 
 
 def _scatter(report: Report) -> str:
+    plotted = plotted_parameters(report)
     legend = {"filled": "reproduced, ± standard deviation over repeats"}
-    has_printed = report.published is not None and report.parameters is not None
-    if has_printed:
+    if plotted.published:
         legend["hollow"] = "published, where the paper prints both numbers"
-    trained = {run.name for run in report.provenance.runs if run.parameters.trainable}
-    without = [
-        row.label for row in report.rows if row.name not in trained and row.missing_reason is None
-    ]
     return _figure(
         "scatter",
         "trained parameters (logarithmic)|MIoU (%)",
-        caption_of(
-            report.watermark,
-            without and f"Not drawn, since nothing is trained: {', '.join(without)}.",
-        ),
+        caption_of(report.watermark, *plotted.notes),
         legend,
     )
 
