@@ -27,6 +27,7 @@ from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, Sam
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import Precision
 from ablate.train.engine import Engine
+from ablate.train.meter import Meter
 from ablate.train.signals import Stop
 from ablate.train.training_run import TrainingRun
 
@@ -80,7 +81,8 @@ def train(
             variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
         )
         runs.append(TrainingRun(folder, model, setup))
-    Engine(setup, runs, Stop()).train()
+    with Meter([run.folder for run in runs], CPU) as meter:
+        Engine(setup, runs, Stop(), meter).train()
     curves = []
     for name, run in zip(names, runs, strict=True):
         if failure := run.folder.failure():

@@ -20,6 +20,7 @@ from ablate.runs import Event, Machine, Parameters, Result, RunFolder, Store
 from ablate.spec import NANO_WEIGHTS, Context, DataIdentity
 
 EPOCHS = 14
+IMAGES = [f"scene-{number:04d}" for number in range(69)]
 MACHINE = Machine(
     device="cpu", device_name="A processor", threads=1, precision="float32", torch="2.10.0"
 )
@@ -30,6 +31,7 @@ COMMANDS = {
     "ablate status --format json": ["status", "--format", "json"],
     "ablate report --grid table4": ["report", "--grid", "table4"],
     "ablate report --grid table4 --format json": ["report", "--grid", "table4", "--format", "json"],
+    "ablate report --grid table4 --format html": ["report", "--grid", "table4", "--format", "html"],
 }
 
 
@@ -50,7 +52,9 @@ def fill(root: Path, count: int) -> None:
 
 def finish(folder: RunFolder, chance: random.Random) -> None:
     """Leaves what a finished run leaves and these commands could read."""
-    pixels = Confusion(tp=8_000 + chance.randrange(400), fp=1_100, fn=1_000, tn=89_900)
+    correct = [8_000 + chance.randrange(400) for _ in IMAGES]
+    folder.write_confusions(IMAGES, [(tp, 1_100, 1_000, 89_900) for tp in correct])
+    pixels = Confusion(**folder.confusions().pooled)
     metrics = scores(pixels) | {"val_loss": 0.1}
     lines = [
         Event(epoch=epoch, step=20 * epoch, time=1.7e9 + epoch, metrics=metrics)

@@ -47,7 +47,7 @@ from structures import DECODER_ONLY, RELEASED, structure
 
 _ATL = structure(("m", "c"), "outside", residual=True, width=4)
 _RELEASED = RELEASED["translandseg-released"]
-_ADAPTFORMER, _SSF, _BOTTLENECK = IN_BLOCKS.values()
+_ADAPTFORMER, _SSF, _BOTTLENECK = (IN_BLOCKS[kind] for kind in ("adaptformer", "ssf", "bottleneck"))
 _LORA = peft_variant("lora")
 _LORA_ALONE = altered(_LORA, "trained", ("adapter",))
 _CNN = CnnVariant(system="cnn", architecture="pspnet")
@@ -120,6 +120,7 @@ _ADAPTERS = {
         (_ADAPTFORMER, "sites", ("all", "late", (0, 2))),
         (_SSF, "sites", ("all", "late", (0, 2))),
         (_BOTTLENECK, "width", (8, 4)),
+        (_BOTTLENECK, "arrangement", ("series", "parallel", "mixed")),
         (_BOTTLENECK, "sites", ("all", "late", (0, 2))),
         (_LORA, "method", METHODS),
         (_LORA, "rank", (None, 4)),
@@ -341,6 +342,7 @@ _SWEEPS = {
         ),
         ("Sweep.protocol", _ROWS, "protocol", ("short", "long"), planned),
         ("Sweep.seeds", _ROWS, "seeds", ((0, 1), (0, 2), (0,)), planned),
+        ("Sweep.splits", _ROWS, "splits", (1, 2), planned),
         (
             "Sweep.variants",
             _ROWS,

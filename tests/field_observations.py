@@ -25,7 +25,16 @@ from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, 
 from ablate.plan import identify_weights, provenance, sweep_runs
 from ablate.registry import Catalogue
 from ablate.report import build_report, render, required_parameters
-from ablate.runs import Event, Machine, Parameters, Provenance, Result, SpecFile, Store
+from ablate.runs import (
+    Event,
+    Machine,
+    Parameters,
+    Provenance,
+    Result,
+    RunFolder,
+    SpecFile,
+    Store,
+)
 from ablate.spec import (
     BACKBONES,
     METRIC_NAMES,
@@ -50,6 +59,7 @@ from ablate.train import work
 from ablate.train.loss import segmentation_loss
 from ablate.train.worker import _model as _model_of_run
 from layouts import write_declared
+from report.sweep_on_disk import leave_confusions, pixels_of
 
 _DEMO = Catalogue().protocol("demo")
 _SIDE_PX = 64
@@ -354,7 +364,7 @@ def tuned(sweep: Sweep) -> object:
             folder = store.run(trial.run.key)
             spec = planning.trial_spec_of(trial)
             folder.create(SpecFile(key=spec.key, run=spec, provenance=_PROVENANCE))
-            result = _result(spec.key, 0.5)
+            result = _result(folder, 0.5)
             metrics = dict.fromkeys(METRIC_NAMES, 0.5) | {METRIC_NAMES[trial.number - 1]: 0.9}
             folder.publish_result(result.model_copy(update={"metrics": metrics}))
         ledger.choose()
@@ -404,7 +414,7 @@ def _report(
             if run.key in mious:
                 folder = store.run(run.key)
                 folder.create(SpecFile(key=run.key, run=run, provenance=_PROVENANCE))
-                result = _result(run.key, mious[run.key])
+                result = _result(folder, mious[run.key])
                 for epoch in range(1, result.epochs + 1):
                     metrics = {"miou": mious[run.key] - 0.01 * abs(epoch - result.epoch)}
                     folder.append_event(Event(epoch=epoch, step=epoch, time=0.0, metrics=metrics))
@@ -414,16 +424,16 @@ def _report(
         return render(build_report(record, store, parameters=parameters), format)
 
 
-def _result(key: str, miou: float) -> Result:
-    """A made-up result."""
-    confusion = Confusion(tp=8_000, fp=1_100, fn=1_000, tn=89_900)
+def _result(folder: RunFolder, miou: float) -> Result:
+    """A made-up result, and the pixels that it agrees with."""
+    confusions = leave_confusions(folder, pixels_of(miou))
     return Result(
-        key=key,
+        key=folder.key,
         epoch=7,
         epochs=8,
         steps=400,
-        metrics=scores(confusion) | {"miou": miou, "val_loss": 0.1},
-        confusion={"tp": 8_000, "fp": 1_100, "fn": 1_000, "tn": 89_900},
+        metrics=scores(Confusion(**confusions.pooled)) | {"miou": miou, "val_loss": 0.1},
+        confusion=confusions.pooled,
         parameters=_PARAMETERS,
         weights_sha256=digest_of("weights"),
         machine=_MACHINE,

@@ -25,6 +25,13 @@ IN_BLOCKS = {
     "adaptformer": adapted({"kind": "adaptformer", "width": 8}, ["adapter", "mask_decoder"]),
     "ssf": adapted({"kind": "ssf"}, ["adapter", "mask_decoder"]),
     "bottleneck": adapted({"kind": "bottleneck", "width": 8}, ["adapter", "mask_decoder"]),
+    **{
+        arrangement: adapted(
+            {"kind": "bottleneck", "width": 8, "arrangement": arrangement},
+            ["adapter", "mask_decoder"],
+        )
+        for arrangement in ("parallel", "mixed")
+    },
 }
 
 

@@ -42,6 +42,14 @@ COMMANDS = {
         "ablate.cli.report:report",
         "Write the sweep's table, reproduced beside published, and print it.",
     ),
+    "verify": Listed(
+        "ablate.cli.verify:verify",
+        "Recompute every number from the raw pixels of every image, and name what differs.",
+    ),
+    "bundle": Listed(
+        "ablate.cli.bundle:bundle",
+        "Pack a sweep into one archive that others can check: `ablate verify FILE.zip`.",
+    ),
     "variants": Listed(
         "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),

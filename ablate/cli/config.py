@@ -49,12 +49,14 @@ KEYS = {
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "splits": Kind.NUMBER,
     "storage": Kind.TEXT,
     "store": Kind.TEXT,
     "track": Kind.FLAG,
     "tracking_uri": Kind.TEXT,
     "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
+    "weights": Kind.FLAG,
 }
 
 

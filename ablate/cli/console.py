@@ -55,11 +55,20 @@ def print_rows(
         values = [row[key] for row in rows if row[key] is not None]
         if values:
             numeric = isinstance(values[0], int | float) and not isinstance(values[0], bool)
-            table.add_column(key.replace("_", " "), justify="right" if numeric else "left")
+            # A word that is wider than its column goes on below: nothing is cut off.
+            table.add_column(
+                key.replace("_", " "), justify="right" if numeric else "left", overflow="fold"
+            )
             columns.append(key)
     for row in rows:
         table.add_row(*(cell(row[key]) for key in columns))
     out.print(table)
+
+
+def without_own_split(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows for a table, which names the split only where there is more than one."""
+    several = any(row.get("split") for row in rows)
+    return [{key: row[key] for key in row if key != "split" or several} for row in rows]
 
 
 def print_json(value: Any) -> None:

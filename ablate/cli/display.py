@@ -91,8 +91,7 @@ class Display:
 
     def __call__(self, runs: Sequence[RunProgress]) -> None:
         """Shows where all runs are now; the sequence has the same runs every time, and may grow."""
-        many_seeds = len({run.seed for run in runs}) > 1
-        names = [f"{run.name} seed {run.seed}" if many_seeds else run.name for run in runs]
+        names = _names(runs)
         if self._live is None:
             self._print_lines(runs, names)
         else:
@@ -166,6 +165,18 @@ class Display:
         if hidden := len(runs) - len(self._shown(runs)):
             parts.append(f"{hidden} not shown")
         return " · ".join(parts)
+
+
+def _names(runs: Sequence[RunProgress]) -> list[str]:
+    """The names of runs, with split and seed where there are several."""
+    many_splits = len({run.split for run in runs}) > 1
+    many_seeds = len({run.seed for run in runs}) > 1
+    return [
+        run.name
+        + (f" split {run.split}" if many_splits else "")
+        + (f" seed {run.seed}" if many_seeds else "")
+        for run in runs
+    ]
 
 
 def _line(run: RunProgress, name: str) -> str:

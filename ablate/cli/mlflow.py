@@ -9,6 +9,7 @@ from ablate.cli import options
 from ablate.cli.console import err, out
 from ablate.errors import ExitCode
 from ablate.runs import Store
+from ablate.study import sync_mirror
 
 
 def ui(
@@ -35,8 +36,10 @@ def sync(
 ) -> None:
     """Rebuild or complete the MLflow mirror from the runs' folders."""
     opened = Store(store)
-    records = opened.sweep_records()
     with err.status("writing to MLflow"):
-        count = tracking.sync(opened, [*records, *opened.tunings()], tracking_uri)
-    sweeps = "1 sweep" if len(records) == 1 else f"{len(records)} sweeps"
+        count, notes = sync_mirror(opened, tracking_uri)
+    for note in notes:
+        err.print(note, style="yellow")
+    number = len(opened.sweep_records())
+    sweeps = "1 sweep" if number == 1 else f"{number} sweeps"
     out.print(f"{count} runs of {sweeps} are in MLflow")

@@ -102,6 +102,17 @@ Seeds = Annotated[
         show_default=False,
     ),
 ]
+Splits = Annotated[
+    int | None,
+    typer.Option(
+        "--splits",
+        envvar="ABLATE_SPLITS",
+        metavar="N",
+        help="On how many splits each row is trained with each seed; the first is the protocol's "
+        "own. [default: the sweep's own number]",
+        show_default=False,
+    ),
+]
 Devices = Annotated[
     list[str] | None,
     typer.Option(

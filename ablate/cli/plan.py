@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
 from ablate.runs import scale_line
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
@@ -16,6 +16,7 @@ def plan(
     backbone_weights: options.BackboneWeights = None,
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
+    splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
@@ -32,6 +33,7 @@ def plan(
         backbone_weights=backbone_weights or (),
         variants=variant or (),
         seeds=options.parse_seeds(seeds),
+        splits=splits,
         overrides=set_ or (),
         store=store,
         devices=device or (),
@@ -52,6 +54,14 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
                 "context": context.model_dump(mode="json"),
                 "choice": planned.choice,
                 "ranges": planned.ranges,
+                "splits": [
+                    {
+                        "number": number,
+                        "split": each.protocol.split.model_dump(mode="json"),
+                        "data": each.data.model_dump(mode="json"),
+                    }
+                    for number, each in plan.contexts.items()
+                ],
                 "watermark": context.watermark,
                 "devices": planned.devices,
                 "matched": {
@@ -63,7 +73,7 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
         )
         return
     print_choice(planned)
-    print_rows(rows, format, title=plan.sweep.title)
+    print_rows(without_own_split(rows), format, title=plan.sweep.title)
     for name, each in plan.matched.items():
         out.print(f"{name}: {each.sentence}", soft_wrap=True)
     out.print(setup_line(planned), soft_wrap=True)
@@ -78,9 +88,30 @@ def setup_line(planned: SweepPlan) -> str:
     context, devices = planned.plan.context, planned.devices
     counts = {device: devices.count(device) for device in devices}
     workers = ", ".join(f"{n} × {device}" if n > 1 else device for device, n in counts.items())
-    return (
-        f"protocol {context.protocol.label} · {context.data.label}: {context.data.train} to train, "
-        f"{context.data.validation} to validate · {context.weights.label} · {workers}"
+    parts = [
+        f"protocol {context.protocol.label}",
+        f"{context.data.label}: {_sizes(planned)}",
+        context.weights.label,
+        workers,
+    ]
+    if (splits := len(planned.plan.contexts)) > 1:
+        seeds = len(planned.seeds)
+        parts.insert(0, f"{splits} splits × {seeds} seed{'' if seeds == 1 else 's'}")
+    return " · ".join(parts)
+
+
+def _sizes(planned: SweepPlan) -> str:
+    """How many images each part has; from the least to the most where splits differ."""
+    data = [context.data for context in planned.plan.contexts.values()]
+    parts = (
+        ([each.train for each in data], "train"),
+        ([each.validation for each in data], "validate"),
+    )
+    return ", ".join(
+        f"{min(sizes)} to {what}"
+        if len(set(sizes)) == 1
+        else f"{min(sizes)} … {max(sizes)} to {what}"
+        for sizes, what in parts
     )
 
 

@@ -27,6 +27,7 @@ def run(
     backbone_weights: options.BackboneWeights = None,
     variant: options.VariantNames = None,
     seeds: options.Seeds = None,
+    splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
     cohort_size: options.CohortSize = None,
@@ -53,6 +54,7 @@ def run(
         backbone_weights=backbone_weights or (),
         variants=variant or (),
         seeds=options.parse_seeds(seeds),
+        splits=splits,
         overrides=set_ or (),
         store=store,
         devices=device or (),
@@ -72,7 +74,7 @@ def run(
         print_header(planned)
         with Display() as display:
             outcome = run_sweep(planned, display)
-    print_failures(outcome.failed)
+    print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
     for note in outcome.notes:
         err.print(note, soft_wrap=True)
     if not quiet:
@@ -92,14 +94,15 @@ def print_header(planned: SweepPlan) -> None:
     print_ranges(planned)
 
 
-def print_failures(failed: Sequence[EndedRun]) -> None:
+def print_failures(failed: Sequence[EndedRun], *, has_splits: bool = False) -> None:
     """Why each of these runs could not go on."""
     for run in failed:
         why = run.failure.message if run.failure else "without a cause"
+        name = f"{run.name} split {run.split}" if has_splits else run.name
         err.print(
             Text.assemble(
                 (f"{run.state.value}:", "bold red"),
-                f" {run.name} seed {run.seed}: {why} ({run.folder.path / 'failure.json'})",
+                f" {name} seed {run.seed}: {why} ({run.folder.path / 'failure.json'})",
             ),
             soft_wrap=True,
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
 from ablate.runs import State, SweepRecord
 from ablate.spec import ENGINE_VERSION
 from ablate.study.status import SweepStatus, sweep_status
@@ -36,7 +36,7 @@ def status(
         print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return
     for sweep in sweeps:
-        print_rows(_gathered(sweep.runs), format, title=_title(sweep.record))
+        print_rows(without_own_split(_gathered(sweep.runs)), format, title=_title(sweep.record))
         states = [row["state"] for row in sweep.runs]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))

@@ -45,8 +45,8 @@ def tune(
             envvar="ABLATE_SAMPLER",
             metavar="NAME",
             help="qmc: one quasi-random sequence that all rows share, so that differences are "
-            "paired by setting; random: a random sequence for each row; tpe: row by row, each "
-            "setting by what came of the earlier ones.",
+            "paired by setting; random: a random sequence for each row; tpe and gp: row by row, "
+            "each setting by what came of the earlier ones.",
         ),
     ] = DEFAULT_SAMPLER,
     sampler_seed: Annotated[
@@ -184,12 +184,15 @@ def _print_conclusion(planned: TuningPlan, outcome: TuningOutcome) -> None:
                 "device_seconds": f"{row.spent_s:,.1f}",
                 "best_trial": row.best,
                 f"inner_{metric}": row.value,
-                "setting": None if row.setting is None else words(row.setting),
             }
             for row in outcome.rows
         ],
         TableFormat.TABLE,
     )
+    # Settings are lines of their own: two fields are wider than a terminal leaves room for.
+    for row in outcome.rows:
+        if row.setting is not None:
+            out.print(f"best setting of {row.row}: {words(row.setting)}", soft_wrap=True)
     done = sum(run.state is State.DONE for run in (*outcome.trials, *outcome.runs))
     runs = len(outcome.trials) + len(outcome.runs)
     if outcome.pending:

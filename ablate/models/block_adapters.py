@@ -1,4 +1,4 @@
-"""AdaptFormer, SSF and Houlsby's bottlenecks in SAM's encoder blocks.
+"""AdaptFormer, SSF and bottlenecks in series or in parallel in SAM's encoder blocks.
 
 Maps are BxHxWxM: B images, HxW tokens, M channels of the encoder.
 """
@@ -66,7 +66,7 @@ class AdaptFormerBlock(nn.Module):
         return out
 
 
-class BottleneckBlock(nn.Module):
+class SeriesBlock(nn.Module):
     """A block with a bottleneck after its attention and one after its MLP, before each sum.
 
     Args:
@@ -90,6 +90,66 @@ class BottleneckBlock(nn.Module):
         widened = block.mlp(block.norm2(x))
         out: Tensor = x + (widened + self.after_mlp(widened))
         return out
+
+
+class ParallelBlock(nn.Module):
+    """A block with a bottleneck beside its attention and one beside its MLP.
+
+    x_A = MSA(LN(x)) + B_1(LN(x)) + x; out = MLP(LN(x_A)) + B_2(LN(x_A)) + x_A.
+
+    Args:
+        block: One of SAM's own; its submodules are used, its forward is not.
+        beside_attention: B_1. It works token by token, so windows do not matter to it.
+        beside_mlp: B_2.
+    """
+
+    def __init__(self, block: nn.Module, beside_attention: Branch, beside_mlp: Branch) -> None:
+        """Keeps all as they are."""
+        super().__init__()
+        self.block = block
+        self.beside_attention = beside_attention
+        self.beside_mlp = beside_mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps BxHxWxM to BxHxWxM."""
+        block: Any = self.block
+        x = x + attend(block, x) + self.beside_attention(block.norm1(x))
+        normal = block.norm2(x)
+        out: Tensor = x + block.mlp(normal) + self.beside_mlp(normal)
+        return out
+
+
+class MixedBlock(nn.Module):
+    """A block with a bottleneck in series after its attention and one in parallel to its MLP.
+
+    Args:
+        block: One of SAM's own; its submodules are used, its forward is not.
+        after_attention: As in ``SeriesBlock``.
+        beside_mlp: As in ``ParallelBlock``.
+    """
+
+    def __init__(self, block: nn.Module, after_attention: Branch, beside_mlp: Branch) -> None:
+        """Keeps all as they are."""
+        super().__init__()
+        self.block = block
+        self.after_attention = after_attention
+        self.beside_mlp = beside_mlp
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps BxHxWxM to BxHxWxM."""
+        block: Any = self.block
+        attended = attend(block, x)
+        x = x + (attended + self.after_attention(attended))
+        normal = block.norm2(x)
+        out: Tensor = x + block.mlp(normal) + self.beside_mlp(normal)
+        return out
+
+
+_ARRANGEMENTS: dict[str, Callable[[nn.Module, Branch, Branch], nn.Module]] = {
+    "series": SeriesBlock,
+    "parallel": ParallelBlock,
+    "mixed": MixedBlock,
+}
 
 
 class ScaleShift(nn.Module):
@@ -158,7 +218,7 @@ def insert_bottlenecks(adapter: BottleneckAdapter, encoder: ImageEncoderViT) -> 
 
     def wrapped(block: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
         first, second = (Branch(channels, adapter.width, nn.GELU()) for _ in range(2))
-        return BottleneckBlock(block, first, second), [first, second]
+        return _ARRANGEMENTS[adapter.arrangement](block, first, second), [first, second]
 
     return _wrap(encoder, adapter.sites, wrapped)
 

@@ -8,7 +8,12 @@ from segment_anything.modeling import ImageEncoderViT
 from torch import nn
 
 from ablate.models.adapters import InsideAtl, OutsideAtl
-from ablate.models.block_adapters import AdaptFormerBlock, BottleneckBlock
+from ablate.models.block_adapters import (
+    AdaptFormerBlock,
+    MixedBlock,
+    ParallelBlock,
+    SeriesBlock,
+)
 from ablate.models.cnn import Cnn
 from ablate.models.counting import model_without_values
 from ablate.models.encoder_values import encoder_values
@@ -24,7 +29,9 @@ _PLACES: dict[type[nn.Module], str] = {
     OutsideAtl: "before the block",
     InsideAtl: "between attention and MLP",
     AdaptFormerBlock: "beside the MLP",
-    BottleneckBlock: "after attention and MLP",
+    SeriesBlock: "after attention and MLP",
+    ParallelBlock: "beside attention and MLP",
+    MixedBlock: "after attention and beside MLP",
 }
 # Layers that map channels to channels.
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)

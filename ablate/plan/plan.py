@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablate.errors import BadInput
-from ablate.plan.provenance import provenance
+from ablate.plan.provenance import provenance, with_packages_of
 from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
 from ablate.spec import Context, RunSpec, SamVariant, Sweep, Variant
 
@@ -34,7 +34,7 @@ class Plan:
 
     Attributes:
         sweep: The sweep.
-        context: What all its runs share.
+        context: What all its runs on the protocol's own split share.
         runs: The runs.
         matched: The rows that got a value by their ``match``, by name.
     """
@@ -43,6 +43,12 @@ class Plan:
     context: Context
     runs: tuple[PlannedRun, ...]
     matched: Mapping[str, MatchedRow] = field(default_factory=dict)
+
+    @property
+    def contexts(self) -> dict[int, Context]:
+        """What the runs on each split share, by the split's number."""
+        contexts = {run.spec.split: run.spec.context for run in self.runs}
+        return dict(sorted(contexts.items()))
 
     @property
     def pending(self) -> tuple[PlannedRun, ...]:
@@ -55,16 +61,18 @@ def sweep_runs(
     context: Context,
     seeds: Sequence[int],
     names: Sequence[str] = (),
+    further: Sequence[Context] = (),
 ) -> list[RunSpec]:
-    """The runs of a sweep: variants in the table's order, each with its seeds.
+    """The runs of a sweep: variants in the table's order, each on its splits with its seeds.
 
-    What is only evaluated does not depend on a seed: it runs once, with the lowest one.
+    What is only evaluated does not depend on a seed: it runs once on a split, with the lowest one.
 
     Args:
         rows: The sweep's variants by name, in the table's order.
-        context: What all the runs share.
+        context: What all the runs on the protocol's own split share.
         seeds: The seeds.
         names: Only these rows; empty: all.
+        further: What the runs on splits 1, 2 and so on share.
 
     Raises:
         BadInput: If a name is not a row, a seed is out of range, or a variant requires another
@@ -79,9 +87,10 @@ def sweep_runs(
             f"not a seed: {', '.join(unusable)}", f"seeds are from 0 to {_SEED_LIMIT - 1}"
         )
     runs = [
-        RunSpec(name=name, variant=variant, context=context, seed=seed)
+        RunSpec(name=name, variant=variant, context=own, seed=seed, split=split)
         for name, variant in rows.items()
         if not names or name in names
+        for split, own in enumerate((context, *further))
         for seed in (seeds if variant.is_trained else (min(seeds),))
     ]
     for run in runs:
@@ -127,7 +136,7 @@ def build_plan(
 
     Args:
         sweep: The sweep.
-        context: What all its runs share.
+        context: What all its runs on the protocol's own split share.
         runs: The runs, in the order of the table.
         store: Where their folders lie.
         matched: The rows that got a value by their ``match``, by name.
@@ -152,7 +161,12 @@ def create_run_folders(plan: Plan, store: Store) -> SweepRecord:
 def create_folders(runs: Sequence[RunSpec], store: Store) -> None:
     """Creates the folders of runs, those that are not there yet."""
     origin = provenance()
-    store.create_runs([SpecFile(key=run.key, run=run, provenance=origin) for run in runs])
+    store.create_runs(
+        [
+            SpecFile(key=run.key, run=run, provenance=with_packages_of(run.variant, origin))
+            for run in runs
+        ]
+    )
 
 
 def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ablate.runs import Provenance
+from ablate.spec import SamVariant, Variant
 
 _PACKAGES = ("torch", "torchvision", "segment-anything", "numpy", "pillow", "scipy")
 
@@ -20,6 +21,15 @@ def provenance() -> Provenance:
         python=platform.python_version(),
         packages={name: version(name) for name in _PACKAGES},
     )
+
+
+def with_packages_of(variant: Variant, origin: Provenance) -> Provenance:
+    """A run's provenance: its adapter may compute with packages that other rows do not need."""
+    names = variant.distributions if isinstance(variant, SamVariant) else ()
+    if not names:
+        return origin
+    packages = origin.packages | {name: version(name) for name in names}
+    return origin.model_copy(update={"packages": packages})
 
 
 def _commit() -> str | None:

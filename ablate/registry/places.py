@@ -1,7 +1,9 @@
 """Where the catalogue lies: the user's working folder first, then what ships with ablate."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from ablate.registry.source import shown
@@ -10,6 +12,7 @@ from ablate.registry.source import shown
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 _PACKAGE = Path(__file__).parent.parent
+_only: ContextVar[Path | None] = ContextVar("_only", default=None)
 
 
 def shipped(part: str) -> Path:
@@ -23,7 +26,23 @@ def shipped(part: str) -> Path:
 
 def search_path(part: str) -> list[Path]:
     """The folders to look in for ``part``; of two files of one name, the first is read."""
+    if (folder := _only.get()) is not None:
+        return [folder / part]
     return [Path(part).absolute(), shipped(part)]
+
+
+@contextmanager
+def only_in(folder: Path) -> Iterator[None]:
+    """While this is open, a folder is the whole catalogue: a bundle brings its own.
+
+    Args:
+        folder: The folder, which may hold ``variants``, ``sweeps`` and ``reports/published``.
+    """
+    token = _only.set(folder.absolute())
+    try:
+        yield
+    finally:
+        _only.reset(token)
 
 
 def named_files(folders: Iterable[Path]) -> dict[str, Path]:

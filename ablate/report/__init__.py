@@ -28,6 +28,7 @@ from ablate.report.writers import (
     suffix_of,
     write_report,
 )
+from ablate.report.writers.markdown import to_note
 
 __all__ = [
     "FIGURES",
@@ -56,5 +57,6 @@ __all__ = [
     "score_tables",
     "suffix_of",
     "tables_of",
+    "to_note",
     "write_report",
 ]

@@ -9,6 +9,7 @@ from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
 from ablate.report.comparison_model import NotReported
 from ablate.report.comparison_model import Pair as Pair
+from ablate.report.costs_model import Costs
 from ablate.report.effects import Effects
 from ablate.report.matched import MatchedParameters
 from ablate.report.published import Convention, Source, StructureColumn
@@ -315,6 +316,7 @@ class Report(Frozen):
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
         tuning: The rows with their best settings; None for a sweep that was never tuned.
+        costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
         provenance: Where the numbers come from.
     """
@@ -335,6 +337,7 @@ class Report(Frozen):
     parameters: CountedParameters | None
     effects: Effects | None = None
     tuning: TuningSummary | None = None
+    costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
     provenance: ReportProvenance
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ablate.errors import StoreError
 from ablate.report.model import MissingReason
-from ablate.runs import Provenance, RecordedRun, Result, State, Store, SweepRecord
+from ablate.report.recomputed import contradictions
+from ablate.runs import Confusions, Provenance, RecordedRun, Result, State, Store, SweepRecord
 from ablate.spec import METRIC_NAMES
 
 _REASONS: dict[State, MissingReason] = {
@@ -19,10 +20,17 @@ _REASONS: dict[State, MissingReason] = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A result and where it comes from."""
+    """A result and where it comes from.
+
+    Attributes:
+        result: What the run gave; it agrees with ``confusions``.
+        provenance: What it was made by.
+        confusions: The pixels of every validation image.
+    """
 
     result: Result
     provenance: Provenance
+    confusions: Confusions
 
 
 @dataclass(frozen=True)
@@ -83,4 +91,9 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
         raise StoreError(f"the result in {folder.path} is of run {result.key}", repair)
     if missing := missing_metrics(result):
         raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
-    return RunRecord(run, Finished(result, provenance), None, None)
+    confusions = folder.confusions()
+    if contradicted := contradictions(result, confusions):
+        raise StoreError(
+            f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
+        )
+    return RunRecord(run, Finished(result, provenance, confusions), None, None)

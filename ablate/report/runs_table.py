@@ -1,6 +1,6 @@
 """Where the numbers come from: the runs of a table, and what they were made from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ablate.report.model import Report, ReportProvenance, RunProvenance
@@ -138,10 +138,20 @@ def _devices(runs: Sequence[RunProvenance]) -> list[str]:
 
 
 def _versions(runs: Sequence[RunProvenance]) -> list[str]:
-    return [
-        ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
-        for run in runs
-    ]
+    """One list where no two runs had different versions of a package, else one for each run.
+
+    A package that only some rows need is in the list of those runs only.
+    """
+    merged: dict[str, str] = {}
+    for run in runs:
+        for name, version in run.versions.items():
+            if merged.setdefault(name, version) != version:
+                return [_listed(each.versions) for each in runs]
+    return [_listed(merged)] if runs else []
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
 
 
 def _time(seconds: float) -> str:

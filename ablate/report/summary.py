@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from ablate.metrics import Confusion
 from ablate.report.claims import claim_of
 from ablate.report.consistency import check_table, common_share, share_of
+from ablate.report.costs import costs_of
 from ablate.report.factor_effects import effects_of
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
@@ -93,6 +94,7 @@ def build_report(
         else None,
         effects=effects_of(sweep, [run for row in table.rows.values() for run in row.runs]),
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
+        costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         provenance=provenance_of(
             context,

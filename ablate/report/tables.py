@@ -11,6 +11,7 @@ from ablate.report.best_of_k_tables import (
     has_pairs_of_settings,
     order_changes_table,
 )
+from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
 from ablate.report.matched import matched_table
@@ -62,6 +63,7 @@ def tables_of(report: Report) -> list[Table]:
         *([parameters_table(report.parameters)] if report.parameters else []),
         *(effects_tables(report.effects, report.watermark) if report.effects else []),
         *([matched_table(report.matched)] if report.matched else []),
+        *_costs(report),
         runs_table(report),
     ]
 
@@ -82,6 +84,12 @@ def _tuning(report: Report) -> list[Table]:
         *([order_changes_table(report, tuning)] if tuning.order_changes else []),
         *([by_setting_table(report, tuning)] if has_pairs_of_settings(tuning) else []),
     ]
+
+
+def _costs(report: Report) -> list[Table]:
+    """What the runs have cost; nothing as long as none has begun."""
+    costs = report.costs
+    return [costs_table(costs, report.watermark)] if costs and costs.total.runs else []
 
 
 # Scores ---------------------------------------------------------------------------------

@@ -68,7 +68,11 @@ class RowTrials:
         return "not run" if any(run.finished for run in self._runs.values()) else "no trial is done"
 
     def counts(self) -> TrialCounts:
-        """How the trials ended; those of the budget that have no run yet are open."""
+        """How the trials ended; those of the budget that have no run yet are open.
+
+        Of a row that the tuning has not begun, none is.
+        """
+        budget = self._budget if self._runs else 0
         # Where a setting comes twice, one run is several trials, and was paid for once.
         seconds = {
             run.run.key: run.finished.result.train_s for run in self._runs.values() if run.finished
@@ -77,7 +81,7 @@ class RowTrials:
             done=sum(run.finished is not None for run in self._runs.values()),
             failed=self._number_of("failed"),
             diverged=self._number_of("diverged"),
-            open=self._number_of(*_OPEN) + max(0, self._budget - len(self._runs)),
+            open=self._number_of(*_OPEN) + max(0, budget - len(self._runs)),
             unreadable=self._number_of("unreadable"),
             device_s=sum(seconds.values()),
             causes={

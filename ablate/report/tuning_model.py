@@ -74,9 +74,14 @@ class TrialCounts(Frozen):
     causes: dict[int, str]
 
     @property
+    def total(self) -> int:
+        """All of them; 0 for a row that was never tuned."""
+        return self.done + self.failed + self.diverged + self.open + self.unreadable
+
+    @property
     def is_device_s_whole(self) -> bool:
         """Whether no trial took time that its files do not tell."""
-        return self.failed + self.diverged + self.open + self.unreadable == 0
+        return self.total == self.done
 
 
 class SettingDifference(Frozen):

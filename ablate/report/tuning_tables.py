@@ -79,8 +79,7 @@ def trials_table(report: Report, tuning: TuningSummary) -> Table:
             (
                 text_cell(row.label),
                 *_chosen(row),
-                text_cell(_counted(row.trials, tuning.budget)),
-                _seconds(row.trials),
+                *_counts_and_seconds(row, tuning.budget),
             )
             for row in rows
         ),
@@ -267,6 +266,12 @@ def _chosen(row: RowTuning) -> list[TableCell]:
         number_cell(row.chosen.trial),
         missing_cell("unreadable") if score is None else number_cell(score, f"{score:.2f}"),
     ]
+
+
+def _counts_and_seconds(row: RowTuning, budget: int) -> list[TableCell]:
+    if not row.trials.total:
+        return [missing_cell(str(row.missing_reason))] * 2
+    return [text_cell(_counted(row.trials, budget)), _seconds(row.trials)]
 
 
 def _counted(trials: TrialCounts, budget: int) -> str:

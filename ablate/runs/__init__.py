@@ -1,5 +1,6 @@
 """The store: folders and files that outlive every process. Imports no torch."""
 
+from ablate.runs.attempts import Attempt, Ending, PeakMemory
 from ablate.runs.confusions import Confusions
 from ablate.runs.data_check import (
     ClippedValues,
@@ -34,9 +35,11 @@ from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRe
 
 __all__ = [
     "DEFAULT_STORE",
+    "Attempt",
     "ClippedValues",
     "Confusions",
     "DataCheck",
+    "Ending",
     "Event",
     "Failure",
     "FileDigests",
@@ -45,6 +48,7 @@ __all__ = [
     "Machine",
     "MatchedRow",
     "Parameters",
+    "PeakMemory",
     "PositiveShares",
     "Progress",
     "Provenance",

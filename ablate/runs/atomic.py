@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 # Some network file systems cannot force a folder to the disk.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
@@ -47,6 +48,22 @@ def _sync_folder(path: Path) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Puts ``content`` in place of whatever file ``path`` is."""
     with _temporary(path, content) as temporary:
+        temporary.replace(path)
+        _sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Puts a file of any size in place of whatever file ``path`` is, unless writing it fails.
+
+    Yields:
+        The file, open for writing.
+    """
+    with _temporary(path, b"") as temporary:
+        with temporary.open("r+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import StoreError
 from ablate.runs.names import shown
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-CELLS = ("tp", "fp", "fn", "tn")
+PixelCount = Literal["tp", "fp", "fn", "tn"]
+
+CELLS: tuple[PixelCount, ...] = ("tp", "fp", "fn", "tn")
 """The columns of counts, in their order."""
 
 _NAMES = "image"
@@ -62,7 +64,7 @@ class Confusions:
         return self.counts[:, 3]
 
     @property
-    def pooled(self) -> dict[str, int]:
+    def pooled(self) -> dict[PixelCount, int]:
         """The pixels of all images: tp, fp, fn and tn."""
         return dict(zip(CELLS, self.counts.sum(axis=0).tolist(), strict=True))
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, confusions, documents, plain_files
+from ablate.runs import atomic, confusions, documents
+from ablate.runs.attempt_files import AttemptFiles
+from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.spec import ENGINE_VERSION, RunSpec
@@ -41,6 +42,7 @@ class RunFolder:
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
         self._claim_path = path / "claim.lock"
+        self._attempts = AttemptFiles(path / "attempts")
 
     @property
     def key(self) -> str:
@@ -74,6 +76,21 @@ class RunFolder:
                 "move the folder back, or remove it",
             )
         return spec
+
+    def record_paths(self) -> list[Path]:
+        """The files that tell what became of the run, there or not, the result first.
+
+        A reader that copies them in this order while the run ends never has a result without
+        the files that it is of.
+        """
+        return [
+            self._result_path,
+            self.confusion_path,
+            self._events_path,
+            self._failure_path,
+            self._spec_path,
+            *self._attempts.paths(),
+        ]
 
     def spec(self) -> RunSpec:
         """The run of this folder."""
@@ -127,6 +144,45 @@ class RunFolder:
             return State.INTERRUPTED
         return State.NEW
 
+    # What it costs ------------------------------------------------------------------------
+
+    def begin_attempt(self, attempt: Attempt) -> None:
+        """Notes that an attempt begins, and how the one before it has ended.
+
+        To be called with the claim, and before an earlier failure is removed.
+        """
+        # One that cannot be read is left to whoever asks for the cost.
+        with suppress(StoreError):
+            last = self._attempts.last()
+            if last is not None and last.ending is None:
+                ending: Ending = "failed" if self.has_failure() else "killed"
+                self._attempts.write(last.model_copy(update={"ending": ending}), force=False)
+        self._attempts.write(attempt, force=False)
+
+    def update_attempt(self, attempt: Attempt, *, is_over: bool) -> None:
+        """Writes what an attempt has cost by now; forced to the disk when it is over."""
+        self._attempts.write(attempt, force=is_over)
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts at this run, oldest first, each with how it has ended.
+
+        Empty for a run that was never begun, or by an ablate that did not record them.
+
+        Raises:
+            StoreError: If one cannot be read.
+        """
+        found = self._attempts.read()
+        if found and found[-1].ending is None:
+            found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
+        return found
+
+    def _last_ending(self) -> Ending:
+        if self._result_path.exists():
+            return "done"
+        if self.is_claimed():
+            return "running"
+        return "failed" if self.has_failure() else "killed"
+
     # Events and progress ------------------------------------------------------------------
 
     def append_event(self, event: Event) -> None:
@@ -139,26 +195,15 @@ class RunFolder:
         Raises:
             StoreError: If a whole line cannot be read.
         """
+        repair = "remove the run's folder and run again"
         try:
-            lines = self._events_path.read_bytes().split(b"\n")[:-1]
+            lines = documents.content_of(self._events_path, repair).split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise StoreError(
-                f"{self._events_path} cannot be read: {error.strerror}", "check its permissions"
-            ) from error
-        return [self._event(number, line) for number, line in enumerate(lines, start=1)]
-
-    def _event(self, number: int, line: bytes) -> Event:
-        where = f"line {number} of {self._events_path}"
-        repair = "remove the run's folder and run again"
-        # Nearly every line: validated once, which takes a third of the time of what is below.
-        with suppress(ValidationError):
-            event = Event.model_validate_json(line)
-            # An older line has no such field, and other names of metrics.
-            if "schema_version" in event.model_fields_set:
-                return event
-        return documents.parse(Event, documents.decode(line, where, repair), where, repair)
+        return [
+            documents.from_content(Event, line, f"line {number} of {self._events_path}", repair)
+            for number, line in enumerate(lines, start=1)
+        ]
 
     def cut_events(self, last_epoch: int) -> None:
         """Removes what came after ``last_epoch``, which a resumed run repeats.
@@ -237,11 +282,9 @@ class RunFolder:
         """
         path, repair = self.confusion_path, "remove the run's folder and run again"
         try:
-            content = plain_files.read_bytes(path)
+            content = documents.content_of(path, repair)
         except FileNotFoundError as error:
             raise StoreError(f"{path} is missing", repair) from error
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
         return confusions.decode(content, path)
 
     # The end ------------------------------------------------------------------------------
@@ -272,6 +315,10 @@ class RunFolder:
             StoreError: If it cannot be read.
         """
         return _read(Failure, self._failure_path)
+
+    def has_failure(self) -> bool:
+        """Whether something is written about why the run could not go on."""
+        return self._failure_path.exists()
 
     def clear_failure(self) -> None:
         """Removes the failure: a new attempt begins."""

@@ -5,7 +5,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from ablate.spec import Context, Frozen, Repeat, RunSpec, Sweep, Variant
+from ablate.spec import (
+    Context,
+    DataIdentity,
+    Frozen,
+    Repeat,
+    RunSpec,
+    Split,
+    Sweep,
+    Variant,
+)
 
 # Raised by one whenever a file changes its form; ``upgrade`` then gets a step.
 SCHEMA_VERSION = 2
@@ -228,16 +237,32 @@ class MatchedRow(Frozen):
         )
 
 
+class NumberedSplit(Frozen):
+    """A split of a sweep besides the protocol's own.
+
+    Attributes:
+        number: Its number, from 1.
+        split: The split.
+        data: The data's part in the identity of the runs on it.
+    """
+
+    number: int = Field(ge=1)
+    split: Split
+    data: DataIdentity
+
+
 class SweepRecord(Document):
     """``sweeps/ID.json``: a sweep was started in this store under this context.
 
     Attributes:
         sweep: The sweep as it was when it was last started.
-        context: Protocol, data and weights of all its runs, and the engine's version.
+        context: Protocol, data and weights of all its runs, and the engine's version; with the
+            protocol's own split.
         runs: All runs that were ever planned, in the order of the table; where a row and a repeat
             have several, because the row has changed between two starts, the latest comes last.
         seeds: All seeds that were ever planned, sorted.
         splits: The numbers of all splits that were ever planned, sorted.
+        numbered: What these splits are, but for the protocol's own.
         updated: When it was last started.
         matched: The rows that got a value by their ``match``, by name.
     """
@@ -249,6 +274,7 @@ class SweepRecord(Document):
     updated: float
     matched: dict[str, MatchedRow] = Field(default_factory=dict)
     splits: tuple[int, ...] = (0,)
+    numbered: tuple[NumberedSplit, ...] = ()
 
     @property
     def repeats(self) -> tuple[Repeat, ...]:
@@ -260,6 +286,14 @@ class SweepRecord(Document):
         """The name that tells this record from all others of its store."""
         return f"{self.sweep.name}-{self.context.id}"
 
+    def context_of(self, split: int) -> Context:
+        """What all runs on a split share."""
+        for each in self.numbered:
+            if each.number == split:
+                protocol = self.context.protocol.model_copy(update={"split": each.split})
+                return self.context.model_copy(update={"protocol": protocol, "data": each.data})
+        return self.context
+
     def run_spec(self, run: RecordedRun) -> RunSpec:
         """One of its runs, in full.
 
@@ -268,7 +302,7 @@ class SweepRecord(Document):
         return RunSpec(
             name=run.name,
             variant=run.variant,
-            context=self.context,
+            context=self.context_of(run.split),
             seed=run.seed,
             split=run.split,
         )

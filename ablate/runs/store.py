@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ from ablate.errors import StoreError
 from ablate.runs import atomic, documents
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
-from ablate.runs.formats import MatchedRow, RecordedRun, Source, SpecFile, SweepRecord
+from ablate.runs.formats import (
+    MatchedRow,
+    NumberedSplit,
+    RecordedRun,
+    Source,
+    SpecFile,
+    SweepRecord,
+)
 from ablate.runs.names import shown, unwritable
 from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
@@ -54,6 +61,7 @@ class Store:
             )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"
@@ -95,7 +103,7 @@ class Store:
 
         Args:
             sweep: The sweep as it is started now.
-            context: What its runs share.
+            context: What its runs on the protocol's own split share.
             runs: The runs of this start, in the order of the table.
             matched: The rows that got a value by their ``match``, by name.
 
@@ -117,15 +125,33 @@ class Store:
             runs=tuple(planned),
             seeds=tuple(sorted({run.seed for run in runs})),
             splits=tuple(sorted({run.split for run in runs})),
+            numbered=_numbered(runs),
             updated=time.time(),
             matched=dict(matched or {}),
         )
+        return self._keep_record(record, _merged)
+
+    def add_record(self, record: SweepRecord) -> SweepRecord:
+        """Keeps the record of another store, joined with this store's own of the same context.
+
+        Returns:
+            The record as it is now; where the two differ, the later start decides.
+
+        Raises:
+            StoreError: If this store's own record cannot be read.
+        """
+        return self._keep_record(record, _joined)
+
+    def _keep_record(
+        self, record: SweepRecord, join: Callable[[SweepRecord, SweepRecord], SweepRecord]
+    ) -> SweepRecord:
+        """Writes a record, joined with the one that is there."""
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
         with FileLock(path.with_name(".lock")):
             if path.exists() and (earlier := self._read_record(path)):
-                record = _merged(earlier, record)
+                record = join(earlier, record)
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 
@@ -248,6 +274,15 @@ class Store:
         return self._data_checks_path / f"{data_check_id(digest, split)}.json"
 
 
+def _numbered(runs: Iterable[RunSpec]) -> tuple[NumberedSplit, ...]:
+    """The splits of runs, but for the protocol's own."""
+    contexts = {run.split: run.context for run in runs if run.split}
+    return tuple(
+        NumberedSplit(number=number, split=context.protocol.split, data=context.data)
+        for number, context in sorted(contexts.items())
+    )
+
+
 def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     """The latest start with what only earlier ones had."""
     names = _ordered(latest.sweep.variants, [run.name for run in latest.runs])
@@ -260,7 +295,17 @@ def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
     runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.repeat))
     seeds = tuple(sorted({*earlier.seeds, *latest.seeds}))
     splits = tuple(sorted({*earlier.splits, *latest.splits}))
-    return latest.model_copy(update={"runs": tuple(runs), "seeds": seeds, "splits": splits})
+    by_number = {each.number: each for each in (*earlier.numbered, *latest.numbered)}
+    numbered = tuple(by_number[number] for number in sorted(by_number))
+    return latest.model_copy(
+        update={"runs": tuple(runs), "seeds": seeds, "splits": splits, "numbered": numbered}
+    )
+
+
+def _joined(one: SweepRecord, other: SweepRecord) -> SweepRecord:
+    """The records of two stores; what both have is the later start's."""
+    earlier, latest = sorted((one, other), key=lambda record: record.updated)
+    return _merged(earlier, latest).model_copy(update={"matched": earlier.matched | latest.matched})
 
 
 def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:

@@ -42,12 +42,14 @@ from ablate.spec.run import (
 )
 from ablate.spec.sites import chosen_blocks
 from ablate.spec.split import (
+    MAX_SPLITS,
     FoldersSplit,
     HoldoutSplit,
     InnerSplit,
     ListsSplit,
     OuterSplit,
     Split,
+    numbered,
 )
 from ablate.spec.sweep import Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
@@ -66,6 +68,7 @@ __all__ = [
     "ARCHITECTURES",
     "BACKBONES",
     "ENGINE_VERSION",
+    "MAX_SPLITS",
     "METRIC_NAMES",
     "NANO_WEIGHTS",
     "PATCH_SIZE_PX",
@@ -133,6 +136,7 @@ __all__ = [
     "canonical_json",
     "chosen_blocks",
     "digest_of",
+    "numbered",
     "random_resnet",
     "repeats_text",
     "value_at",

@@ -72,22 +72,39 @@ class SsfAdapter(_InBlocks):
 
 
 class BottleneckAdapter(_InBlocks):
-    """Bottlenecks in series: after the attention and after the MLP (Houlsby et al. 2019).
+    """Two bottlenecks in each block: one for its attention, one for its MLP.
 
-    Each maps y to y + Up(GELU(Down(y))) before the shortcut is added. Up starts at zero: SAM's
+    A bottleneck is Up(GELU(Down(y))), added before the shortcut is. Up starts at zero: SAM's
     function is kept at step 0.
 
     Attributes:
         kind: The discriminator.
         width: The bottleneck width.
+        arrangement: ``series``: each maps the output of its half of the block (Houlsby et al.
+            2019). ``parallel``: each maps its input, as the LayerNorm leaves it (He et al. 2022).
+            ``mixed``: in series after the attention, in parallel beside the MLP (as Wu et al. 2023
+            in Medical SAM Adapter).
         sites: ``all`` blocks of the image encoder, its ``late`` half, or a list of blocks, counted
             from 0.
     """
 
     kind: Literal["bottleneck"]
     width: int = Field(ge=1, le=MAX_WIDTH)
+    arrangement: Literal["series", "parallel", "mixed"] = "series"
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the function that is trained; keys older than the field stay."""
+        identity = super().identity()
+        if self.arrangement == "series":
+            del identity["arrangement"]
+        return identity
 
     def describe(self) -> str:
         """One line."""
+        places = {
+            "series": "after attention and MLP",
+            "parallel": "beside attention and MLP",
+            "mixed": "after attention and beside MLP",
+        }
         where = sites_phrase(self.sites)
-        return f"bottlenecks after attention and MLP, width {self.width}{where}"
+        return f"bottlenecks {places[self.arrangement]}, width {self.width}{where}"

@@ -41,6 +41,11 @@ class OwnAdapter(Frozen):
 
     kind: str
 
+    @property
+    def distribution(self) -> str | None:
+        """The installed package that declares the kind; None where there is none."""
+        return next((point.dist.name for point in _declared(self.kind) if point.dist), None)
+
     def identity(self) -> dict[str, Any]:
         """What decides the function that is trained."""
         return self.model_dump(mode="json")

@@ -4,9 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ablate.errors import BadInput
 from ablate.spec.frozen import Frozen
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+SEED_LIMIT = 2**32
+# More splits of one data set than any study has.
+MAX_SPLITS = 1_000
+
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -95,3 +100,34 @@ class InnerSplit(Frozen):
 Split = Annotated[
     HoldoutSplit | ListsSplit | FoldersSplit | InnerSplit, Field(discriminator="kind")
 ]
+
+
+def numbered(split: Split, number: int) -> Split:
+    """The split of this number, for repeats on several splits of one data set.
+
+    Args:
+        split: The protocol's split, which has the number 0.
+        number: At least 0; it is added to the seed of the shuffle that draws the parts.
+
+    Raises:
+        BadInput: If the parts are given and not drawn, or there is no split of this number.
+    """
+    if number == 0:
+        return split
+    match split:
+        case HoldoutSplit():
+            seed = split.seed + number
+            if seed >= SEED_LIMIT:
+                raise BadInput(
+                    f"split {number} would be drawn with seed {seed}, which is too large",
+                    "choose a smaller split.seed or fewer splits",
+                )
+            return split.model_copy(update={"seed": seed})
+        case InnerSplit():
+            return split.model_copy(update={"of": numbered(split.of, number)})
+        case _:
+            raise BadInput(
+                f"the parts are given (split.kind: {split.kind}), so that there is one split only",
+                "omit --splits, or let parts be drawn with --set 'split={kind: holdout, seed: 42, "
+                "validation_share: 0.3, rounding: floor}'",
+            )

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
 from ablate.spec.match import Match
-from ablate.spec.split import Seed
+from ablate.spec.split import MAX_SPLITS, Seed
 from ablate.spec.tuning import Tuning
 
 # More repeats of every row than any study has.
@@ -39,6 +39,8 @@ class Sweep(Frozen):
         title: The table's heading.
         protocol: The protocol, unless the command line names another.
         seeds: The seeds, unless the command line names others.
+        splits: On how many splits every row is repeated with each of the seeds, unless the command
+            line names another number; the first is the protocol's own.
         baseline: The variant that every Δ is taken to; None: no Δ.
         published: The published table that stands beside the runs (``reports/published``).
         comparisons: The paper's sentences about the rows.
@@ -56,6 +58,7 @@ class Sweep(Frozen):
     title: str
     protocol: str
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MAX_SEEDS)
+    splits: int = Field(default=1, ge=1, le=MAX_SPLITS)
     baseline: str | None = None
     published: str | None = None
     comparisons: tuple[Comparison, ...] = ()

@@ -12,6 +12,7 @@ from ablate.spec.adapter import Adapter
 from ablate.spec.backbone import BACKBONES, BackboneName
 from ablate.spec.frozen import Cell, Frozen
 from ablate.spec.match import Match, is_whole_number, value_at, whole_numbers
+from ablate.spec.own_adapter import OwnAdapter
 from ablate.spec.peft_adapter import PeftAdapter
 from ablate.spec.resnet import ARCHITECTURES, RESNETS, ArchitectureName, ResNetName
 from ablate.spec.sites import canonical_sites, chosen_blocks
@@ -136,6 +137,12 @@ class SamVariant(Frozen):
     def packages(self) -> tuple[str, ...]:
         """Packages that its adapter needs besides what ablate always needs."""
         return getattr(self.adapter, "packages", ())
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Installed packages whose versions decide what its adapter computes."""
+        own = self.adapter.distribution if isinstance(self.adapter, OwnAdapter) else None
+        return (*self.packages, *((own,) if own else ()))
 
     @property
     def needs_exact_encoder(self) -> bool:

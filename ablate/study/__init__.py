@@ -4,12 +4,18 @@
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
+``verify_sweep``: recompute every number of every run, build the report from them, compare.
+``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
+``verify_bundle``: unpack, compare digests, recompute, build the report anew, compare.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
+``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
 
+from ablate.study.bundle import verify_bundle, write_bundle
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
+from ablate.study.mirrored_report import sync_mirror
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
 from ablate.study.request import DEFAULT_EXECUTOR
@@ -24,6 +30,7 @@ from ablate.study.tuning_plan import (
     TuningPlan,
     plan_tuning,
 )
+from ablate.study.verify import verify_store, verify_sweep
 from ablate.study.watching import Progress, RunProgress
 
 __all__ = [
@@ -49,5 +56,10 @@ __all__ = [
     "plan_tuning",
     "report_sweep",
     "run_sweep",
+    "sync_mirror",
     "tune_sweep",
+    "verify_bundle",
+    "verify_store",
+    "verify_sweep",
+    "write_bundle",
 ]

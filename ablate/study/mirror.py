@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from ablate import tracking
 from ablate.executors import isolated_children
 from ablate.runs import Store
+from ablate.study.mirrored_report import leave_reports
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses.
 _PATIENCE_S = 120
@@ -41,6 +42,8 @@ def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[s
     notes: list[str] = []
     try:
         yield notes
+        # Before the mirror's last pass, which copies it.
+        notes += leave_reports(store, ids)
     finally:
         stop.set()
         process.join(_PATIENCE_S)

@@ -41,7 +41,7 @@ class SweepPlan:
     ranges: ScaleRanges | None = None
 
     def rows(self) -> list[dict[str, str | int | None]]:
-        """One row for each run: variant, seed, key, state and the number of its cohort."""
+        """One row for each run: variant, split, seed, key, state and the number of its cohort."""
         cohort_of = {
             path: number
             for number, cohort in enumerate(self.cohorts, start=1)
@@ -50,6 +50,7 @@ class SweepPlan:
         return [
             {
                 "variant": run.spec.name,
+                "split": run.spec.split,
                 "seed": run.spec.seed,
                 "key": run.spec.key,
                 "state": run.state.value,
@@ -76,7 +77,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
-    runs = sweep_runs(resolved.rows, resolved.context, resolved.seeds, request.variants)
+    first, *further = resolved.contexts
+    runs = sweep_runs(resolved.rows, first, resolved.seeds, request.variants, further)
     plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)

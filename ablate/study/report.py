@@ -136,10 +136,10 @@ def report_sweep(record: SweepRecord, store: Store) -> SweepReport:
     """
     parameters = count_for_report(record, store)
     report = build_report(record, store, parameters=parameters, today=declared_rows(record))
-    return SweepReport(_with_importances(report), record, store)
+    return SweepReport(with_importances(report), record, store)
 
 
-def _with_importances(report: Report) -> Report:
+def with_importances(report: Report) -> Report:
     """The report with the importances of its factors: another room knows Optuna."""
     effects = report.effects
     if effects is None:

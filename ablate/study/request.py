@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.spec import MAX_SPLITS
 
 DEFAULT_EXECUTOR = "local"
 _SEEDS = 2**32
@@ -23,6 +24,7 @@ class Request:
         backbone_weights: Files of the weights of the CNN baselines' ResNets.
         variants: Only these rows; empty: all.
         seeds: The seeds; None: the sweep's own.
+        splits: On how many splits each row is trained with each seed; None: the sweep's own number.
         overrides: ``KEY=VALUE`` for the protocol.
         store: The folder that holds the runs.
         devices: Where to train, one worker for each; empty: all GPUs, or else the CPU.
@@ -40,6 +42,7 @@ class Request:
     backbone_weights: tuple[Path, ...]
     variants: tuple[str, ...]
     seeds: tuple[int, ...] | None
+    splits: int | None
     overrides: tuple[str, ...]
     store: Path
     devices: tuple[str, ...]
@@ -70,6 +73,19 @@ def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
         twice = next(seed for seed in seeds if list(seeds).count(seed) > 1)
         raise BadInput(f"seed {twice} appears twice", "list each once")
     return tuple(seeds)
+
+
+def checked_splits(splits: int) -> int:
+    """The number of splits.
+
+    Raises:
+        BadInput: If it is not a whole number from 1 to MAX_SPLITS.
+    """
+    if isinstance(splits, bool) or not isinstance(splits, int) or not 1 <= splits <= MAX_SPLITS:
+        raise BadInput(
+            f"{str(splits)[:20]} splits are out of range", f"give a number from 1 to {MAX_SPLITS}"
+        )
+    return splits
 
 
 def expanded(path: str | Path) -> Path:

@@ -18,6 +18,7 @@ from ablate.spec import (
     Protocol,
     Sweep,
     Variant,
+    numbered,
 )
 from ablate.study.matching import match_rows
 from ablate.study.protocols import choose_protocol
@@ -31,7 +32,7 @@ class Resolved:
     Attributes:
         sweep: The sweep.
         rows: Its variants by name, in the table's order.
-        context: What all its runs share.
+        contexts: What its runs on each split share; the first is that of the protocol's own split.
         seeds: The seeds.
         choice: Why this protocol is used; None where the user or the sweep names it.
         matched: The rows that got a value by their ``match``, by name.
@@ -41,11 +42,16 @@ class Resolved:
 
     sweep: Sweep
     rows: Mapping[str, Variant]
-    context: Context
+    contexts: tuple[Context, ...]
     seeds: tuple[int, ...]
     choice: str | None
     matched: Mapping[str, MatchedRow]
     ranges: ScaleRanges | None
+
+    @property
+    def context(self) -> Context:
+        """What its runs on the protocol's own split share."""
+        return self.contexts[0]
 
 
 def resolve(request: Request, store: Store) -> Resolved:
@@ -59,10 +65,11 @@ def resolve(request: Request, store: Store) -> Resolved:
     check_published(sweep)
     protocol, choice = choose_protocol(request, sweep, catalogue)
     rows = catalogue.rows(sweep, protocol.backbone)
-    context, ranges = identify_context(request, protocol, rows, store)
+    splits = request.splits or sweep.splits
+    contexts, ranges = identify_contexts(request, protocol, rows, store, splits)
     found = match_rows(rows, catalogue, protocol.backbone, store)
     seeds = request.seeds or sweep.seeds
-    return Resolved(sweep, found.rows, context, seeds, choice, found.matched, ranges)
+    return Resolved(sweep, found.rows, contexts, seeds, choice, found.matched, ranges)
 
 
 def check_published(sweep: Sweep) -> None:
@@ -77,12 +84,18 @@ def check_published(sweep: Sweep) -> None:
             load_published(scores.parameters)
 
 
-def identify_context(
-    request: Request, protocol: Protocol, rows: Mapping[str, Variant], store: Store
-) -> tuple[Context, ScaleRanges | None]:
+def identify_contexts(
+    request: Request, protocol: Protocol, rows: Mapping[str, Variant], store: Store, splits: int
+) -> tuple[tuple[Context, ...], ScaleRanges | None]:
     """The identities of data and weights under a protocol, and what scales the images.
 
+    The files are read once for all splits.
+
+    Returns:
+        What the runs on each split share, and the percentiles of the training images of the first.
+
     Raises:
+        BadInput: If there are fewer splits.
         DataError: If the data set is missing, broken or too small.
         WeightsError: If a checkpoint is missing or not what its name says.
     """
@@ -91,15 +104,20 @@ def identify_context(
     from ablate.data.splitting import FittedImages
 
     protocol = with_data(request.data, protocol, needs_checkpoint=request.checkpoint is None)
+    declared = [numbered(protocol.split, number) for number in range(splits)]
     digests = store.digests_path if store.root.exists() else None
     weights = identify_weights(protocol.backbone, request.checkpoint, digests)
     resnets = identify_resnets(rows.values(), request.backbone_weights, digests)
     images = open_images(protocol.data, request.data, digests)
     if not isinstance(protocol.data, GeneratedData):
         verify(images, digests)
-    identity = identify(images, protocol.split, request.data)
-    context = Context(protocol=protocol, data=identity, weights=weights, resnets=resnets)
-    return context, images.fitted_ranges if isinstance(images, FittedImages) else None
+    contexts, ranges = [], []
+    for split in declared:
+        identity = identify(images, split, request.data)
+        ranges.append(images.fitted_ranges if isinstance(images, FittedImages) else None)
+        own = protocol.model_copy(update={"split": split})
+        contexts.append(Context(protocol=own, data=identity, weights=weights, resnets=resnets))
+    return tuple(contexts), ranges[0]
 
 
 def with_data(data: Path | None, protocol: Protocol, *, needs_checkpoint: bool) -> Protocol:

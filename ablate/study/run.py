@@ -27,6 +27,7 @@ class EndedRun:
         state: What its folder says.
         folder: The folder.
         failure: Why it could not go on; None if it could.
+        split: The number of the split.
     """
 
     name: str
@@ -34,6 +35,7 @@ class EndedRun:
     state: State
     folder: RunFolder
     failure: Failure | None
+    split: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     if is_pending:
         warm_up()
         check_rows(planned.plan)
-    record_sources(planned.request, planned.plan.context, store)
+    for context in planned.plan.contexts.values():
+        record_sources(planned.request, context, store)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
@@ -134,6 +137,6 @@ def ended(runs: Sequence[PlannedRun]) -> tuple[EndedRun, ...]:
     """Reads from the folders how every run ended."""
     found = []
     for run in runs:
-        state, failure = run.folder.state(), run.folder.failure()
-        found.append(EndedRun(run.spec.name, run.spec.seed, state, run.folder, failure))
+        spec, state, failure = run.spec, run.folder.state(), run.folder.failure()
+        found.append(EndedRun(spec.name, spec.seed, state, run.folder, failure, spec.split))
     return tuple(found)

@@ -47,8 +47,8 @@ class SweepStatus:
 
     Attributes:
         record: The start.
-        runs: One row for each run, in the table's order: variant, seed, key, state, epoch, epochs,
-            miou (a fraction) and note (why it failed).
+        runs: One row for each run, in the table's order: variant, split, seed, key, state, epoch,
+            epochs, miou (a fraction) and note (why it failed).
         tuning: Its tuning; None: it was never tuned.
     """
 
@@ -108,6 +108,7 @@ def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
     miou = result.metrics["miou"] if result else events[-1].metrics["miou"] if events else None
     return {
         "variant": run.name,
+        "split": run.split,
         "seed": run.seed,
         "key": run.key,
         "state": state.value,

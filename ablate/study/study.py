@@ -1,23 +1,28 @@
 """``Study``: a sweep in Python."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
-from ablate.runs import DEFAULT_STORE, Store
+from ablate.report.verification_model import Verification
+from ablate.runs import DEFAULT_STORE, Store, SweepRecord
+from ablate.study.bundle import write_bundle
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
     Request,
     checked_seeds,
+    checked_splits,
     expanded,
 )
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
 from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
+from ablate.study.verify import verify_sweep
 from ablate.study.watching import Progress
 
 
@@ -36,6 +41,9 @@ class Study:
         backbone_weights: Files of the weights of the CNN baselines' ResNets.
         variants: Only these rows; empty: all.
         seeds: The seeds; None: the sweep's own.
+        splits: On how many splits each row is trained with each seed, the first of them the
+            protocol's own; None: the sweep's own number. ``tune`` and ``plan_tuning`` stay on the
+            protocol's own split.
         overrides: ``KEY=VALUE`` for the protocol, such as ``epochs=3``.
         store: The folder that holds the runs.
         devices: Where to train, one worker for each; empty: all GPUs, or else the CPU.
@@ -46,7 +54,8 @@ class Study:
         tracking_uri: MLflow's server; None: a database in the store.
 
     Raises:
-        BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1.
+        BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1, or the number of
+            splits is out of range.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Study:
         backbone_weights: Sequence[str | Path] = (),
         variants: Sequence[str] = (),
         seeds: Sequence[int] | None = None,
+        splits: int | None = None,
         overrides: Sequence[str] = (),
         store: str | Path = DEFAULT_STORE,
         devices: Sequence[str] = (),
@@ -77,6 +87,7 @@ class Study:
             backbone_weights=tuple(expanded(path) for path in backbone_weights),
             variants=tuple(variants),
             seeds=None if seeds is None else checked_seeds(seeds),
+            splits=None if splits is None else checked_splits(splits),
             overrides=tuple(overrides),
             store=expanded(store),
             devices=tuple(devices),
@@ -137,7 +148,7 @@ class Study:
         Args:
             progress: Called from a thread with the state of every run and the best so far.
             trials: Settings that are tried for each row.
-            sampler: Where settings come from: ``qmc``, ``random`` or ``tpe``.
+            sampler: Where settings come from: ``qmc``, ``random``, ``tpe`` or ``gp``.
             sampler_seed: The seed of their sequence.
             storage: The URL of a database for Optuna's studies; None: a file in the store.
 
@@ -154,11 +165,43 @@ class Study:
         Raises:
             StoreError: If it was never started in the store.
         """
+        record, store = self._start()
+        return report_sweep(record, store)
+
+    def verify(self) -> Verification:
+        """Recomputes every number of this very sweep's runs and of its report from the raw pixels.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return verify_sweep(record, store)
+
+    def bundle(self, path: str | Path, *, weights: bool = False) -> SweepReport:
+        """Packs this very sweep into an archive that others can check with ``verify_bundle``.
+
+        Args:
+            path: The archive to write.
+            weights: Whether the trained weights are packed too.
+
+        Returns:
+            The report in the bundle.
+
+        Raises:
+            BadInput: If the path is a folder.
+            StoreError: If it was never started in the store, or a file says what the raw pixels
+                do not give.
+        """
+        record, store = self._start()
+        return write_bundle(record, store, expanded(path), weights=weights)
+
+    def _start(self) -> tuple[SweepRecord, Store]:
+        """The start of this very sweep: of its protocol, data and weights."""
         store = Store(self.request.store)
-        context = resolve(self.request, store).context
+        context = resolve(replace(self.request, splits=1), store).context
         for record in store.sweep_records(self.request.sweep):
             if record.context.id == context.id:
-                return report_sweep(record, store)
+                return record, store
         raise StoreError(
             f"sweep {self.request.sweep} was never started in {store.root} with protocol "
             f"{context.protocol.label}, {context.data.label} and {context.weights.label}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablate.errors import BadInput, SpecError
 from ablate.registry import Catalogue
@@ -132,7 +132,8 @@ def plan_tuning(
         from ablate.tune.storage import check_url
 
         check_url(storage)
-    planned = plan_sweep(request)
+    # The training images of one split are validation images of others, which no choice may see.
+    planned = plan_sweep(replace(request, splits=1))
     plan = planned.plan
     tuning = tuning_of(plan.sweep.tune, plan.sweep.name)
     rows: dict[str, Variant] = {

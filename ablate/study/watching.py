@@ -29,6 +29,7 @@ class RunProgress:
         epochs: Epochs in all.
         loss: The latest training loss; None before the first.
         miou: The latest validation MIoU, as a fraction; None before the first.
+        split: The number of the split.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunProgress:
     epochs: int
     loss: float | None
     miou: float | None
+    split: int = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -72,12 +74,13 @@ def read_progress(run: PlannedRun) -> RunProgress:
             # What is only evaluated has one pass and no epoch.
             share = min(1.0, (progress.epoch - 1 + in_epoch) / max(1, epochs))
             epoch, loss = int(share * epochs), progress.loss
-    return RunProgress(run.spec.name, run.spec.seed, state, share, epoch, epochs, loss, miou)
+    name, seed, split = run.spec.name, run.spec.seed, run.spec.split
+    return RunProgress(name, seed, state, share, epoch, epochs, loss, miou, split)
 
 
 def _nothing_yet(run: PlannedRun) -> RunProgress:
     spec = run.spec
-    return RunProgress(spec.name, spec.seed, run.state, 0.0, 0, spec.epochs, None, None)
+    return RunProgress(spec.name, spec.seed, run.state, 0.0, 0, spec.epochs, None, None, spec.split)
 
 
 def _read_or_keep(run: PlannedRun, seen: RunProgress) -> RunProgress:

@@ -10,9 +10,13 @@ from pathlib import Path
 from ablate.runs import Store, SweepRecord, TuningRecord
 from ablate.tracking.address import check_uri, tracking_uri
 from ablate.tracking.groups import group_id
+from ablate.tracking.mapping import TAG_CHARACTERS as NOTE_CHARACTERS
+from ablate.tracking.report_copy import NOTE_FILE
 from ablate.tracking.ui_view import RUNS_VIEW
 
 __all__ = [
+    "NOTE_CHARACTERS",
+    "NOTE_FILE",
     "RUNS_VIEW",
     "check",
     "check_uri",

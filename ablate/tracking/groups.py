@@ -41,7 +41,7 @@ class Group:
         """The name of a nested run."""
         role = self.roles.get(key)
         if role is None:
-            return mapping.run_name(spec, self.record.seeds)
+            return mapping.run_name(spec, self.record.seeds, splits=self.record.splits)
         return mapping.run_name(spec, self.record.seeds if role == "tuned" else (), role)
 
     def params(self, spec: RunSpec, key: str) -> dict[str, str]:

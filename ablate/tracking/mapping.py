@@ -16,9 +16,9 @@ from ablate.runs import (
 )
 from ablate.spec import CnnVariant, Context, RunSpec
 
-# mlflow.utils.validation: longer values are refused or cut.
+# mlflow.utils.validation: longer values are refused or cut. A description is a tag.
 _PARAM_CHARACTERS = 6000
-_TAG_CHARACTERS = 8000
+TAG_CHARACTERS = 8000
 _DIGEST_CHARACTERS = 36
 
 STATUS = {
@@ -61,16 +61,20 @@ def sweep_name(record: SweepRecord) -> str:
     return f"{record.sweep.name} · {record.context.protocol.label}"
 
 
-def run_name(spec: RunSpec, seeds: Sequence[int], role: str | None = None) -> str:
-    """The name of a nested run; it has the seed where the sweep has more than one.
+def run_name(
+    spec: RunSpec, seeds: Sequence[int], role: str | None = None, splits: Sequence[int] = (0,)
+) -> str:
+    """The name of a nested run; it has split and seed where the sweep has more than one.
 
     Args:
         spec: The run.
         seeds: All seeds of the sweep.
         role: What it is in a tuning, such as ``trial 3``.
+        splits: The numbers of all splits of the sweep.
     """
+    split = f"split {spec.split}" if len(splits) > 1 else None
     has_seed = len(seeds) > 1 and spec.variant.is_trained
-    parts = (spec.label, role, f"seed {spec.seed}" if has_seed else None)
+    parts = (spec.label, role, split, f"seed {spec.seed}" if has_seed else None)
     return " · ".join(part for part in parts if part)
 
 
@@ -81,10 +85,23 @@ def sweep_note(context: Context) -> str:
     return _paragraphs(_watermark(context), f"{shared}.")
 
 
+def report_note(report: str, context: Context) -> str:
+    """The description of a parent run whose report is made, in Markdown.
+
+    Args:
+        report: The short form of the report; it begins with the watermark.
+        context: What the runs share; it is left out where there is no room for it.
+    """
+    shared = _protocol_and_data(context, context.weights.label)
+    whole = _paragraphs(report, f"{shared}. Artifacts: the whole report.")
+    return whole if len(whole) <= TAG_CHARACTERS else report[:TAG_CHARACTERS]
+
+
 def run_note(spec: RunSpec, ending: Result | Failure | None) -> str:
     """The description of a nested run, in Markdown."""
     shared = _protocol_and_data(spec.context, spec.weights.label)
-    seed = f", seed {spec.seed}" if spec.variant.is_trained else ""
+    seed = f", split {spec.split}" if spec.split else ""
+    seed += f", seed {spec.seed}" if spec.variant.is_trained else ""
     return _paragraphs(
         f"**{spec.label}**: {spec.variant.describe()}.",
         # Second: MLflow folds away what comes after a few lines.
@@ -141,7 +158,7 @@ def params(spec: RunSpec) -> dict[str, str]:
         "backbone": variant.resnet if isinstance(variant, CnnVariant) else spec.backbone_name,
     }
     columns = {name: cell for name, cell in variant.columns().items() if cell is not None}
-    tree = {"variant": identity, "columns": columns, "seed": spec.seed}
+    tree = {"variant": identity, "columns": columns, "split": spec.split, "seed": spec.seed}
     flat = dict(_flatten(tree | context.model_dump(mode="json")))
     return {name: value[:_PARAM_CHARACTERS] for name, value in flat.items()}
 
@@ -186,7 +203,7 @@ def sweep_tags(record: SweepRecord) -> dict[str, str]:
         "ablate.engine": str(record.context.engine),
     }
     if record.context.watermark is not None:
-        tags["ablate.watermark"] = record.context.watermark[:_TAG_CHARACTERS]
+        tags["ablate.watermark"] = record.context.watermark[:TAG_CHARACTERS]
     return tags
 
 
@@ -195,7 +212,8 @@ def run_tags(record: SweepRecord, run: RecordedRun, provenance: Provenance) -> d
     tags = sweep_tags(record) | {
         "ablate.key": run.key,
         "ablate.variant": run.name,
-        "ablate.description": run.variant.describe()[:_TAG_CHARACTERS],
+        "ablate.split": str(run.split),
+        "ablate.description": run.variant.describe()[:TAG_CHARACTERS],
         "mlflow.source.name": "ablate",
         "mlflow.source.type": "LOCAL",
     }
@@ -220,7 +238,7 @@ def state_tags(
     tags = {
         "ablate.state": state.value,
         "ablate.artifacts": stamp,
-        "mlflow.note.content": run_note(spec, ending)[:_TAG_CHARACTERS],
+        "mlflow.note.content": run_note(spec, ending)[:TAG_CHARACTERS],
     }
     if isinstance(ending, Result):
         tags["ablate.device"] = ending.machine.device_name

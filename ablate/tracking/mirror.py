@@ -14,6 +14,7 @@ from ablate.tracking import mapping
 from ablate.tracking.address import Address
 from ablate.tracking.groups import Group
 from ablate.tracking.mlflow_run import MlflowRun, log, set_status
+from ablate.tracking.report_copy import read_report
 from ablate.tracking.ui_view import VIEW_TAGS
 
 _EXPERIMENT = "ablate"
@@ -109,6 +110,7 @@ class _MirroredSweep:
         self._address = address
         self._parent: Run | None = None
         self._logged: tuple[str | None, str] | None = None
+        self._report: str | None = None
         self._found: dict[str, list[Run]] = {}
         self._runs: dict[str, MlflowRun] = {}
 
@@ -132,7 +134,9 @@ class _MirroredSweep:
             if not token:
                 break
         if self._parent:
-            self._logged = (self._parent.data.tags.get("ablate.states"), self._parent.info.status)
+            tags = self._parent.data.tags
+            self._logged = (tags.get("ablate.states"), self._parent.info.status)
+            self._report = tags.get("ablate.report")
 
     def update(self, group: Group, *, live: bool) -> Pass:
         """See ``Mirror.update``."""
@@ -158,6 +162,11 @@ class _MirroredSweep:
                     nested.update(folder, group.run_name(nested.spec, key))
             except (OSError, StoreError) as error:
                 problems.append(f"{folder.path} cannot be mirrored: {error}")
+        if not live:
+            try:
+                self._update_report(group, parent)
+            except (OSError, UnicodeError) as error:
+                problems.append(f"the report of {group.id} cannot be mirrored: {error}")
         self._update_parent(group, parent, live=live)
         return Pass(mirrored=len(self._runs), problems=tuple(problems))
 
@@ -200,6 +209,19 @@ class _MirroredSweep:
         )
         others.append(created)
         return MlflowRun(self._client, created, spec, params, is_new=True)
+
+    def _update_report(self, group: Group, parent: Run) -> None:
+        """Copies the report that was left for the parent run, unless MLflow has it."""
+        report = read_report(self._store.reports_path / group.id)
+        if report is None or report.digest == self._report:
+            return
+        for path in report.files:
+            self._client.log_artifact(parent.info.run_id, str(path))
+        # The note and the digest last, in one request: what they promise is there.
+        note = mapping.report_note(report.note, group.record.context)
+        tags = {"mlflow.note.content": note, "ablate.report": report.digest}
+        log(self._client, parent.info.run_id, [], tags)
+        self._report = report.digest
 
     def _update_parent(self, group: Group, parent: Run, *, live: bool) -> None:
         mirrored = [self._runs.get(run.key) for run in group.record.runs]

@@ -66,11 +66,16 @@ def machine(device: torch.device, precision: Precision) -> Machine:
     """What a run is computed on, for its provenance."""
     return Machine(
         device=str(device),
-        device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        device_name=device_name(device),
         threads=torch.get_num_threads(),
         precision=precision,
         torch=torch.__version__,
     )
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's or the processor's own name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
 
 
 def _processor() -> str:

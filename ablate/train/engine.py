@@ -1,7 +1,6 @@
 """The training loop: one loop steps all runs of a cohort on each batch."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -12,6 +11,7 @@ from ablate.data.batches import Batch
 from ablate.errors import Interrupted
 from ablate.models import can_stack, forward_together
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
+from ablate.train.meter import Meter
 from ablate.train.signals import Stop
 from ablate.train.stack_size import fitting
 from ablate.train.training_run import TrainingRun
@@ -29,18 +29,21 @@ class Engine:
         setup: What the runs share.
         runs: Each from wherever it stopped.
         stop: Checked after every batch.
+        meter: Charges the runs with every batch.
     """
 
-    def __init__(self, setup: CohortSetup, runs: Sequence[TrainingRun], stop: Stop) -> None:
+    def __init__(
+        self, setup: CohortSetup, runs: Sequence[TrainingRun], stop: Stop, meter: Meter
+    ) -> None:
         """Computes nothing yet."""
         self._setup = setup
         self._runs = runs
         self._stop = stop
+        self._meter = meter
         self._batches = setup.training_batches()
         self._stackable = {run for run in runs if can_stack(run.state.model)}
         # Measured with the first batch.
         self._stack_size: int | None = None
-        self._charged = time.monotonic()
 
     def train(self) -> None:
         """Trains every run to its last epoch, or to its failure.
@@ -176,10 +179,9 @@ class Engine:
         Returns:
             The runs of the group that have not failed.
         """
-        now = time.monotonic()
+        share_s = self._meter.charge([run.folder for run in group])
         for run in group:
-            run.state.train_s += (now - self._charged) / len(group)
-        self._charged = now
+            run.state.train_s += share_s
         if self._stop.requested:
             save_all(self._runs)
             raise Interrupted("stopped; every run's state is saved")

@@ -13,6 +13,7 @@ from ablate.metrics.confusion import confusion_per_image
 from ablate.models import ZeroShot
 from ablate.runs import Machine, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup
+from ablate.train.meter import Meter
 from ablate.train.results import PANELS, publish, write_panel
 from ablate.train.signals import Stop
 
@@ -20,7 +21,12 @@ _SAVE_EVERY_S = 20.0
 
 
 def evaluate(
-    folder: RunFolder, model: ZeroShot, setup: CohortSetup, machine: Machine, stop: Stop
+    folder: RunFolder,
+    model: ZeroShot,
+    setup: CohortSetup,
+    machine: Machine,
+    stop: Stop,
+    meter: Meter,
 ) -> None:
     """Segments every validation image, from the first that the folder has no confusion of.
 
@@ -30,6 +36,7 @@ def evaluate(
         setup: The data; its precision is not used.
         machine: What the run is computed on.
         stop: Checked after every image.
+        meter: Charges the run with every image.
 
     Raises:
         Interrupted: If a stop was requested; what is evaluated is saved.
@@ -47,6 +54,7 @@ def evaluate(
         confusions += confusion_per_image(predicted, actual)
         if position < PANELS:
             write_panel(folder, prepared, index, prediction)
+        meter.charge([folder])
         now, stopping = time.monotonic(), stop.requested
         if stopping or now - saved > _SAVE_EVERY_S:
             _save(folder, confusions, train_before_s + now - started)
@@ -66,6 +74,7 @@ def evaluate(
         parameters=model.count_parameters(),
         machine=machine,
         train_s=train_before_s + time.monotonic() - started,
+        meter=meter,
     )
 
 

@@ -18,6 +18,7 @@ from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
 from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
+from ablate.train.meter import Meter
 from ablate.train.state import TrainingState
 
 PANELS = 4
@@ -27,7 +28,9 @@ _PANEL_SIDE_PX = 256
 _TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
 
-def conclude(folder: RunFolder, state: TrainingState, setup: CohortSetup, machine: Machine) -> None:
+def conclude(
+    folder: RunFolder, state: TrainingState, setup: CohortSetup, machine: Machine, meter: Meter
+) -> None:
     """Evaluates the selected epoch's weights once more and publishes the result.
 
     Args:
@@ -35,6 +38,7 @@ def conclude(folder: RunFolder, state: TrainingState, setup: CohortSetup, machin
         state: Trained to the end; its model gets the selected weights.
         setup: What it was trained under.
         machine: What the run was computed on.
+        meter: Charges the run.
     """
     if state.best is None:
         raise AssertionError("a training ends with a validation")
@@ -48,6 +52,7 @@ def conclude(folder: RunFolder, state: TrainingState, setup: CohortSetup, machin
         for index, prediction in zip(batch.indices[:missing], predictions, strict=False):
             write_panel(folder, setup.prepared, index, prediction)
         accumulator.add(setup, batch, logits)
+        meter.charge([folder])
     publish(
         folder,
         [setup.prepared.names[index] for index in setup.validation],
@@ -60,6 +65,7 @@ def conclude(folder: RunFolder, state: TrainingState, setup: CohortSetup, machin
         parameters=state.model.count_parameters(),
         machine=machine,
         train_s=state.train_s + time.monotonic() - started,
+        meter=meter,
     )
 
 
@@ -76,6 +82,7 @@ def publish(
     parameters: Parameters,
     machine: Machine,
     train_s: float,
+    meter: Meter,
 ) -> None:
     """Writes confusions and weights, then the result: the run is done.
 
@@ -91,11 +98,13 @@ def publish(
         parameters: Counted on the model.
         machine: What the run was computed on.
         train_s: Seconds that it took, over all resumptions.
+        meter: Its bill is closed just before the result, which is published last.
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
     folder.write_confusions(names, [astuple(confusion) for confusion in confusions])
     pooled = sum(confusions, Confusion.none())
+    meter.end(folder)
     folder.publish_result(
         Result(
             key=folder.key,

@@ -36,6 +36,7 @@ from ablate.train.cohort_setup import CohortSetup
 from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
+from ablate.train.meter import Meter
 from ablate.train.results import conclude, write_failure
 from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
@@ -63,11 +64,13 @@ def work(folders: Sequence[Path], device: str) -> None:
         cohort = [RunFolder(path) for path in folders]
         claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
         pending = [folder for folder in claimed if folder.result() is None]
-        for folder in pending:
-            folder.clear_failure()
         try:
             if pending:
-                _train(pending, where, stop)
+                # Before failures are removed: they are how earlier attempts have ended.
+                with Meter(pending, where) as meter:
+                    for folder in pending:
+                        folder.clear_failure()
+                    _train(pending, where, stop, meter)
         except Interrupted:
             raise
         except Exception as error:
@@ -77,7 +80,7 @@ def work(folders: Sequence[Path], device: str) -> None:
                     write_failure(folder, error)
 
 
-def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> None:
+def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter: Meter) -> None:
     """The path of a cohort: data, weights, models, training or evaluation, results."""
     specs = _read_specs(folders)
     if not specs:
@@ -92,23 +95,26 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
         for each in specs.values()
     )
     weights = _load(spec, store, device, half=half)
+    meter.charge(specs)
     runs: list[TrainingRun] = []
     for folder, own_spec in specs.items():
         try:
             model = _model(own_spec, weights, device)
             if isinstance(model, ZeroShot):
-                evaluate(folder, model, setup, machine(device, "float32"), stop)
+                evaluate(folder, model, setup, machine(device, "float32"), stop, meter)
             else:
                 runs.append(TrainingRun(folder, model, setup))
+                meter.charge([folder])
         except Interrupted:
             raise
         except Exception as error:
             write_failure(folder, error)
+            meter.charge([folder])
     # What is there by now stays. Else Python searches all of torch for garbage again and again, for
     # a twentieth of SAM-nano's time.
     gc.freeze()
     try:
-        Engine(setup, runs, stop).train()
+        Engine(setup, runs, stop, meter).train()
     finally:
         gc.unfreeze()
     trained = [run for run in runs if not run.failed]
@@ -117,7 +123,8 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop) -> No
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
         with run.attempt():
-            conclude(run.folder, run.state, setup, machine(device, setup.precision))
+            used = machine(device, setup.precision)
+            conclude(run.folder, run.state, setup, used, meter)
 
 
 def _read_specs(folders: Sequence[RunFolder]) -> dict[RunFolder, RunSpec]:

@@ -143,6 +143,16 @@ SAMPLERS: dict[str, Sampler] = {
             is_adaptive=True,
             summary="tree-structured Parzen estimator, row by row, five random settings first",
         ),
+        # CMA-ES needs a package of its own, and state besides the history; a grid over ranges is
+        # not defined, and Optuna's may give a cell twice.
+        Sampler(
+            name="gp",
+            library_name="GPSampler",
+            options={"n_startup_trials": 5, "deterministic_objective": False},
+            is_shared=False,
+            is_adaptive=True,
+            summary="Gaussian process, row by row, five random settings first",
+        ),
     )
 }
 

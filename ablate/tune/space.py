@@ -57,6 +57,9 @@ def _rounded(domain: Domain, is_whole: bool, value: Scalar) -> Scalar:
         return value
     assert isinstance(value, int | float)
     low, high = _ends(domain)
-    digits = _DIGITS if domain.step is None else 12
+    if domain.step is not None:
+        # In decimals: a sampler that computes in a unit interval comes near a step, not onto it.
+        first, step = Decimal(str(low)), Decimal(str(domain.step))
+        return float(first + round((Decimal(str(value)) - first) / step) * step)
     # Rounding must not lead out of the range, whose ends may have more digits.
-    return min(max(float(f"{value:.{digits}g}"), float(low)), float(high))
+    return min(max(float(f"{value:.{_DIGITS}g}"), float(low)), float(high))

@@ -136,6 +136,14 @@ def test_elsewhere_changes_are_lines(file: io.StringIO) -> None:
     ]
 
 
+def test_splits_are_named_where_there_are_several(file: io.StringIO) -> None:
+    pair = [RUNS[0], replace(RUNS[0], split=1)]
+    Display(Clock())([training(run, 0.5) for run in pair])
+    first, second = file.getvalue().splitlines()
+    assert first.startswith("translandseg-1 split 0: running")
+    assert second.startswith("translandseg-1 split 1: running")
+
+
 def test_seeds_are_named_where_there_are_several(file: io.StringIO) -> None:
     pair = [RUNS[0], replace(RUNS[0], seed=1)]
     with Display() as shown:

@@ -11,7 +11,10 @@ import ablate
 from ablate.cli.app import COMMANDS
 from cli.command import environment
 
-HEAVY = ("torch", "torchvision", "mlflow", "optuna", "ray", "submitit", "pandas", "sklearn")
+HEAVY = (
+    *("torch", "torchvision", "mlflow", "optuna", "ray", "submitit", "pandas", "sklearn"),
+    *("statsmodels", "matplotlib"),
+)
 PROGRAM = f"""
 import sys
 sys.argv = ["ablate", *sys.argv[1:]]

@@ -58,6 +58,10 @@ def test_it_says_what_it_tries_and_what_it_chose(undisturbed: Path) -> None:
     assert "  optimizer.lr: 0.0001 to 0.01 (log)" in lines
     assert "translandseg-4: best so far trial" in text
     assert "training each row, as declared and with its best setting" in lines
+    chosen = [line for line in lines if line.startswith("best setting of translandseg-4: ")]
+    assert len(chosen) == 1
+    assert "optimizer.weight_decay=" in chosen[0]
+    assert "…" not in text
     assert "8 of 8 runs done, after" in text
     assert lines[-1] == "next: ablate report --grid table4 · ablate ui"
 
@@ -97,7 +101,7 @@ try:
     main()
 except SystemExit as leave:
     assert leave.code in (0, None), leave.code
-heavy = {"optuna", "torch", "mlflow", "sqlalchemy"} & set(sys.modules)
+heavy = {"optuna", "statsmodels", "torch", "mlflow", "sqlalchemy"} & set(sys.modules)
 sys.exit(f"loaded: {heavy}" if heavy else 0)
 """
     for words in (["status"], ["report", "--grid", "table4"], ["tune", "--help"]):
@@ -196,7 +200,7 @@ def _same_as(undisturbed: Path, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--sampler", "grid"], "there is no sampler 'grid'; there are qmc, random, tpe"),
+        (["--sampler", "grid"], "there is no sampler 'grid'; there are qmc, random, tpe, gp"),
         (["--sampler-seed", "-1"], "the sampler's seed -1 is out of range"),
         (["--storage", "nonsense"], "--storage cannot be used"),
         (["--set", "schedule.lr_min=1e-3"], "schedule.lr_min 0.001 is above optimizer.lr 0.0001"),

@@ -98,6 +98,8 @@ def test_the_example_is_a_row_of_a_sweep(
     study.run()
     report = study.report()
     assert "Scaled MLPs" in str(report)
+    versions = [run.versions.get("scaled") for run in report.report.provenance.runs]
+    assert versions == [None, "1.0"]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,15 @@ from ablate.models import can_stack, count, merged, parts_of
 from ablate.models.attention import ExactAttention
 from ablate.models.block_adapters import (
     AdaptFormerBlock,
-    BottleneckBlock,
     Branch,
+    MixedBlock,
     Modulated,
+    ParallelBlock,
     ScaleShift,
+    SeriesBlock,
 )
 from ablate.models.preflight import vacuous
+from ablate.spec import BottleneckAdapter
 from other_variants import IN_BLOCKS, adapted
 from structures import DECODER_ONLY
 
@@ -61,18 +64,54 @@ def test_adaptformer_is_its_papers_equation() -> None:
 
 
 def test_bottlenecks_are_in_series_before_each_sum() -> None:
-    sams = block()
+    sams, (first, second), x = block(), _two_branches(), tokens()
+    attended = sams.attn(sams.norm1(x))
+    x1 = attended + by_hand(first, attended, F.gelu) + x
+    widened = sams.mlp(sams.norm2(x1))
+    expected = widened + by_hand(second, widened, F.gelu) + x1
+    torch.testing.assert_close(SeriesBlock(sams, first, second)(x), expected)
+
+
+def _two_branches() -> tuple[Branch, Branch]:
     first, second = (Branch(M, WIDTH, nn.GELU()) for _ in range(2))
     scattered(first)
     scattered(second)
     with torch.no_grad():
         second.up.weight.neg_()
-    x = tokens()
+    return first, second
+
+
+def test_bottlenecks_in_parallel_see_what_attention_and_mlp_see() -> None:
+    sams, (first, second), x = block(), _two_branches(), tokens()
+    normal = sams.norm1(x)
+    x1 = sams.attn(normal) + by_hand(first, normal, F.gelu) + x
+    normal = sams.norm2(x1)
+    expected = sams.mlp(normal) + by_hand(second, normal, F.gelu) + x1
+    torch.testing.assert_close(ParallelBlock(sams, first, second)(x), expected)
+
+
+def test_mixed_bottlenecks_are_in_series_and_then_in_parallel() -> None:
+    sams, (first, second), x = block(), _two_branches(), tokens()
     attended = sams.attn(sams.norm1(x))
     x1 = attended + by_hand(first, attended, F.gelu) + x
-    widened = sams.mlp(sams.norm2(x1))
-    expected = widened + by_hand(second, widened, F.gelu) + x1
-    torch.testing.assert_close(BottleneckBlock(sams, first, second)(x), expected)
+    normal = sams.norm2(x1)
+    expected = sams.mlp(normal) + by_hand(second, normal, F.gelu) + x1
+    torch.testing.assert_close(MixedBlock(sams, first, second)(x), expected)
+
+
+def test_an_arrangement_changes_the_key_and_series_leaves_older_keys_as_they_were() -> None:
+    adapters = [
+        BottleneckAdapter(kind="bottleneck", width=8, arrangement=each)
+        for each in ("series", "parallel", "mixed")
+    ]
+    identities = [each.identity() for each in adapters]
+    assert identities[0] == {"kind": "bottleneck", "width": 8, "sites": "all"}
+    assert [each.get("arrangement") for each in identities[1:]] == ["parallel", "mixed"]
+    assert [each.describe() for each in adapters] == [
+        "bottlenecks after attention and MLP, width 8",
+        "bottlenecks beside attention and MLP, width 8",
+        "bottlenecks after attention and beside MLP, width 8",
+    ]
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(M, 7), nn.LayerNorm(M)], ids=["linear", "norm"])
@@ -107,6 +146,8 @@ def test_no_kind_is_vacuous() -> None:
     [
         ("adaptformer", 24, 2 * 1024 * 8 + 8 + 1024),
         ("bottleneck", 48, 2 * 1024 * 8 + 8 + 1024),
+        ("parallel", 48, 2 * 1024 * 8 + 8 + 1024),
+        ("mixed", 48, 2 * 1024 * 8 + 8 + 1024),
         # Factors and shifts after two norms, qkv, the projection and both layers of the MLP: six
         # sites in each block, of 11·M channels together.
         ("ssf", 144, 2 * 11 * 1024 / 6),
@@ -157,7 +198,7 @@ def test_ssf_is_merged_into_sams_own_modules(build_nano: Build, images: Tensor) 
         plain = merged(model)
         torch.testing.assert_close(plain(images), before, rtol=1e-3, atol=1e-3)
     assert can_stack(plain)
-    for kind in ("adaptformer", "bottleneck"):
+    for kind in ("adaptformer", "bottleneck", "parallel", "mixed"):
         with pytest.raises(BadInput, match="cannot be put into a weight of SAM"):
             merged(build_nano(IN_BLOCKS[kind]))
 
@@ -183,6 +224,8 @@ def test_where_they_sit_is_shown() -> None:
 
     assert places("adaptformer") == [("beside the MLP", "24 × Branch")]
     assert places("bottleneck") == [("after attention and MLP", "48 × Branch")]
+    assert places("parallel") == [("beside attention and MLP", "48 × Branch")]
+    assert places("mixed") == [("after attention and beside MLP", "48 × Branch")]
     assert places("ssf") == [
         ("in Block", "96 × ScaleShift"),
         ("in Block", "24 × ScaleShift"),

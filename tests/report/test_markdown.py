@@ -56,6 +56,7 @@ def test_the_sections_stand_in_order(report: Report) -> None:
         "The price of selection",
         "The landslide class alone",
         "Table III, counted",
+        "Cost",
         "Provenance",
     ]
 
@@ -77,10 +78,11 @@ def test_the_watermark_stands_on_top_and_under_every_table(report: Report) -> No
     markdown = render(report, "markdown")
     assert markdown.splitlines()[2] == f"> **{report.watermark}**"
     after = re.findall(r"^\|.*\|\n\n(.+)$", markdown, flags=re.MULTILINE)
-    assert len(after) == len(tables_of(markdown)) == 8
+    assert len(after) == len(tables_of(markdown)) == 9
     # No run has a part in Table III: its counts are compared with the printed ones.
-    *of_runs, of_parameters, of_provenance = after
-    assert all(line.endswith(f" {report.watermark}.*") for line in (*of_runs, of_provenance))
+    *of_runs, of_parameters, of_costs, of_provenance = after
+    carrying = (*of_runs, of_costs, of_provenance)
+    assert all(line.endswith(f" {report.watermark}.*") for line in carrying)
     assert "whatever was run" in of_parameters
     assert "not comparable" not in of_parameters
 

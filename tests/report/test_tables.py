@@ -20,7 +20,7 @@ def headings(table: Table) -> list[str]:
 def test_the_tables_are_in_the_order_of_the_page(report: Report) -> None:
     assert [each.name for each in tables_of(report)] == [
         *["scores", "differences", "claims", "claim-pairs"],
-        *["selection", "positive-class", "parameters", "runs"],
+        *["selection", "positive-class", "parameters", "costs", "runs"],
     ]
 
 

@@ -144,7 +144,7 @@ def test_every_hole_has_its_reason(table: SweepOnDisk) -> None:
         assert render(report, each)
     printed = table_named(report, "trials")
     assert [row[3].text for row in printed.rows] == [
-        "0 done, 3 not ended of 3",
+        "not tuned",
         "1 done, 1 failed, 1 not ended of 3",
         "1 done, 2 not ended of 3",
         "0 done, 2 failed, 1 diverged of 3",
@@ -153,7 +153,7 @@ def test_every_hole_has_its_reason(table: SweepOnDisk) -> None:
         "2 done, 1 not ended of 3",
     ]
     assert [row[4].text for row in printed.rows][:5] == [
-        "≥ 0.0",
+        "not tuned",
         "≥ 12.5",
         "≥ 12.5",
         "≥ 0.0",

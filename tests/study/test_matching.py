@@ -119,6 +119,18 @@ def test_the_shipped_sweep_evens_out_the_ten_structures(folder: Path) -> None:
     assert not (folder / "store").exists()
 
 
+@pytest.mark.parametrize("backbone", ["vit_nano", "vit_l"])
+def test_the_four_structures_after_su_sam_have_equally_many_parameters(backbone: Any) -> None:
+    pytest.importorskip("peft")
+    catalogue = Catalogue()
+    decoder_only, *rows = catalogue.sweep("su-sam").variants
+    variants = [match_variant(row, catalogue, backbone)[0] for row in rows]
+    *bottlenecks, lora = (count(variant, backbone).adapter for variant in variants)
+    assert len(set(bottlenecks)) == 1
+    assert abs(lora / bottlenecks[0] - 1) < 0.01
+    assert count(catalogue.variant(decoder_only), backbone).adapter == 0
+
+
 def test_a_chain_of_matches_is_followed(folder: Path) -> None:
     variant(folder, "one", "extends: translandseg-4\nmatch: {parameters: translandseg-d24}\n")
     variant(folder, "two", "extends: translandseg-2\nmatch: {parameters: one}\n")

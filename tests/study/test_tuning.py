@@ -176,7 +176,7 @@ def test_another_row_joins_with_the_same_settings(folder: Path) -> None:
     assert [row.row for row in record.tuned] == ["translandseg", "decoder-only"]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 @pytest.mark.usefixtures("untrained")
 def test_interrupted_sequences_are_the_undisturbed_ones(folder: Path, sampler: str) -> None:
     (folder / "a").mkdir()

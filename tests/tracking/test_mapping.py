@@ -19,7 +19,7 @@ def test_every_field_of_a_spec_is_a_param_of_plain_text():
     spec = run_spec("translandseg-5").model_dump(mode="json")
     # No CNN baselines, so no ResNets.
     groups = {name.split(".")[0] for name in params}
-    assert groups == {"seed", "columns", "variant"} | set(spec["context"]) - {"resnets"}
+    assert groups == {"split", "seed", "columns", "variant"} | set(spec["context"]) - {"resnets"}
 
 
 def test_the_columns_of_a_table_are_params_too():
@@ -95,3 +95,12 @@ def test_a_variant_without_adapter_is_described():
     spec = run_spec("translandseg").model_copy(update={"variant": plain})
     assert "no adapter" in mapping.run_note(spec, None)
     assert mapping.params(spec)["variant.adapter.kind"] == "none"
+
+
+def test_the_split_is_named_where_there_are_several():
+    spec = run_spec("translandseg", seed=1).model_copy(update={"split": 2})
+    name = mapping.run_name(spec, (0, 1), splits=(0, 2))
+    assert name == "TransLandSeg · split 2 · seed 1"
+    assert mapping.run_name(run_spec("translandseg"), (0, 1)) == "TransLandSeg · seed 0"
+    assert mapping.params(spec)["split"] == "2"
+    assert ", split 2, seed 1." in mapping.run_note(spec, None)

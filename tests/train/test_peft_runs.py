@@ -9,7 +9,8 @@ from train.run_helpers import SHORT, PlanRun, finished, outcome, stop_after
 
 ROWS = (
     *("lora", "dora", "ia3", "loha", "lokr", "hira", "delora", "miss"),
-    *("adaptformer", "ssf", "houlsby", "norm-tuning", "bitfit", "full-fine-tuning"),
+    *("adaptformer", "ssf", "houlsby", "bottlenecks-parallel", "bottlenecks-mixed"),
+    *("norm-tuning", "bitfit", "full-fine-tuning"),
 )
 
 

@@ -19,6 +19,7 @@ from ablate.models import build, load_weights
 from ablate.runs import Parameters, RunFolder, State, Store
 from ablate.train import work
 from ablate.train.devices import machine
+from ablate.train.meter import Meter
 from ablate.train.results import publish, write_panel
 from ablate.train.signals import stop_on_signals
 from ablate.train.worker import checkpoint_of
@@ -252,6 +253,7 @@ def test_any_name_of_an_image_can_be_left(tmp_path: Path) -> None:
         parameters=Parameters(total=0, trainable=0, adapter=0, sites=0),
         machine=machine(torch.device("cpu"), "float32"),
         train_s=0.0,
+        meter=Meter([folder], torch.device("cpu")),
     )
     written = pd.read_parquet(folder.confusion_path)["image"]
     assert list(written) == ["part/a", r"h\xe4ng", "x" * 255, "A", "a"]

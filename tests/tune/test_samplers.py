@@ -7,7 +7,7 @@ import pytest
 from ablate.errors import BadInput
 from ablate.spec import Domain
 from ablate.tune import SAMPLERS, Attempt, find_sampler
-from ablate.tune.space import Space
+from ablate.tune.space import Space, rounded
 
 SPACE: Space = {
     "optimizer.lr": (Domain(low=1e-4, high=1e-2, log=True), False),
@@ -64,7 +64,7 @@ def draw(name: str, count: int, row: str = "a row", seed: int = 3) -> list[dict[
     return [attempt.setting for attempt in attempts]
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
+@pytest.mark.parametrize("name", ["tpe", "random", "gp"])
 def test_every_row_has_a_sequence_of_its_own(name: str) -> None:
     assert draw(name, 8) == draw(name, 8)
     assert draw(name, 2) != draw(name, 2, row="another")
@@ -75,10 +75,33 @@ def test_random_settings_do_not_look_at_outcomes() -> None:
     assert SAMPLERS["random"].row_sequence(SPACE, 3, "a row", 8) == draw("random", 8)
 
 
-def test_the_estimator_learns() -> None:
+@pytest.mark.parametrize(("name", "count"), [("tpe", 40), ("gp", 20)])
+def test_the_estimator_learns(name: str, count: int) -> None:
     """Later settings lie nearer to the best learning rate than those before them."""
-    distances = [abs(float(setting["optimizer.lr"]) - 3e-3) for setting in draw("tpe", 40)]
-    assert sum(distances[-10:]) < sum(distances[:10])
+    distances = [abs(float(setting["optimizer.lr"]) - 3e-3) for setting in draw(name, count)]
+    quarter = count // 4
+    assert sum(distances[-quarter:]) < sum(distances[:quarter])
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_a_setting_depends_on_the_history_alone(name: str) -> None:
+    """As after a restart: a process that has proposed other settings before proposes the same."""
+    sampler = SAMPLERS[name]
+    attempts = [
+        Attempt(setting, None if number == 2 else 0.1 * number)
+        for number, setting in enumerate(draw("random", 7))
+    ]
+    proposed = sampler.following(SPACE, 3, "a row", attempts)
+    draw(name, 8, row="another", seed=5)
+    assert sampler.following(SPACE, 3, "a row", attempts) == proposed
+    assert sampler.following(SPACE, 3, "a row", attempts[:-1]) != proposed
+
+
+def test_a_value_that_comes_near_a_step_is_that_step() -> None:
+    near = {"loss.bce": 6.9e-18}
+    space: Space = {"loss.bce": SPACE["loss.bce"]}
+    assert rounded(space, near) == {"loss.bce": 0.0}
+    assert rounded(space, {"loss.bce": 0.30000000000000004}) == {"loss.bce": 0.3}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=lambda sampler: sampler.name)
@@ -90,8 +113,8 @@ def test_all_options_are_recorded(sampler) -> None:
 
 
 def test_what_does_not_exist_is_refused() -> None:
-    with pytest.raises(BadInput, match="there is no sampler 'gp'; there are qmc, random, tpe"):
-        find_sampler("gp", 0)
+    with pytest.raises(BadInput, match="no sampler 'grid'; there are qmc, random, tpe, gp"):
+        find_sampler("grid", 0)
     for seed in (-1, 2**32, True):
         with pytest.raises(BadInput, match=r"seed .* is out of range"):
             find_sampler("qmc", seed)

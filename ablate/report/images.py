@@ -1,0 +1,172 @@
+"""How far MIoU depends on which images it was validated on: images are drawn anew.
+
+The draw is the Bayesian bootstrap (Rubin 1981, The Annals of Statistics 9, 130-134): every image
+gets a weight from the exponential distribution of mean 1, the pixels of all images are pooled with
+these weights, and MIoU is that of the pooled pixels. A weight belongs to the image: all runs that
+were validated on an image see the same weight of it in the same draw, so differences between rows
+are paired by image, and repeats on one split, or on splits that share images, vary together. No
+weight is 0, so no draw lacks the positive class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ablate.errors import StoreError
+from ablate.report.results import RunRecord
+from ablate.runs import Confusions, Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+MOST_DRAWS = 10_000
+"""So many times images are drawn, unless that would take long."""
+
+# The draws of one report are the same every time it is made.
+_SEED = 13
+# Reading the confusions of a run takes about a millisecond.
+_MOST_RUNS = 500
+# Images times runs: what is held at once, four whole numbers each.
+_MOST_IMAGES = 2_000_000
+# Images times runs times draws: about two seconds.
+_MOST_PRODUCTS = 1_000_000_000
+# Weights held at once.
+_MOST_WEIGHTS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDraws:
+    """MIoU of runs over images that were drawn anew, B times.
+
+    Attributes:
+        draws: How often, B.
+        confusions: The pixels of every validation image, by run key.
+        left_out: Number of runs with a result whose confusions were not read, since there are so
+            many runs or images.
+        deviations: By run key, shape B: MIoU in a draw minus its mean over the draws, in
+            percentage points. They are scaled so that their variance estimates that of MIoU over
+            samples of as many images, see ``_scaled``.
+    """
+
+    draws: int
+    confusions: Mapping[str, Confusions]
+    left_out: int
+    deviations: Mapping[str, npt.NDArray[np.float64]]
+
+
+def draw_images(runs: Iterable[RunRecord], store: Store) -> ImageDraws:
+    """Reads per-image confusions and draws their images anew, equally each time.
+
+    Args:
+        runs: Those with a result count; where there are too many, the first ones are read. Left
+            out are runs without confusions (older stores), with ones that are not those of their
+            result, and with fewer than two images.
+        store: The store that holds their folders.
+    """
+    confusions: dict[str, Confusions] = {}
+    images = left_out = 0
+    for run in {run.run.key: run for run in runs if run.finished}.values():
+        if len(confusions) >= _MOST_RUNS or images >= _MOST_IMAGES:
+            left_out += 1
+        elif (read := _confusions_of(run, store)) is not None:
+            confusions[run.run.key] = read
+            images += len(read.names)
+    draws = max(500, min(MOST_DRAWS, _MOST_PRODUCTS // max(1, images)))
+    return ImageDraws(draws, confusions, left_out, _deviations(confusions, draws))
+
+
+def _confusions_of(run: RunRecord, store: Store) -> Confusions | None:
+    """The confusions behind a result; None where it has none that can be used."""
+    try:
+        confusions = store.run(run.run.key).confusions()
+    except (StoreError, OSError):
+        return None
+    is_of_result = run.finished and confusions.pooled == run.finished.result.confusion
+    return confusions if is_of_result and len(confusions.names) > 1 else None
+
+
+def _deviations(
+    confusions: Mapping[str, Confusions], draws: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Of MIoU, by run."""
+    if not confusions:
+        return {}
+    import numpy as np
+
+    # Runs of one split have the same images, so that one product pools all of them.
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for key, each in confusions.items():
+        groups.setdefault(each.names, []).append(key)
+    places = {name: place for place, name in enumerate(sorted({n for g in groups for n in g}))}
+    columns = [np.array([places[name] for name in names]) for names in groups]
+    counts = [
+        np.concatenate([confusions[key].counts for key in keys], axis=1).astype(np.float64)
+        for keys in groups.values()
+    ]
+    random = np.random.default_rng(_SEED)
+    block = max(1, _MOST_WEIGHTS // len(places))
+    parts: dict[str, list[npt.NDArray[np.float64]]] = {key: [] for key in confusions}
+    for first in range(0, draws, block):
+        weights = random.standard_exponential((min(block, draws - first), len(places)))
+        for keys, column, pixels in zip(groups.values(), columns, counts, strict=True):
+            pooled = (weights[:, column] @ pixels).reshape(len(weights), len(keys), 4)
+            mious = miou_percent(pooled)
+            for number, key in enumerate(keys):
+                parts[key].append(mious[:, number])
+    return {
+        key: _scaled(np.concatenate(each), len(confusions[key].names))
+        for key, each in parts.items()
+    }
+
+
+def miou_percent(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """MIoU of pooled pixels, as ``ablate.metrics.scores`` defines it.
+
+    Args:
+        pixels: Shape ...x4: tp, fp, fn and tn.
+
+    Returns:
+        Shape ...; percent, with 0 for 0/0.
+    """
+    import numpy as np
+
+    tp, fp, fn, tn = np.moveaxis(pixels, -1, 0)
+    wrong = fp + fn
+    ious = [
+        np.divide(right, right + wrong, out=np.zeros_like(right), where=right + wrong > 0)
+        for right in (tp, tn)
+    ]
+    mious: npt.NDArray[np.float64] = 50 * (ious[0] + ious[1])
+    return mious
+
+
+def _scaled(mious: npt.NDArray[np.float64], images: int) -> npt.NDArray[np.float64]:
+    """The deviations from the mean, made as wide as those of samples of N images.
+
+    Under the weights the variance of a mean is Σ(x - x̄)² / (N (N + 1)), while that of a mean over
+    N images is estimated without bias by Σ(x - x̄)² / (N (N - 1)).
+    """
+    wider: float = ((images + 1) / (images - 1)) ** 0.5
+    deviations: npt.NDArray[np.float64] = wider * (mious - mious.mean())
+    return deviations
+
+
+def covariance(
+    deviations: Sequence[npt.NDArray[np.float64]],
+) -> npt.NDArray[np.float64]:
+    """How values vary together over the draws.
+
+    Args:
+        deviations: n arrays of shape B.
+
+    Returns:
+        Shape nxn.
+    """
+    import numpy as np
+
+    stacked = np.stack(deviations)
+    products: npt.NDArray[np.float64] = stacked @ stacked.T / (stacked.shape[1] - 1)
+    return products

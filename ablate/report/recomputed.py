@@ -1,0 +1,34 @@
+"""Whether a result says what its own pixels say."""
+
+import math
+
+from ablate.metrics import Confusion, scores
+from ablate.runs import Confusions, Result
+
+# Sums of a few quotients in another order, as another version may have them, differ by less.
+_TOLERANCE = 1e-9
+
+
+def contradictions(result: Result, confusions: Confusions) -> list[str]:
+    """What a result says otherwise than the pixels that it was computed from.
+
+    Args:
+        result: A run's ``result.json``.
+        confusions: Its ``confusion.parquet``.
+
+    Returns:
+        One clause for each count and each metric that differs; empty where all agree. ``val_loss``
+        cannot be computed from pixels and is passed over.
+    """
+    found = [
+        f"{cell} is {result.confusion.get(cell)} in the result, {count} in confusion.parquet"
+        for cell, count in confusions.pooled.items()
+        if result.confusion.get(cell) != count
+    ]
+    computed = scores(Confusion(**confusions.pooled))
+    for name, value in sorted(result.metrics.items()):
+        if name in computed and not math.isclose(
+            value, computed[name], rel_tol=0, abs_tol=_TOLERANCE
+        ):
+            found.append(f"{name} is {value:.6g} in the result, {computed[name]:.6g} by its pixels")
+    return found

@@ -1,0 +1,51 @@
+"""A store that is read with recomputed results, or with states that its files do not show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ablate.metrics import Confusion, scores
+from ablate.runs import Result, RunFolder, State, Store
+
+
+class StoreView(Store):
+    """A store that a report reads otherwise than its files alone say.
+
+    Args:
+        root: The folder.
+        states: The states of runs without a result whose files no longer show them, by key.
+        recomputed: Whether the scores of results are computed from the pixels of the images.
+    """
+
+    def __init__(
+        self, root: Path, *, states: Mapping[str, State] | None = None, recomputed: bool = False
+    ) -> None:
+        """Touches nothing."""
+        super().__init__(root)
+        self._states = states or {}
+        self._is_recomputed = recomputed
+
+    def run(self, key: str) -> RunFolder:
+        """The folder of a run, there or not."""
+        path = super().run(key).path
+        return _FolderView(path, self._states.get(key), is_recomputed=self._is_recomputed)
+
+
+class _FolderView(RunFolder):
+    def __init__(self, path: Path, state: State | None, *, is_recomputed: bool) -> None:
+        super().__init__(path)
+        self._state = state
+        self._is_recomputed = is_recomputed
+
+    def state(self) -> State:
+        """The recorded state, unless there is a result."""
+        state = super().state()
+        return state if state is State.DONE or self._state is None else self._state
+
+    def result(self) -> Result | None:
+        """The result, its scores and pooled pixels recomputed where that is wanted."""
+        result = super().result()
+        if result is None or not self._is_recomputed:
+            return result
+        pixels = self.confusions().pooled
+        metrics = result.metrics | scores(Confusion(**pixels))
+        return result.model_copy(update={"metrics": metrics, "confusion": pixels})

@@ -1,0 +1,179 @@
+"""Recomputes the numbers of a sweep's runs from the raw pixels of every image."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ablate.errors import StoreError
+from ablate.metrics import Confusion, scores
+from ablate.report.results import one_line
+from ablate.report.verification_model import Disagreement, Value
+from ablate.runs import RecordedRun, Result, RunFolder, SpecFile, Store, SweepRecord, TuningRecord
+from ablate.spec import ENGINE_VERSION, canonical_json
+
+
+@dataclass
+class RunChecks:
+    """What was checked of runs; see ``Verification`` for the fields."""
+
+    runs: int = 0
+    runs_without_result: int = 0
+    values: int = 0
+    weights: int = 0
+    weights_absent: int = 0
+    disagreements: list[Disagreement] = field(default_factory=list)
+
+
+def check_runs(record: SweepRecord, store: Store) -> RunChecks:
+    """Checks every run that was ever planned for a sweep, trials and tuned runs included.
+
+    The pooled pixels and every metric are recomputed from ``confusion.parquet``, the selected
+    epoch and the number of steps from ``events.jsonl``, the weights' SHA-256 from the file, and
+    keys from specs.
+
+    Raises:
+        StoreError: If the record of the sweep's tuning cannot be read.
+    """
+    checks = RunChecks()
+    seen: set[str] = set()
+    for run in record.runs:
+        # The record has the protocol's own split; folders tell the others.
+        if record.context.engine == ENGINE_VERSION and run.split == 0:
+            computed = record.run_spec(run).key
+            _Run(run, run.label, store, checks).compare(
+                "key", run.key, computed, f"sweeps/{record.id}.json"
+            )
+    for run, label in (*((run, run.label) for run in record.runs), *_tuning_runs(record, store)):
+        if run.key not in seen:
+            seen.add(run.key)
+            _Run(run, label, store, checks).check()
+    return checks
+
+
+def _tuning_runs(record: SweepRecord, store: Store) -> Iterator[tuple[RecordedRun, str]]:
+    tuning: TuningRecord | None = store.tuning(record.id)
+    if tuning is None:
+        return
+    for trial in tuning.trials:
+        yield trial.run, f"{trial.run.label}, trial {trial.number}"
+    for row in tuning.tuned:
+        for run in row.runs:
+            yield run, f"{run.label}, tuned"
+
+
+class _Run:
+    """The checks of one run."""
+
+    def __init__(self, run: RecordedRun, label: str, store: Store, checks: RunChecks) -> None:
+        self._run, self._label, self._checks = run, label, checks
+        self._folder: RunFolder = store.run(run.key)
+        self._root = store.root
+        self._place = f"runs/{run.key}"
+        # Of the validation part, as the spec has it; None where it cannot be read.
+        self._images: int | None = None
+
+    def check(self) -> None:
+        """Compares all that the folder says; what cannot be read is a disagreement."""
+        if not self._folder.path.is_dir():
+            self._checks.runs_without_result += 1
+            return
+        with self._reading("spec.json"):
+            # It refuses the spec of another key.
+            self._check_spec(self._folder.spec_file())
+        with self._reading("result.json"):
+            result = self._folder.result()
+            if result is None:
+                self._checks.runs_without_result += 1
+                return
+            self._checks.runs += 1
+            self.compare("key", result.key, self._run.key, f"{self._place}/result.json")
+            self._check_weights(result)
+            self._check_epochs(result)
+            with self._reading("confusion.parquet"):
+                self._check_scores(result)
+
+    def _check_spec(self, spec: SpecFile) -> None:
+        """The recorded run is the one of the spec, which its key names."""
+        file, backbone = f"{self._place}/spec.json", spec.run.context.protocol.backbone
+        self._images = spec.run.context.data.validation
+        self.compare("key", spec.key, self._run.key, file)
+        own, recorded = (each.variant.identity(backbone) for each in (spec.run, self._run))
+        for name in dict.fromkeys([*own, *recorded]):
+            stored, expected = own.get(name), recorded.get(name)
+            self.compare(f"variant.{name}", _shown(stored), _shown(expected), file)
+        if self._run.variant.is_trained:
+            self.compare("seed", spec.run.seed, self._run.seed, file)
+
+    def _check_scores(self, result: Result) -> None:
+        """Pooled pixels and every metric, from the pixels of every image."""
+        file = f"{self._place}/result.json"
+        confusions = self._folder.confusions()
+        pixels, images = confusions.pooled, len(confusions.names)
+        if self._images is not None:
+            self.compare("images", self._images, images, f"{self._place}/confusion.parquet")
+        for cell, stored in result.confusion.items():
+            self.compare(f"confusion.{cell}", stored, pixels[cell], file)
+        for metric, value in scores(Confusion(**pixels)).items():
+            self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
+
+    def _check_epochs(self, result: Result) -> None:
+        """The selected epoch is the first of the lowest validation loss."""
+        with self._reading("events.jsonl"):
+            losses = [each.metrics.get("val_loss", math.nan) for each in self._folder.events()]
+            if losses and not any(map(math.isnan, losses)):
+                file = f"{self._place}/result.json"
+                self.compare("epochs", result.epochs, len(losses), file)
+                self.compare("epoch", result.epoch, losses.index(min(losses)) + 1, file)
+
+    def _check_weights(self, result: Result) -> None:
+        with self._reading("weights.safetensors"):
+            try:
+                with self._folder.weights_path.open("rb") as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+            except FileNotFoundError:
+                self._checks.weights_absent += 1
+                return
+            self._checks.weights += 1
+            self.compare(
+                "weights_sha256", result.weights_sha256, digest, f"{self._place}/result.json"
+            )
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Notes that a file cannot be read."""
+        try:
+            yield
+        except (StoreError, OSError) as error:
+            # Where the store lies says nothing: a bundle is unpacked anywhere.
+            note = one_line(str(error)).replace(f"{self._root}/", "")
+            self._note("file", None, None, f"{self._place}/{name}", note)
+
+    def compare(self, what: str, stored: Value, recomputed: Value, file: str) -> None:
+        """Notes a value that differs; numbers are to agree in every bit."""
+        self._checks.values += 1
+        if stored != recomputed:
+            self._note(what, stored, recomputed, file)
+
+    def _note(
+        self, what: str, stored: Value, recomputed: Value, file: str, note: str | None = None
+    ) -> None:
+        self._checks.disagreements.append(
+            Disagreement(
+                row=self._label,
+                split=self._run.split,
+                seed=self._run.seed,
+                key=self._run.key,
+                what=what,
+                stored=stored,
+                recomputed=recomputed,
+                file=file,
+                note=note,
+            )
+        )
+
+
+def _shown(value: object) -> Value:
+    """A part of a variant's identity, as one value."""
+    return value if isinstance(value, str | int | float | None) else canonical_json(value)

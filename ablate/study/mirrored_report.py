@@ -1,0 +1,64 @@
+"""The report of a sweep, left in the store for the mirror, which cannot make one."""
+
+from collections.abc import Collection
+
+from ablate import tracking
+from ablate.errors import AblateError
+from ablate.report import suffix_of, to_note
+from ablate.runs import Store, SweepRecord, atomic
+from ablate.study.report import report_sweep
+
+_FORMATS = ("markdown", "json", "html")
+
+
+def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
+    """Rebuilds or completes the mirror of a store, with the reports of its sweeps.
+
+    Args:
+        store: The store.
+        uri: MLflow's tracking URI; None: the database in the store.
+
+    Returns:
+        The number of runs that MLflow now holds, and what the user should know.
+
+    Raises:
+        StoreError: If MLflow cannot be written to, or a run's folder cannot be read.
+    """
+    records = store.sweep_records()
+    notes = [note for record in records for note in _leave(record, store)]
+    return tracking.sync(store, [*records, *store.tunings()], uri), notes
+
+
+def leave_reports(store: Store, ids: Collection[str]) -> list[str]:
+    """Leaves the reports of these sweeps; nothing that goes wrong is raised.
+
+    Args:
+        store: Where the sweeps were run.
+        ids: Their records' ids; others are passed over.
+
+    Returns:
+        What the user should know.
+    """
+    try:
+        records = [record for record in store.sweep_records() if record.id in ids]
+    except AblateError as error:
+        return [_note(error)]
+    return [note for record in records for note in _leave(record, store)]
+
+
+def _leave(record: SweepRecord, store: Store) -> list[str]:
+    try:
+        made = report_sweep(record, store)
+        texts = {f"report{suffix_of(each)}": made.render(each) for each in _FORMATS}
+        texts[tracking.NOTE_FILE] = to_note(made.report, tracking.NOTE_CHARACTERS)
+        for name, text in texts.items():
+            atomic.replace(store.reports_path / record.id / name, text.encode())
+    # Whatever it is, the runs are there, and so is the mirror without it.
+    except Exception as error:
+        return [_note(error)]
+    return []
+
+
+def _note(error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"the report is not in MLflow: {reason}; `ablate sync` adds it"
