@@ -9,6 +9,7 @@
     │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
     │   └── StoreError      the store cannot be used
+    │       └── StoresDiffer  stores cannot be joined; carries every reason
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
     │   └── Diverged        the loss is no longer a finite number
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
@@ -29,6 +30,12 @@ STOP_SIGNALS = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """Those that request a stop of this process: SIGHUP does not where it is started by nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(each for each in STOP_SIGNALS if each is not signal.SIGHUP or not ignored)
 
 
 class ExitCode(IntEnum):
@@ -115,6 +122,20 @@ class WeightsError(BadInput):
 
 class StoreError(BadInput):
     """The store cannot be used."""
+
+
+class StoresDiffer(StoreError):
+    """Stores cannot be joined; nothing was copied.
+
+    Args:
+        problems: One line for each reason.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keeps the reasons apart, so that all of them can be shown at once."""
+        super().__init__("\n".join(problems), "")
+        self.problems = problems
+        self._arguments = (problems,)
 
 
 class RunFailed(AblateError):

@@ -3,7 +3,8 @@
 import os
 import sys
 
-from ablate.errors import BadInput, ExitCode, Interrupted, SpecError
+from ablate.cli.signals import interrupt_on_signals, leave_on_signals
+from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiffer
 
 
 def main() -> None:
@@ -11,11 +12,21 @@ def main() -> None:
 
     0: all done; 1: some run failed; 2: bad input, nothing started; 75: interrupted, state saved.
     """
-    from ablate.cli.app import app
-
-    _accept_any_encoding()
+    interrupt_on_signals()
     try:
+        _run()
+    finally:
+        leave_on_signals()
+
+
+def _run() -> None:
+    try:
+        from ablate.cli.app import app
+
+        _accept_any_encoding()
         app()
+    except KeyboardInterrupt:
+        sys.exit(_report_cause(Interrupted("nothing was started")))
     except BrokenPipeError:
         # The reader has seen enough, as in `ablate report … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,8 +53,10 @@ def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
     match error:
         case Interrupted():
             err.print(f"interrupted: {error}; the same command continues", soft_wrap=True)
+            for note in getattr(error, "__notes__", ()):
+                err.print(note, soft_wrap=True)
             return ExitCode.INTERRUPTED
-        case SpecError():
+        case SpecError() | StoresDiffer():
             for problem in error.problems:
                 print_error(problem)
         case BadInput():

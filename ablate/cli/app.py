@@ -1,5 +1,7 @@
 """The commands: listed here, each a thin function in a module that is imported when it is used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pkgutil import resolve_name
 from typing import Annotated, Any, NamedTuple
 
@@ -50,6 +52,10 @@ COMMANDS = {
         "ablate.cli.bundle:bundle",
         "Pack a sweep into one archive that others can check: `ablate verify FILE.zip`.",
     ),
+    "merge": Listed(
+        "ablate.cli.merge:merge",
+        "Join the stores of several machines into one, or say why they cannot be joined.",
+    ),
     "variants": Listed(
         "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),
@@ -90,12 +96,27 @@ class LazyGroup(TyperGroup):
             ctx.default_map = {name: default_map(command, ctx.obj.options)}
         return name, command, rest
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Reads the words before the command."""
+        with _interruptible():
+            return super().make_context(*args, **settings)
+
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; Ctrl-C is an interruption wherever it comes."""
-        try:
+        """Runs the command."""
+        with _interruptible():
             return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            raise Interrupted("stopped by Ctrl-C") from stop
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A signal is an interruption wherever it comes."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        interrupted = Interrupted(f"stopped by {str(stop) or 'Ctrl-C'}")
+        for note in getattr(stop, "__notes__", ()):
+            interrupted.add_note(note)
+        raise interrupted from stop
 
 
 def load(name: str) -> Any:

@@ -1,9 +1,13 @@
 """``ablate plan``: what would run, what is done, and how it would be grouped."""
 
+from typing import Annotated
+
+import typer
 from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
+from ablate.cli.decision import print_decision
 from ablate.runs import scale_line
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
@@ -22,6 +26,15 @@ def plan(
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
+    decide: Annotated[
+        bool,
+        typer.Option(
+            "--decide",
+            envvar="ABLATE_DECIDE",
+            help="Show instead how many repeats and device hours would decide each claim, from "
+            "the spread of the repeats that are done.",
+        ),
+    ] = False,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
     """Show what would run, what is done and how it would be grouped. Starts and writes nothing."""
@@ -40,7 +53,10 @@ def plan(
         executor=executor,
         cohort_size=cohort_size,
     )
-    print_plan(study.plan(), format)
+    if decide:
+        print_decision(study.plan_decision(), format)
+    else:
+        print_plan(study.plan(), format)
 
 
 def print_plan(planned: SweepPlan, format: TableFormat) -> None:

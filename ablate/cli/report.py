@@ -8,6 +8,7 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
+from ablate.cli.explanation import print_explanation, split_place
 from ablate.report import WRITERS, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
@@ -61,8 +62,23 @@ def report(
             show_default=False,
         ),
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROW:METRIC",
+            help="Write nothing; print where a number of the table comes from: runs, pixels, "
+            "formula, files. Such as translandseg:miou; as text or, with --format json, as JSON.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the sweep's table, reproduced beside published, and print it."""
+    if explain is not None:
+        row, metric = split_place(explain, format)
+        opened = Store(store)
+        made = report_sweep(latest_start(opened, grid, protocol)[0], opened)
+        print_explanation(made, row, metric, format)
+        return
     if format == _ALL:
         files = all_files(output or _FOLDER, grid)
     else:

@@ -2,7 +2,7 @@
 
 from ablate.executors.base import Executor, Job, JobState, import_object, write_failures
 from ablate.executors.fork_server import call_with_torch, warm_up
-from ablate.executors.isolation import isolated_children
+from ablate.executors.isolation import how_it_ended, isolated_children, signals_blocked
 from ablate.executors.registry import (
     EXECUTORS,
     devices_in_use,
@@ -18,9 +18,11 @@ __all__ = [
     "call_with_torch",
     "devices_in_use",
     "executor_settings",
+    "how_it_ended",
     "import_object",
     "isolated_children",
     "run_cohorts",
+    "signals_blocked",
     "warm_up",
     "write_failures",
 ]

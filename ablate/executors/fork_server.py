@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -18,7 +18,7 @@ from typing import Any
 
 from ablate.errors import BadInput, Interrupted
 from ablate.executors.base import import_object
-from ablate.executors.isolation import isolated_children
+from ablate.executors.isolation import hear_only_sigterm, isolated_children, signals_blocked
 
 # Read by glibc once, when a process starts; its copies keep what it read. By default it gives the
 # larger buffers of a step back to the system and gets them anew, page by page: SAM-nano's take
@@ -31,6 +31,7 @@ _SETTINGS = {
     "glibc.malloc.hugetlb": 1,
 }
 _PRELOADED = "ablate.executors.preload"
+_ENDED_WITH_THIS_PROCESS: list[util.Finalize] = []
 _ATTEMPTS = 3
 _PAUSE_S = 0.1
 
@@ -42,8 +43,21 @@ def warm_up() -> None:
     """
     ours = ":".join(f"{name}={value}" for name, value in _SETTINGS.items())
     _context().set_forkserver_preload([_PRELOADED])
-    with isolated_children(**{_VARIABLE: os.environ.get(_VARIABLE, ours)}):
+    if not _ENDED_WITH_THIS_PROCESS:
+        # After multiprocessing has waited for all processes.
+        _ENDED_WITH_THIS_PROCESS.append(util.Finalize(None, _end_server, exitpriority=-1))
+    with isolated_children(**{_VARIABLE: os.environ.get(_VARIABLE, ours)}), signals_blocked():
         forkserver.ensure_running()
+
+
+def _end_server() -> None:
+    """Ends the server: while it imports, it would not notice for seconds that this process ends."""
+    # multiprocessing has no public name for it.
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is not None:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def start_process(
@@ -125,8 +139,7 @@ def call_with_torch(function: str, *args: object) -> Any:
 
 def _answer(pipe: Connection, function: str, args: tuple[object, ...]) -> None:
     """The process of ``call_with_torch``: sends back a result or an exception."""
-    # Ctrl-C reaches the whole terminal group; what it means is decided by the caller.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hear_only_sigterm()
     result, error = None, None
     try:
         result = import_object(function)(*args)

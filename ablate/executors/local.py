@@ -20,13 +20,12 @@ from pydantic import Field
 from ablate.errors import Interrupted
 from ablate.executors.base import Job, JobState, Work, import_object, write_failures
 from ablate.executors.fork_server import start_process
+from ablate.executors.isolation import UNKNOWN_EXIT_CODE, hear_only_sigterm, how_it_ended
 from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State
 from ablate.spec import Frozen
 
 _LAST_LINES = 20
-# What multiprocessing says where the process's server has died.
-_UNKNOWN_EXIT_CODE = 255
 # How long a process may take to let go of its files.
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
@@ -225,7 +224,7 @@ def _join(process: BaseProcess) -> None:
     process.join()
     deadline = time.monotonic() + _PATIENCE_S
     with suppress(ProcessLookupError):
-        while process.exitcode == _UNKNOWN_EXIT_CODE and time.monotonic() < deadline:
+        while process.exitcode == UNKNOWN_EXIT_CODE and time.monotonic() < deadline:
             os.kill(process.pid or 0, 0)
             time.sleep(_POLL_S)
 
@@ -242,28 +241,20 @@ def _after_the_blamed(worker: _Worker, folders: tuple[Path, ...]) -> tuple[Path,
     Returns:
         The runs after it.
     """
+    how = how_it_ended(worker.process.exitcode)
     for position, path in enumerate(folders):
         folder = RunFolder(path)
         if folder.state() in (State.NEW, State.INTERRUPTED):
             folder.write_failure(
                 Failure(
                     kind="died",
-                    message=f"the worker on {worker.device} {_how(worker.process.exitcode)}",
+                    message=f"the worker on {worker.device} {how}",
                     detail=_tail(worker.log),
                     time=time.time(),
                 )
             )
             return folders[position + 1 :]
     return ()
-
-
-def _how(code: int | None) -> str:
-    """An exit code in words."""
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"was ended by {name}{hint}"
-    return "died" if code == _UNKNOWN_EXIT_CODE else f"ended with exit code {code}"
 
 
 def _tail(log: Path) -> str:
@@ -278,8 +269,7 @@ def _tail(log: Path) -> str:
 
 def _serve(pipe: Connection, work: str, device: str, threads: int, log: Path) -> None:
     """The worker process: works on what comes through the pipe until that says None."""
-    # Ctrl-C reaches the whole terminal group; the driver passes it on, once.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hear_only_sigterm()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from ablate.errors import STOP_SIGNALS, Interrupted
+from ablate.errors import Interrupted, stop_signals
 from ablate.executors.base import Executor, JobState
 from ablate.plan import Cohort
 
@@ -62,9 +62,10 @@ def _stop_requests() -> Iterator[_StopRequests]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = [signal.signal(number, stop.receive) for number in STOP_SIGNALS]
+    numbers = stop_signals()
+    before = [signal.signal(number, stop.receive) for number in numbers]
     try:
         yield stop
     finally:
-        for number, handler in zip(STOP_SIGNALS, before, strict=True):
+        for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

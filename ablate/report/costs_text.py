@@ -56,7 +56,9 @@ def compute_paragraph(lines: Sequence[CostLine], total: CostLine, workers: Seque
 def _runs(total: CostLine) -> str:
     attempts = total.all.attempts
     text = f"{_count(total.recorded, 'run')} in {_count(attempts, 'attempt')}"
-    return f"{text}, at most {total.most_shared_by} together" if total.most_shared_by > 1 else text
+    if total.most_shared_by > 1:
+        return f"{text}, at most {total.most_shared_by} at once,"
+    return text
 
 
 def _workers(workers: Sequence[Worker]) -> str:

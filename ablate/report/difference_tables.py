@@ -1,5 +1,6 @@
 """Differences between rows, and the claims that they support or not."""
 
+from ablate.report.comparison_model import Method, Pair
 from ablate.report.model import Difference, Report
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
@@ -16,6 +17,18 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
+
+IMAGES_ONLY = "images only"
+"""What marks an interval that is blind to other trainings."""
+
+ADJUSTMENT = (
+    "The intervals are not adjusted.",
+    "The p values are, by Holm's procedure over all pairs of the claims: the probability that any "
+    "of them is decided wrongly is at most 5 %.",
+)
+"""What is said of intervals and p values of claims."""
+
+_LEAST_P = 0.001
 
 
 def _difference_columns(report: Report) -> list[Column]:
@@ -41,8 +54,35 @@ def difference_cells(difference: Difference, reason: str | None) -> list[TableCe
     return [
         number_cell(difference.n),
         missing_cell(str(reason)) if mean is None else number_cell(mean, f"{mean:+z.2f}"),
-        DASH if low is None or high is None else text_cell(f"{low:+z.2f} … {high:+z.2f}"),
+        DASH if low is None or high is None else _interval(low, high, difference.method),
     ]
+
+
+def _interval(low: float, high: float, method: Method | None) -> TableCell:
+    """The interval; marked where it says nothing of another training."""
+    only = f" ({IMAGES_ONLY})" if method == "images" else ""
+    return text_cell(f"{low:+z.2f} … {high:+z.2f}{only}")
+
+
+def interval_sentences(report: Report) -> list[str]:
+    """What the intervals of a table account for."""
+    drawn = report.drawn_images
+    if drawn is None:
+        return []
+    return [
+        f"The interval accounts for other trainings (Student's t over the {repeats_word(report)}) "
+        f"and for other validation images ({drawn.draws:,} draws of {drawn.images}); with one "
+        f"training of a row for other images alone ({IMAGES_ONLY}): it does not tell what another "
+        "training would give."
+    ]
+
+
+def adjusted_p_cell(pair: Pair) -> TableCell:
+    """The p value after Holm's adjustment."""
+    p = pair.p_adjusted
+    if p is None:
+        return DASH
+    return number_cell(p, f"{p:.3f}" if p >= _LEAST_P else f"< {_LEAST_P}")
 
 
 def differences_table(report: Report) -> Table:
@@ -67,7 +107,8 @@ def differences_table(report: Report) -> Table:
             report.watermark,
             f"MIoU of each row minus that of {baseline}, in percentage points, over the n "
             f"{repeats_word(report)} that both have.",
-            "The interval is Student's t over those pairs; it needs two of them.",
+            *interval_sentences(report),
+            "Exploratory: the intervals are not adjusted for there being several rows.",
         ),
         footnotes=footnotes_of(report),
     )
@@ -95,8 +136,8 @@ def claims_table(report: Report) -> Table:
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
-            "Reproduced: holds if every interval below lies above 0, does not hold if one lies "
-            "below 0.",
+            "Reproduced: holds if every difference below is above 0, does not hold if one is below "
+            "0, each with an adjusted p of at most 0.05.",
             report.published
             and "Published: the printed numbers as they are; their n and spread are not reported.",
         ),
@@ -111,6 +152,7 @@ def pairs_table(report: Report) -> Table:
             text_cell(pair.better),
             text_cell(pair.worse),
             *_difference(report, pair.difference, pair.difference.missing_reason),
+            adjusted_p_cell(pair),
         )
         for number, claim in enumerate(report.claims, start=1)
         for pair in claim.pairs
@@ -123,9 +165,13 @@ def pairs_table(report: Report) -> Table:
             text_column("better", "MIoU of"),
             text_column("worse", "minus MIoU of"),
             *_difference_columns(report),
+            number_column("p", "adjusted p"),
         ),
         rows=tuple(rows),
         caption=caption_of(
-            report.watermark, "What each claim compares: MIoU, in percentage points."
+            report.watermark,
+            "What each claim compares: MIoU, in percentage points.",
+            *interval_sentences(report),
+            *ADJUSTMENT,
         ),
     )

@@ -17,6 +17,8 @@ from ablate.spec import METRIC_NAMES, Cell
 
 _NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
+# What the interval accounts for.
+_METHOD = "delta_miou_method"
 _SELECTION = ("miou_last_epoch", "miou_best_epoch", "selection_gain", "selection_gain_sd")
 
 
@@ -30,7 +32,9 @@ def flat_table(report: Report) -> Table:
     numbers = ["n", *(name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd"))]
     columns = [
         *(text_column(name, name) for name in texts),
-        *(number_column(name, name, "left") for name in (*numbers, *_DELTA, *_SELECTION)),
+        *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
+        text_column(_METHOD, _METHOD),
+        *(number_column(name, name, "left") for name in _SELECTION),
         *(text_column(name, name) for name in ("note", "watermark")),
     ]
     watermark = _text_or_none(report.watermark)
@@ -67,7 +71,7 @@ def _published(row: Row, report: Report) -> list[TableCell]:
     else:
         published = row.delta.published
         cells += [NOT_REPORTED if published is None else _number(published)]
-        cells += [NOT_REPORTED, NOT_REPORTED]
+        cells += [NOT_REPORTED] * len(_DELTA)
     return [*cells, *(NOT_REPORTED for _ in _SELECTION)]
 
 
@@ -79,8 +83,9 @@ def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:
 
 def _delta(row: Row, delta: Difference) -> Sequence[TableCell]:
     if delta.mean is None:
-        return [missing_cell(str(row.missing_reason or delta.missing_reason))] * len(_DELTA)
-    return [_number(delta.mean), _number(delta.low), _number(delta.high)]
+        return [missing_cell(str(row.missing_reason or delta.missing_reason))] * (len(_DELTA) + 1)
+    numbers = (_number(value) for value in (delta.mean, delta.low, delta.high))
+    return [*numbers, _text_or_none(delta.method)]
 
 
 def _selection(row: Row) -> Sequence[TableCell]:
@@ -96,7 +101,7 @@ def _selection(row: Row) -> Sequence[TableCell]:
 
 def _no_delta(row: Row, report: Report) -> Sequence[TableCell]:
     cell = text_cell("baseline") if row.name == report.baseline else _NOT_APPLICABLE
-    return [cell] * len(_DELTA)
+    return [cell] * (len(_DELTA) + 1)
 
 
 def _number(value: float | None) -> TableCell:

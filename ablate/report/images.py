@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ablate.errors import StoreError
+from ablate.report.comparison_model import DrawnImages
 from ablate.report.results import RunRecord
-from ablate.runs import Confusions, Store
+from ablate.runs import Confusions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +27,12 @@ MOST_DRAWS = 10_000
 
 # The draws of one report are the same every time it is made.
 _SEED = 13
-# Reading the confusions of a run takes about a millisecond.
+# More rows than a table of a paper has. What is kept of a run are MOST_DRAWS numbers.
 _MOST_RUNS = 500
-# Images times runs: what is held at once, four whole numbers each.
+# Images times runs.
 _MOST_IMAGES = 2_000_000
-# Images times runs times draws: about two seconds.
-_MOST_PRODUCTS = 1_000_000_000
+# Images times runs times draws: about a second.
+_MOST_PRODUCTS = 300_000_000
 # Weights held at once.
 _MOST_WEIGHTS = 4_000_000
 
@@ -44,7 +44,7 @@ class ImageDraws:
     Attributes:
         draws: How often, B.
         confusions: The pixels of every validation image, by run key.
-        left_out: Number of runs with a result whose confusions were not read, since there are so
+        left_out: Number of runs with a result whose images were not drawn, since there are so
             many runs or images.
         deviations: By run key, shape B: MIoU in a draw minus its mean over the draws, in
             percentage points. They are scaled so that their variance estimates that of MIoU over
@@ -56,42 +56,50 @@ class ImageDraws:
     left_out: int
     deviations: Mapping[str, npt.NDArray[np.float64]]
 
+    def drawn_images(self) -> DrawnImages | None:
+        """How many images there are; None without a run."""
+        if not self.confusions:
+            return None
+        every = self.confusions.values()
+        return DrawnImages(
+            images=min(len(each.names) for each in every),
+            with_positives=min(int((each.tp + each.fn > 0).sum()) for each in every),
+            draws=self.draws,
+            runs_left_out=self.left_out,
+        )
 
-def draw_images(runs: Iterable[RunRecord], store: Store) -> ImageDraws:
-    """Reads per-image confusions and draws their images anew, equally each time.
+
+def draw_images(runs: Iterable[RunRecord]) -> ImageDraws:
+    """Draws the images of runs anew, equally each time.
 
     Args:
-        runs: Those with a result count; where there are too many, the first ones are read. Left
-            out are runs without confusions (older stores), with ones that are not those of their
-            result, and with fewer than two images.
-        store: The store that holds their folders.
+        runs: Those with a result and at least two images count; where there are too many, the
+            first ones.
     """
     confusions: dict[str, Confusions] = {}
     images = left_out = 0
-    for run in {run.run.key: run for run in runs if run.finished}.values():
+    for run in runs:
+        if run.finished is None or run.run.key in confusions:
+            continue
+        own = run.finished.confusions
         if len(confusions) >= _MOST_RUNS or images >= _MOST_IMAGES:
             left_out += 1
-        elif (read := _confusions_of(run, store)) is not None:
-            confusions[run.run.key] = read
-            images += len(read.names)
+        elif len(own.names) > 1:
+            confusions[run.run.key] = own
+            images += len(own.names)
     draws = max(500, min(MOST_DRAWS, _MOST_PRODUCTS // max(1, images)))
-    return ImageDraws(draws, confusions, left_out, _deviations(confusions, draws))
+    return ImageDraws(draws, confusions, left_out, deviations_of(confusions, draws))
 
 
-def _confusions_of(run: RunRecord, store: Store) -> Confusions | None:
-    """The confusions behind a result; None where it has none that can be used."""
-    try:
-        confusions = store.run(run.run.key).confusions()
-    except (StoreError, OSError):
-        return None
-    is_of_result = run.finished and confusions.pooled == run.finished.result.confusion
-    return confusions if is_of_result and len(confusions.names) > 1 else None
-
-
-def _deviations(
+def deviations_of(
     confusions: Mapping[str, Confusions], draws: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Of MIoU, by run."""
+    """How MIoU deviates from its mean over draws of images, see ``ImageDraws.deviations``.
+
+    Args:
+        confusions: By run key; at least two images each.
+        draws: How often images are drawn, B.
+    """
     if not confusions:
         return {}
     import numpy as np

@@ -7,11 +7,13 @@ from typing import Literal
 
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
-from ablate.report.comparison_model import NotReported
+from ablate.report.comparison_model import DrawnImages, NotReported
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
+from ablate.report.detectable_model import DetectableDifference
 from ablate.report.effects import Effects
 from ablate.report.matched import MatchedParameters
+from ablate.report.printed_gaps_model import PrintedGaps
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
@@ -312,12 +314,17 @@ class Report(Frozen):
         rows: In the table's order.
         rank: Agreement with the published order; None without published values.
         positive_share: Share of positive pixels in this data set and in the published one.
+        drawn_images: The validation images behind the intervals; None without a result.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
         tuning: The rows with their best settings; None for a sweep that was never tuned.
         costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
+        detectable: The smallest differences that the validation images can tell of the rows that
+            the sweep compares; empty where no run has confusions of single images.
+        printed_gaps: How sure the published differences of those rows are; None without published
+            values, or on images that are not of the published data set.
         provenance: Where the numbers come from.
     """
 
@@ -333,12 +340,15 @@ class Report(Frozen):
     rows: tuple[Row, ...]
     rank: RankAgreement | None
     positive_share: PositiveShare
+    drawn_images: DrawnImages | None = None
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     effects: Effects | None = None
     tuning: TuningSummary | None = None
     costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
+    detectable: tuple[DetectableDifference, ...] = ()
+    printed_gaps: PrintedGaps | None = None
     provenance: ReportProvenance
 
     @property

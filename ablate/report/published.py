@@ -75,6 +75,7 @@ class ScoreTable(Frozen):
         kind: What the table holds.
         source: Where it was printed.
         data: The data set that was scored.
+        validation_images: Of how many images the pixels were pooled; None: unknown.
         unit: Of all scores.
         convention: What precision, recall and F1 mean. ``class-means``: precision and recall are
             means over the positive class and the background, F1 is their harmonic mean;
@@ -92,6 +93,7 @@ class ScoreTable(Frozen):
     kind: Literal["scores"]
     source: Source
     data: str
+    validation_images: int | None = Field(default=None, ge=2)
     unit: Literal["percent"]
     convention: Convention
     rounding: str

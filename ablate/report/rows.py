@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from ablate.report.model import Difference, MissingReason, RepeatScore, RepeatState, Row, Score
 from ablate.report.published import ScoreRow, ScoreTable
 from ablate.report.results import RunRecord
 from ablate.report.selection_model import Selection
-from ablate.report.statistics import interval_of, mean_of, sd_of
+from ablate.report.statistics import mean_of, sd_of
 from ablate.report.verdicts import verdict_of
 from ablate.runs import SweepRecord
 from ablate.spec import METRIC_NAMES, BackboneName, MetricName, Repeat, Variant
@@ -150,7 +149,7 @@ class TableRuns:
 
 def row_of(
     row: RowRuns,
-    baseline: RowRuns | None,
+    delta: Difference | None,
     selection: Selection | None,
     *,
     has_published: bool,
@@ -168,24 +167,8 @@ def row_of(
         missing_reason=row.missing_reason,
         published_missing_reason="not reported" if has_published and row.printed is None else None,
         scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
-        delta=difference(row, baseline) if baseline and baseline.name != row.name else None,
+        delta=delta,
         selection=selection,
-    )
-
-
-def difference(of: RowRuns, to: RowRuns) -> Difference:
-    """MIoU of one row minus that of another, paired by repeat."""
-    paired = _paired(of, to)
-    low, high = interval_of(paired) or (None, None)
-    ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
-    return Difference(
-        n=len(paired),
-        mean=mean_of(paired),
-        low=low,
-        high=high,
-        missing_reason=None if paired else _reason_of(of, to),
-        # In decimals: 88.1 - 73.3 is to be 14.8.
-        published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
     )
 
 
@@ -260,30 +243,3 @@ def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:
         difference=None if mean is None or published is None else mean - published,
         verdict=verdict_of(values, published) if is_comparable and published is not None else None,
     )
-
-
-def _paired(of: RowRuns, to: RowRuns) -> list[float]:
-    """The differences of MIoU, by repeat.
-
-    What is only evaluated is paired with every seed of its split.
-    """
-    first, second = of.percent("miou"), to.percent("miou")
-    if not of.is_trained and to.is_trained:
-        first = _for_every_seed(first, second)
-    if not to.is_trained:
-        second = _for_every_seed(second, first)
-    return [first[repeat] - second[repeat] for repeat in first if repeat in second]
-
-
-def _for_every_seed(
-    evaluated: Mapping[Repeat, float], repeats: Iterable[Repeat]
-) -> dict[Repeat, float]:
-    by_split = {repeat.split: value for repeat, value in evaluated.items()}
-    return {repeat: by_split[repeat.split] for repeat in repeats if repeat.split in by_split}
-
-
-def _reason_of(*rows: RowRuns) -> str:
-    for row in rows:
-        if row.missing_reason:
-            return f"{row.label} {row.missing_reason}"
-    return "no repeat in common"

@@ -49,3 +49,20 @@ def tau_b(first: Sequence[float], second: Sequence[float]) -> float | None:
 
     tau = float(kendalltau(first, second).statistic)
     return None if math.isnan(tau) else tau
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusts p values of one family for there being several (Holm 1979).
+
+    Args:
+        p_values: Of all tests of the family, 0 to 1.
+
+    Returns:
+        In the same order: a test is decided at level α over the whole family if its adjusted value
+        is at most α.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted

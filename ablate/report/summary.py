@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from ablate.metrics import Confusion
-from ablate.report.claims import claim_of
+from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
+from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
+from ablate.report.image_spread import compare_rows
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
+from ablate.report.printed_gaps import detectable_differences, printed_gaps_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
@@ -61,18 +64,22 @@ def build_report(
     table = TableRuns(record, runs, published, today or {})
     baseline = table[sweep.baseline] if sweep.baseline else None
     has_published = published is not None
+    draws = draw_images_of(table.rows, record.sweep)
     rows = tuple(
         row_of(
             row,
-            baseline,
+            compare(row, baseline, draws).difference
+            if baseline and baseline.name != row.name
+            else None,
             selection_of(row.runs, store),
             has_published=has_published,
             is_comparable=context.watermark is None,
         )
         for row in table.rows.values()
     )
-    claims = [claim_of(each, table, has_published) for each in sweep.comparisons]
+    claims = claims_of(sweep.comparisons, table, draws, has_published)
     tuning = store.tuning(record.id)
+    compared = compare_rows(record, table, draws)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -88,6 +95,7 @@ def build_report(
             validated=_validated_share(runs),
             published=common_share(check_table(published)) if published else None,
         ),
+        drawn_images=draws.drawn_images(),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters
@@ -96,6 +104,8 @@ def build_report(
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
+        detectable=detectable_differences(compared),
+        printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
             context,
             list(table.rows.values()),

@@ -18,6 +18,7 @@ from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
 from ablate.report.parameters_table import parameters_table
+from ablate.report.printed_gaps_table import detectable_table, printed_gaps_table
 from ablate.report.published import METRICS_OF
 from ablate.report.runs_table import runs_table
 from ablate.report.score_cells import (
@@ -57,6 +58,8 @@ def tables_of(report: Report) -> list[Table]:
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([detectable_table(report)] if report.detectable else []),
+        *([printed_gaps_table(report, report.printed_gaps)] if report.printed_gaps else []),
         *([selection_table(report)] if has_selection(report) else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),

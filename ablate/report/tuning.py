@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ablate.report.best_of_k import expected_best_of_k, order_changes
-from ablate.report.claims import claim_of
+from ablate.report.claims import claims_of
 from ablate.report.comparison_model import Claim, Difference
+from ablate.report.differences import draw_images_of
 from ablate.report.model import Row
 from ablate.report.results import read_run
 from ablate.report.rows import RowRuns, TableRuns
@@ -73,8 +74,12 @@ def tuning_of(
     ]
     curves = {row.name: row.best_of_k for row in summaries}
     labels = {row.name: row.label for row in rows}
-    lookup = _TunedTable(table, runs)
-    verdicts = [claim_of(each, lookup, has_published=False) for each in sweep.comparisons]
+    verdicts = claims_of(
+        sweep.comparisons,
+        _TunedTable(table, runs),
+        draw_images_of(runs, sweep),
+        has_published=False,
+    )
     return TuningSummary(
         sampler=tuning.sampler,
         space=tuning.space,
@@ -150,6 +155,7 @@ def _beside(
             mean=mean_of(differences),
             low=low,
             high=high,
+            method="repeats" if low is not None else None,
             missing_reason=None if differences else reason,
             published=None,
         ),
@@ -162,7 +168,7 @@ def _mean_score(by_repeat: Mapping[Repeat, float]) -> MeanScore:
 
 
 def _claim(default: Claim, tuned: Claim) -> TunedClaim:
-    kinds = [_kind(claim.reproduced) for claim in (default, tuned)]
+    kinds = [_verdict(claim) for claim in (default, tuned)]
     return TunedClaim(
         claim=default.claim,
         default=default.reproduced,
@@ -172,8 +178,7 @@ def _claim(default: Claim, tuned: Claim) -> TunedClaim:
     )
 
 
-def _kind(verdict: str) -> str | None:
-    """The verdict without n; None where a result is missing."""
-    if verdict.startswith("cannot tell:"):
-        return None
-    return "cannot tell" if verdict.startswith("cannot tell") else verdict
+def _verdict(claim: Claim) -> str | None:
+    """The verdict; None where it cannot be told since a result is missing."""
+    is_missing = any(pair.difference.missing_reason for pair in claim.pairs)
+    return None if claim.verdict == "cannot tell" and is_missing else claim.verdict

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ablate.report.difference_tables import difference_cells
+from ablate.report.difference_tables import (
+    ADJUSTMENT,
+    adjusted_p_cell,
+    difference_cells,
+    interval_sentences,
+)
 from ablate.report.model import Report
 from ablate.report.score_cells import repeats_word
 from ablate.report.summary import HEADINGS
@@ -122,8 +127,8 @@ def tuned_claims_table(report: Report, tuning: TuningSummary) -> Table:
         caption=caption_of(
             report.watermark,
             "The verdict on the rows as they are declared, and on the same rows each with its best "
-            "setting of equally many trials; holds if every interval below lies above 0, does not "
-            "hold if one lies below 0.",
+            "setting of equally many trials; holds if every difference below is above 0, does not "
+            "hold if one is below 0, each with an adjusted p of at most 0.05.",
         ),
     )
 
@@ -136,6 +141,7 @@ def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
             text_cell(pair.better),
             text_cell(pair.worse),
             *difference_cells(pair.difference, pair.difference.missing_reason),
+            adjusted_p_cell(pair),
         )
         for number, claim in enumerate(tuning.claims, start=1)
         for pair in claim.pairs
@@ -150,11 +156,14 @@ def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
             number_column("n", "n"),
             number_column("difference", "tuned"),
             number_column("interval", "95 % interval"),
+            number_column("p", "adjusted p"),
         ),
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
             "What each claim compares, tuned: MIoU of the selected epochs, in percentage points.",
+            *interval_sentences(report),
+            *ADJUSTMENT,
         ),
     )
 

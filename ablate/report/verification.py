@@ -39,8 +39,7 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
     checks = RunChecks()
     seen: set[str] = set()
     for run in record.runs:
-        # The record has the protocol's own split; folders tell the others.
-        if record.context.engine == ENGINE_VERSION and run.split == 0:
+        if record.context.engine == ENGINE_VERSION:
             computed = record.run_spec(run).key
             _Run(run, run.label, store, checks).compare(
                 "key", run.key, computed, f"sweeps/{record.id}.json"
@@ -50,6 +49,24 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
             seen.add(run.key)
             _Run(run, label, store, checks).check()
     return checks
+
+
+def check_folder(folder: RunFolder, store: Store) -> list[Disagreement]:
+    """Checks one run's folder against itself, whichever sweep it belongs to.
+
+    Raises:
+        StoreError: If its spec cannot be read.
+    """
+    spec, checks = folder.spec_file(), RunChecks()
+    run = RecordedRun(
+        key=spec.key,
+        name=spec.run.name,
+        variant=spec.run.variant,
+        seed=spec.run.seed,
+        split=spec.run.split,
+    )
+    _Run(run, run.label, store, checks).check()
+    return checks.disagreements
 
 
 def _tuning_runs(record: SweepRecord, store: Store) -> Iterator[tuple[RecordedRun, str]]:

@@ -31,7 +31,14 @@ from ablate.runs.formats import (
 )
 from ablate.runs.names import panel_names, shown, unwritable
 from ablate.runs.store import DEFAULT_STORE, Store
-from ablate.runs.tuning import SamplerRecord, Setting, Trial, TunedRow, TuningRecord
+from ablate.runs.tuning import (
+    SamplerRecord,
+    Setting,
+    Trial,
+    TunedRow,
+    TuningRecord,
+    joined_tunings,
+)
 
 __all__ = [
     "DEFAULT_STORE",
@@ -67,6 +74,7 @@ __all__ = [
     "Trial",
     "TunedRow",
     "TuningRecord",
+    "joined_tunings",
     "panel_names",
     "scale_line",
     "shown",

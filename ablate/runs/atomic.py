@@ -33,7 +33,7 @@ def _temporary(path: Path, content: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Forces the names in a folder to the disk: a rename alone may be lost with the power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -49,7 +49,7 @@ def replace(path: Path, content: bytes) -> None:
     """Puts ``content`` in place of whatever file ``path`` is."""
     with _temporary(path, content) as temporary:
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def publish(path: Path, content: bytes) -> bool:
@@ -79,7 +79,7 @@ def publish(path: Path, content: bytes) -> bool:
             os.link(temporary, path)
         except FileExistsError:
             return False
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return True
 
 

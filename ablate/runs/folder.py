@@ -176,6 +176,19 @@ class RunFolder:
             found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
         return found
 
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Adds attempts at this run that were made in another store.
+
+        Raises:
+            StoreError: If an attempt of this folder cannot be read.
+        """
+        own = self.attempts()
+        known = {each.started for each in own}
+        new = [each for each in attempts if each.started not in known]
+        # The last one may no longer be the last, whose ending the other files tell.
+        for attempt in (*own[-1:], *new) if new else ():
+            self._attempts.write(attempt, force=True)
+
     def _last_ending(self) -> Ending:
         if self._result_path.exists():
             return "done"

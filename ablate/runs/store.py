@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, documents
+from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
@@ -83,6 +84,18 @@ class Store:
         """Every run that was ever planned, by key; what else lies there is passed over."""
         paths = sorted(self._runs_path.glob("*/spec.json"))
         return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
+
+    def copy_run(self, folder: RunFolder) -> RunFolder:
+        """Copies a run's folder of another store, whole or not at all.
+
+        A folder of this run that is here already is replaced; its claim must be held.
+
+        Raises:
+            StoreError: If it holds anything but files and folders, or a process works on it.
+        """
+        target = self.run(folder.key)
+        copy_folder(folder, target.path)
+        return target
 
     def create_runs(self, specs: Sequence[SpecFile]) -> None:
         """Creates the folders of these runs, those that are not there yet."""
@@ -305,7 +318,16 @@ def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
 def _joined(one: SweepRecord, other: SweepRecord) -> SweepRecord:
     """The records of two stores; what both have is the later start's."""
     earlier, latest = sorted((one, other), key=lambda record: record.updated)
-    return _merged(earlier, latest).model_copy(update={"matched": earlier.matched | latest.matched})
+    # What is only evaluated was started with the lowest seed of its own store.
+    lowest: dict[tuple[str, str], int] = {}
+    for run in (*earlier.runs, *latest.runs):
+        place = run.key, run.name
+        lowest[place] = min(run.seed, lowest.get(place, run.seed))
+    merged = _merged(earlier, latest)
+    runs = [run.model_copy(update={"seed": lowest[run.key, run.name]}) for run in merged.runs]
+    return merged.model_copy(
+        update={"runs": tuple(runs), "matched": earlier.matched | latest.matched}
+    )
 
 
 def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from ablate.errors import StoreError
 from ablate.runs.formats import Document, RecordedRun
 from ablate.spec import Context, Frozen, MetricName, Sweep
 
@@ -94,3 +95,39 @@ class TuningRecord(Document):
     def trials_of(self, row: str) -> list[Trial]:
         """The trials of one row, by number."""
         return [trial for trial in self.trials if trial.run.name == row]
+
+
+def joined_tunings(one: TuningRecord, other: TuningRecord) -> TuningRecord:
+    """The tuning of one sweep in two stores, as one; what both have is the later start's.
+
+    Args:
+        one: The record of one store.
+        other: That of the other, of the same sweep and context.
+
+    Raises:
+        StoreError: If the two were tuned differently: trials are compared by their numbers.
+    """
+    earlier, latest = sorted((one, other), key=lambda record: record.updated)
+    for field in ("inner", "sampler", "space", "metric"):
+        if getattr(earlier, field) != getattr(latest, field):
+            raise StoreError(f"{one.id} was tuned with another {field}", "tune it in one store")
+    trials = {(trial.run.name, trial.number): trial for trial in earlier.trials}
+    for trial in latest.trials:
+        place = trial.run.name, trial.number
+        if (known := trials.get(place)) is not None and known.setting != trial.setting:
+            raise StoreError(
+                f"trial {trial.number} of {trial.run.name} in {one.id} has another setting",
+                "tune it in one store",
+            )
+        trials[place] = trial
+    rows = dict.fromkeys([*latest.sweep.variants, *(name for name, _ in trials)])
+    places = {name: place for place, name in enumerate(rows)}
+    order = sorted(trials, key=lambda place: (places[place[0]], place[1]))
+    tuned = {row.row: row for row in (*earlier.tuned, *latest.tuned)}
+    return latest.model_copy(
+        update={
+            "budget": max(earlier.budget, latest.budget),
+            "trials": tuple(trials[place] for place in order),
+            "tuned": tuple(tuned[name] for name in rows if name in tuned),
+        }
+    )

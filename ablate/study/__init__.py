@@ -3,10 +3,12 @@
 ``plan_sweep``: resolve names and paths, list the runs, choose the devices, group the cohorts.
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
+``plan_decision``: read the runs, say how many more would decide each claim.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``verify_sweep``: recompute every number of every run, build the report from them, compare.
 ``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
 ``verify_bundle``: unpack, compare digests, recompute, build the report anew, compare.
+``merge_stores``: read every run of every store, find contradictions, copy, join the records.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
@@ -15,6 +17,8 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 from ablate.study.bundle import verify_bundle, write_bundle
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
+from ablate.study.decide import plan_decision
+from ablate.study.merge import MergeOutcome, merge_stores
 from ablate.study.mirrored_report import sync_mirror
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, latest_start, report_sweep
@@ -39,6 +43,7 @@ __all__ = [
     "DEFAULT_TRIALS",
     "MAX_TRIALS",
     "EndedRun",
+    "MergeOutcome",
     "Outcome",
     "Progress",
     "RowTrials",
@@ -52,6 +57,8 @@ __all__ = [
     "check_data",
     "convert_data",
     "latest_start",
+    "merge_stores",
+    "plan_decision",
     "plan_sweep",
     "plan_tuning",
     "report_sweep",

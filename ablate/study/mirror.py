@@ -4,14 +4,21 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from ablate import tracking
-from ablate.executors import isolated_children
+from ablate.errors import Interrupted
+from ablate.executors import how_it_ended, isolated_children, signals_blocked
 from ablate.runs import Store
 from ablate.study.mirrored_report import leave_reports
 
-# How long the mirror may take for its last pass; `ablate sync` completes what it misses.
-_PATIENCE_S = 120
+# How long the mirror may take for its last pass; `ablate sync` completes what it misses. A server
+# may accept connections and never answer; a database in a file answers as fast as the disk.
+_PATIENCE_S = 120.0
+_SERVER_PATIENCE_S = 12.0
+_STOP_PATIENCE_S = 8.0
 
 
 @contextmanager
@@ -26,29 +33,65 @@ def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[s
         uri: MLflow's tracking URI; None: the database in the store.
 
     Yields:
-        A list that holds, once this is closed, what the user should know.
+        A list that holds, once this is closed, what the user should know. Where a stop was
+        requested, its exception has that as notes.
     """
-    context = multiprocessing.get_context("spawn")
     log = store.logs_path / f"mlflow-{time.time_ns()}.log"
-    with isolated_children():
-        stop = context.Event()
-        process = context.Process(
-            target=tracking.follow,
-            args=(store.root, list(ids), uri, stop, log),
-            name="ablate-mirror",
-            daemon=True,
-        )
-        process.start()
     notes: list[str] = []
+    process, pipe = _start(store, ids, uri, log)
     try:
         yield notes
         # Before the mirror's last pass, which copies it.
         notes += leave_reports(store, ids)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        for note in _end(process, pipe, log, _STOP_PATIENCE_S):
+            stop.add_note(note)
+        raise
+    except BaseException:
+        _end(process, pipe, log, _STOP_PATIENCE_S)
+        raise
+    patience_s = _PATIENCE_S if tracking.is_file(store, uri) else _SERVER_PATIENCE_S
+    if process.exitcode is not None:
+        # It has died: another one makes the last pass.
+        process, pipe = _start(store, ids, uri, log)
+    notes += _end(process, pipe, log, patience_s)
+
+
+def _start(
+    store: Store, ids: Sequence[str], uri: str | None, log: Path
+) -> tuple[BaseProcess, Connection]:
+    """Starts the process; it makes its last pass once this end of the pipe is closed."""
+    theirs, ours = multiprocessing.Pipe(duplex=False)
+    with theirs, isolated_children(), signals_blocked():
+        process = multiprocessing.get_context("spawn").Process(
+            target=tracking.follow,
+            args=(store.root, list(ids), uri, theirs, log),
+            name="ablate-mirror",
+            daemon=True,
+        )
+        process.start()
+    return process, ours
+
+
+def _end(process: BaseProcess, pipe: Connection, log: Path, patience_s: float) -> list[str]:
+    """Waits for the last pass; a further stop request ends the process at once.
+
+    Returns:
+        What the user should know.
+    """
+    pipe.close()
+    try:
+        process.join(patience_s)
     finally:
-        stop.set()
-        process.join(_PATIENCE_S)
-        if process.is_alive():
-            process.terminate()
-            notes.append("MLflow is behind; `ablate sync` completes it")
-        elif log.exists() and log.stat().st_size:
-            notes.append(f"MLflow had trouble, see {log}; `ablate sync` completes it")
+        is_behind = process.exitcode is None
+        # Not by SIGTERM, which requests a last pass.
+        process.kill()
+        process.join()
+    if is_behind:
+        return ["MLflow is behind; `ablate sync` completes it"]
+    if process.exitcode:
+        how = how_it_ended(process.exitcode)
+        return [f"the process that mirrors into MLflow {how}; `ablate sync` completes it"]
+    if log.exists() and log.stat().st_size:
+        return [f"MLflow had trouble, see {log}; `ablate sync` completes it"]
+    return []

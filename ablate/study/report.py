@@ -20,6 +20,7 @@ from ablate.report import (
     suffix_of,
 )
 from ablate.report.effects import Importances
+from ablate.report.explanation import Explanation, explain
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
@@ -61,7 +62,8 @@ class SweepReport:
 
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
-        with the ends of its 95 % interval, and ``missing_reason``. What there is not is None.
+        with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
+        ``missing_reason``. What there is not is None.
         """
         return [_row(row) for row in self.report.rows]
 
@@ -106,6 +108,18 @@ class SweepReport:
         for path, text in texts.items():
             atomic.replace(path, text.encode())
         return list(texts)
+
+    def explain(self, row: str, metric: str) -> Explanation:
+        """Follows a number of the table of scores back to its runs, pixels and files.
+
+        Args:
+            row: The row, by the variant's name or its label.
+            metric: The metric, by its name (such as ``miou``) or the table's heading.
+
+        Raises:
+            BadInput: If the report has no such row or metric.
+        """
+        return explain(self.report, self.record, self.store, row, metric)
 
     def write_figures(self, folder: str | Path) -> WrittenFigures:
         """Writes every figure that the runs allow, as PNG and SVG; panels as PNG alone.
@@ -215,6 +229,7 @@ def _row(row: Row) -> dict[str, Any]:
     values["delta_miou"] = delta.mean if delta else None
     values["delta_miou_low"] = delta.low if delta else None
     values["delta_miou_high"] = delta.high if delta else None
+    values["delta_miou_method"] = delta.method if delta else None
     values["missing_reason"] = row.missing_reason
     return values
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
+from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
 from ablate.study.bundle import write_bundle
+from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
@@ -158,6 +160,16 @@ class Study:
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return tune_sweep(planned, progress)
+
+    def plan_decision(self) -> Decision:
+        """How many repeats and device hours decide each claim of this very sweep. Writes nothing.
+
+        Raises:
+            BadInput: If the sweep makes no claims.
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return plan_decision(record, store)
 
     def report(self) -> SweepReport:
         """The tables of this very sweep: of its protocol, data and weights.

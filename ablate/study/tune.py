@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 
-from ablate.errors import STOP_SIGNALS, Interrupted
+from ablate.errors import Interrupted, stop_signals
 from ablate.executors import warm_up
 from ablate.plan import (
     PlannedRun,
@@ -145,7 +145,7 @@ def _interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted("the state of every run is saved")
 
-    numbers = [number for number in STOP_SIGNALS if number is not signal.SIGINT]
+    numbers = [number for number in stop_signals() if number is not signal.SIGINT]
     before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield

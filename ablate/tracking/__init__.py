@@ -4,11 +4,11 @@ Imports no mlflow before one of its functions is called.
 """
 
 from collections.abc import Sequence
-from multiprocessing.synchronize import Event as StopEvent
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ablate.runs import Store, SweepRecord, TuningRecord
-from ablate.tracking.address import check_uri, tracking_uri
+from ablate.tracking.address import check_uri, is_file, tracking_uri
 from ablate.tracking.groups import group_id
 from ablate.tracking.mapping import TAG_CHARACTERS as NOTE_CHARACTERS
 from ablate.tracking.report_copy import NOTE_FILE
@@ -22,6 +22,7 @@ __all__ = [
     "check_uri",
     "follow",
     "group_id",
+    "is_file",
     "serve_ui",
     "sync",
     "tracking_uri",
@@ -71,24 +72,24 @@ def sync(
 
 
 def follow(
-    store_root: Path, record_ids: Sequence[str], uri: str | None, stop: StopEvent, log: Path
+    store_root: Path, record_ids: Sequence[str], uri: str | None, parent: Connection, log: Path
 ) -> None:
     """Mirrors these sweeps while they run; the target of a process of its own (``spawn``).
 
-    Ends, after a last update from the folders, when ``stop`` is set, on SIGTERM, or when the
-    parent process is gone. Ignores Ctrl-C, which the parent handles. Never raises because of
+    Ends, after a last update from the folders, when the parent closes its end of the pipe or is
+    gone, or on SIGTERM. Ignores Ctrl-C, which the parent handles. Never raises because of
     MLflow: what goes wrong is written to ``log`` and tried again.
 
     Args:
         store_root: The store's folder.
         record_ids: The sweeps, by the ids of their records, and tunings, by their ``group_id``.
         uri: MLflow's tracking URI; None: the sqlite database in the store.
-        stop: Set by the parent when the runs have ended.
+        parent: The receiving end of a pipe, of which the parent holds the other one.
         log: Takes whatever this process would print.
     """
     from ablate.tracking.syncing import follow as follow_until
 
-    follow_until(store_root, record_ids, uri, stop, log)
+    follow_until(store_root, record_ids, uri, parent, log)
 
 
 def serve_ui(store: Store, port: int, uri: str | None = None) -> int:

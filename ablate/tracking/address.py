@@ -18,6 +18,11 @@ def tracking_uri(store: Store, uri: str | None) -> str:
     return uri or sqlite_uri(_own_database(store))
 
 
+def is_file(store: Store, uri: str | None) -> bool:
+    """Whether the runs are mirrored into a file, which answers without a network."""
+    return tracking_uri(store, uri).startswith("sqlite")
+
+
 @dataclass(frozen=True)
 class Address:
     """A place that the store can be mirrored to.

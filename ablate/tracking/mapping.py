@@ -1,6 +1,7 @@
 """What a run's files become in MLflow, as plain values. Imports no mlflow."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -268,6 +269,53 @@ def final_points(result: Result) -> list[Point]:
     # Step 0: MLflow draws metrics with no later step as bars, side by side.
     time_ms = milliseconds(result.finished)
     return [Point(name, value, time_ms, 0) for name, value in values.items()]
+
+
+# The model ----------------------------------------------------------------------------------
+
+# mlflow.utils.validation: a model's name must not have them.
+_NOT_IN_A_NAME = re.compile(r"[/:.%\"']")
+_NAME_CHARACTERS = 250
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What MLflow shows of a run's model.
+
+    Attributes:
+        name: The row's label; seeds and splits are told apart by the params.
+        params: Its params.
+        tags: Its tags.
+    """
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+def model_card(spec: RunSpec, key: str, result: Result) -> ModelCard:
+    """The model that a run has made."""
+    columns = {name: cell for name, cell in spec.variant.columns().items() if cell is not None}
+    own = {
+        "variant": spec.name,
+        "seed": str(spec.seed),
+        "split": str(spec.split),
+        "epoch": str(result.epoch),
+        "trained_parameters": str(result.parameters.trainable),
+    }
+    shown = {f"columns.{name}": _text(cell)[:_PARAM_CHARACTERS] for name, cell in columns.items()}
+    tags = {
+        "ablate.key": key,
+        "ablate.protocol": spec.context.protocol.name,
+        "ablate.weights_sha256": result.weights_sha256,
+    }
+    if spec.context.watermark is not None:
+        tags["ablate.watermark"] = spec.context.watermark[:TAG_CHARACTERS]
+    return ModelCard(
+        name=_NOT_IN_A_NAME.sub("-", spec.label)[:_NAME_CHARACTERS] or spec.name,
+        params=own | shown,
+        tags=tags,
+    )
 
 
 # The data set -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ablate.runs import RecordedRun, SpecFile, State, Store
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
 from ablate.tracking.groups import Group
+from ablate.tracking.logged_model import delete_models
 from ablate.tracking.mlflow_run import MlflowRun, log, set_status
 from ablate.tracking.report_copy import read_report
 from ablate.tracking.ui_view import VIEW_TAGS
@@ -198,6 +199,7 @@ class _MirroredSweep:
         if self._address.own:
             # On a shared server they may be another store's.
             for other in others:
+                delete_models(self._client, self._experiment_id, other.info.run_id)
                 self._client.delete_run(other.info.run_id)
             others.clear()
         created = self._client.create_run(

@@ -9,6 +9,7 @@ from ablate.runs import Event, Failure, Result, RunFolder, State
 from ablate.spec import RunSpec
 from ablate.tracking import mapping
 from ablate.tracking.artifacts import TABLE_TAG, upload
+from ablate.tracking.logged_model import ensure_model
 
 # mlflow.utils.validation.MAX_METRICS_PER_BATCH, less some room for tags.
 _METRICS_PER_BATCH = 900
@@ -38,6 +39,8 @@ class MlflowRun:
         self._client = client
         self.spec = spec
         self._id: str = run.info.run_id
+        self._experiment_id: str = run.info.experiment_id
+        self._is_new = is_new
         self._name: str = run.info.run_name
         self._status: str = run.info.status
         self._tags: dict[str, str] = dict(run.data.tags)
@@ -116,13 +119,36 @@ class MlflowRun:
             upload(self._client, self._id, folder, ending)
         if isinstance(ending, Result):
             tags |= TABLE_TAG
-            log(self._client, self._id, mapping.final_points(ending), tags)
+            self._log_final(folder.key, ending, tags)
         else:
             log(self._client, self._id, [], tags)
         self._tags |= tags
         # The status last: of a run that is FINISHED for MLflow, everything has been logged.
         set_status(self._client, self._id, mapping.STATUS[state], end_ms)
         self._status, self.ended_ms = mapping.STATUS[state], end_ms
+
+    def _log_final(self, key: str, result: Result, tags: Mapping[str, str]) -> None:
+        """Logs the final metrics, each with the model and the data that it belongs to."""
+        card, data = (
+            mapping.model_card(self.spec, key, result),
+            mapping.data_input(self.spec.context),
+        )
+        model_id = ensure_model(
+            self._client, self._experiment_id, self._id, card, is_new=self._is_new
+        )
+        metrics = [
+            Metric(
+                point.name,
+                point.value,
+                point.time_ms,
+                point.step,
+                model_id=model_id,
+                dataset_name=data.name,
+                dataset_digest=data.digest,
+            )
+            for point in mapping.final_points(result)
+        ]
+        self._client.log_batch(self._id, metrics, tags=_tags(tags), synchronous=True)
 
 
 def log(
@@ -135,9 +161,13 @@ def log(
     client.log_batch(
         run_id,
         metrics=[Metric(p.name, p.value, p.time_ms, p.step) for p in points],
-        tags=[RunTag(name, value) for name, value in (tags or {}).items()],
+        tags=_tags(tags or {}),
         synchronous=True,
     )
+
+
+def _tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
 
 
 def set_status(client: MlflowClient, run_id: str, status: str, end_ms: int | None) -> None:

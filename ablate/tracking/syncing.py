@@ -1,14 +1,13 @@
 """When the mirror is brought up to date: once, or again and again while runs are under way."""
 
 import logging
-import multiprocessing
 import os
 import signal
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.synchronize import Event as StopEvent
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
@@ -59,10 +58,10 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
 
 
 def follow(
-    store_root: Path, record_ids: Sequence[str], uri: str | None, stop: StopEvent, log: Path
+    store_root: Path, record_ids: Sequence[str], uri: str | None, parent: Connection, log: Path
 ) -> None:
     """See ``ablate.tracking.follow``."""
-    ending = _Ending(stop)
+    ending = _Ending(parent)
     _redirect_output(log)
     environment.prepare_client(level="WARNING")
     # Runs come first where processors are few.
@@ -116,30 +115,32 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
 
 
 class _Ending:
-    """Whether the end was requested: by the parent, by SIGTERM, or by the parent's death."""
+    """Whether the end was requested: by the parent, by SIGTERM, or by the parent's death.
 
-    def __init__(self, stop: StopEvent) -> None:
-        self._stop = stop
+    A pipe ends with the process that holds its other end, and unlike an event of multiprocessing
+    it has no lock that a killed process would keep.
+    """
+
+    def __init__(self, parent: Connection) -> None:
+        self._parent = parent
         self._terminated = False
-        parent = multiprocessing.parent_process()
-        self._parent_id = os.getppid() if parent is None else parent.pid
         # Ctrl-C reaches the whole process group, as others may; the parent handles them.
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_terminate)
+        # They are blocked until their meaning is known.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True
 
     def requested(self) -> bool:
-        return self._terminated or os.getppid() != self._parent_id or self._stop.is_set()
+        return self._terminated or self._parent.poll()
 
     def wait(self, longest_s: float) -> None:
-        # Not stop.wait(): were this process killed while it sleeps there, the parent's stop.set()
-        # would wait for it for ever.
         end = time.monotonic() + longest_s
         while time.monotonic() < end and not self.requested():
-            time.sleep(_SLICE_S)
+            self._parent.poll(_SLICE_S)
 
 
 @contextmanager

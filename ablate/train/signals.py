@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ablate.errors import STOP_SIGNALS
+from ablate.errors import stop_signals
 
 
 class Stop:
@@ -31,9 +31,10 @@ def stop_on_signals() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = [signal.signal(number, stop.request) for number in STOP_SIGNALS]
+    numbers = stop_signals()
+    before = [signal.signal(number, stop.request) for number in numbers]
     try:
         yield stop
     finally:
-        for number, handler in zip(STOP_SIGNALS, before, strict=True):
+        for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

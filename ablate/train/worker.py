@@ -89,6 +89,7 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
     setup = _cohort_setup(spec, store, device)
+    _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
         isinstance(each.variant, SamVariant) and not each.variant.needs_exact_encoder
@@ -96,6 +97,7 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
     )
     weights = _load(spec, store, device, half=half)
     meter.charge(specs)
+    _leave_if_stopped(stop)
     runs: list[TrainingRun] = []
     for folder, own_spec in specs.items():
         try:
@@ -125,6 +127,16 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
         with run.attempt():
             used = machine(device, setup.precision)
             conclude(run.folder, run.state, setup, used, meter)
+
+
+def _leave_if_stopped(stop: Stop) -> None:
+    """Before the first step there is nothing to save.
+
+    Raises:
+        Interrupted: If a stop was requested.
+    """
+    if stop.requested:
+        raise Interrupted("stopped before the first step")
 
 
 def _read_specs(folders: Sequence[RunFolder]) -> dict[RunFolder, RunSpec]:

@@ -1,8 +1,11 @@
 """What processes that have torch are given, and what this one keeps."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,35 @@ def test_where_no_process_can_be_started_the_reason_is_given(
     monkeypatch.setattr(forkserver, "connect_to_new_process", refuse)
     with pytest.raises(BadInput, match="no process can be started: refused; run the same"):
         call_with_torch("os:getpid")
+
+
+@pytest.mark.usefixtures("light")
+def test_the_death_of_the_resource_tracker_is_no_news(
+    capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    warm_up()
+    tracker = resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]
+    os.kill(tracker, signal.SIGKILL)
+    # Until its end of the pipe is closed it does not count as dead.
+    until(lambda: not resource_tracker._resource_tracker._check_alive())  # type: ignore[attr-defined]
+    assert call_with_torch("os:getpid") != os.getpid()
+    assert capfd.readouterr() == ("", "")
+    assert list(recwarn) == []
+
+
+@pytest.mark.usefixtures("light")
+def test_a_process_hears_only_sigterm() -> None:
+    heard = call_with_torch("executors.works:heard_signals")
+    assert heard == ["SIGTERM"]
+
+
+def test_the_server_ends_with_its_process_even_while_it_imports() -> None:
+    program = (
+        "from ablate.executors import warm_up; from multiprocessing import forkserver;"
+        "warm_up(); print(forkserver._forkserver._forkserver_pid)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)

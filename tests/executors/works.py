@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablate.errors import Interrupted, SpecError
+from ablate.errors import STOP_SIGNALS, Interrupted, SpecError
 from ablate.runs import Machine, Parameters, Result, RunFolder
 
 PATIENCE_S = 60.0
@@ -126,6 +126,16 @@ def until(condition) -> None:
 def has_torch() -> bool:
     """Whether torch was there when this process began."""
     return "torch" in sys.modules
+
+
+def heard_signals() -> list[str]:
+    """The stop signals that this process neither ignores nor blocks."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return [
+        number.name
+        for number in STOP_SIGNALS
+        if number not in blocked and signal.getsignal(number) is not signal.SIG_IGN
+    ]
 
 
 def search_path() -> list[str]:

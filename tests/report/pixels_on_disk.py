@@ -15,10 +15,15 @@ def write_pixels(folder: RunFolder, images: list[tuple[int, int, int, int]]) -> 
 
 
 def finish_with_pixels(
-    table: SweepOnDisk, name: str, seed: int = 0, tp: int = 100, finished: float = 1.7e9 + 60
+    table: SweepOnDisk,
+    name: str,
+    seed: int = 0,
+    tp: int = 100,
+    finished: float = 1.7e9 + 60,
+    split: int = 0,
 ) -> RunFolder:
     """Ends a run of three epochs, the second of which is selected, as training would."""
-    folder = table.begin(name, seed)
+    folder = table.begin(name, seed, split=split)
     images = [
         (tp + number, 20 + seed, 10, 4_000) for number in range(table.context.data.validation)
     ]

@@ -53,6 +53,9 @@ FIVE_AND_SAM = (*CNN_BASELINES, "translandseg", "sam-points")
 MACHINE = Machine(
     device="cpu", device_name="A processor", threads=2, precision="float32", torch="2.10.0"
 )
+GENERATED = DataIdentity(
+    label="generated data", digest=digest_of("scenes"), train=159, validation=69
+)
 VIT_L = Parameters(total=312_459_684, trainable=4_181_412, adapter=123_072, sites=24)
 NOTHING_TRAINED = Parameters(total=312_342_832, trainable=0, adapter=0, sites=0)
 # Total and trained parameters of the interpretations of the paper's Table III, on SAM ViT-L.
@@ -111,6 +114,7 @@ class SweepOnDisk:
     variants: dict[str, Variant] = field(default_factory=dict)
     today: Mapping[str, Variant] = field(default_factory=dict)
     title: str = "Table IV: ten structures"
+    data: DataIdentity = GENERATED
     store: Store = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,16 +133,13 @@ class SweepOnDisk:
         assert isinstance(declared, HoldoutSplit)
         shuffle = declared.model_copy(update={"seed": declared.seed + split})
         protocol = self.protocol.model_copy(update={"split": shuffle})
-        data = DataIdentity(
-            label="generated data", digest=digest_of("scenes"), train=159, validation=69
-        )
         variants = [self.variant(name) for name in self.names]
         resnets: dict[ResNetName, ResNetIdentity] = {
             variant.resnet: random_resnet(variant.resnet)
             for variant in variants
             if isinstance(variant, CnnVariant)
         }
-        return Context(protocol=protocol, data=data, weights=self.weights, resnets=resnets)
+        return Context(protocol=protocol, data=self.data, weights=self.weights, resnets=resnets)
 
     def make_comparable(self) -> None:
         """Gives it a split of the published size and SAM's official weights."""

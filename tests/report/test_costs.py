@@ -106,7 +106,7 @@ def test_the_statement_on_compute_is_in_every_format_of_text(three: SweepOnDisk)
     assert report.costs is not None
     paragraph = report.costs.paragraph
     assert paragraph == (
-        "2 runs in 3 attempts, at most 2 together on the processor A processor. A run that is done "
+        "2 runs in 3 attempts, at most 2 at once, on the processor A processor. A run that is done "
         "took 14.0 s in the mean, an equal share of the time of those trained together. Peak "
         "memory of the process: 3.00 GB, with 2 runs at once. In all 20.0 s (0.01 h) of the "
         "device: 10.0 s for attempts with a result, 6.0 s for failed ones, 4.0 s for abandoned "
@@ -130,7 +130,7 @@ def test_a_gpu_shows_what_was_reserved_and_its_energy(table: SweepOnDisk) -> Non
     assert report.costs is not None
     assert "the accelerator NVIDIA H100" in report.costs.paragraph
     assert "Energy of the accelerators: 4000.00 Wh." in report.costs.paragraph
-    assert "together" not in report.costs.paragraph
+    assert "at once" not in report.costs.paragraph
 
 
 def test_an_older_store_has_no_record_of_its_cost(table: SweepOnDisk) -> None:

@@ -58,7 +58,7 @@ def test_the_spread_is_that_of_samples_of_images(two: SweepOnDisk) -> None:
     # The jackknife's error of the same MIoU: another estimate of what the draws estimate.
     counts = made_up(1, 120)
     finish(two, "translandseg", 0, counts)
-    draws = draw_images(runs_of(two).values(), two.store)
+    draws = draw_images(runs_of(two).values())
     pixels = np.array(counts, dtype=float)
     without = miou_percent(pixels.sum(axis=0) - pixels)
     jackknife = np.sqrt((119 / 120) * ((without - without.mean()) ** 2).sum())
@@ -71,7 +71,7 @@ def test_rows_and_repeats_share_the_images_of_a_draw(two: SweepOnDisk) -> None:
     counts = made_up(2, 60)
     finish(two, "translandseg", 0, counts)
     finish(two, "translandseg-7", 1, counts)
-    draws = draw_images(runs_of(two).values(), two.store)
+    draws = draw_images(runs_of(two).values())
     first, second = (
         draws.deviations[key]
         for key in (key_of(two, "translandseg"), key_of(two, "translandseg-7", 1))
@@ -85,7 +85,7 @@ def test_splits_vary_together_as_far_as_they_share_images(two: SweepOnDisk) -> N
     # Split 1 begins seven images later: nine tenths of the images are shared, with their pixels.
     finish(two, "translandseg", 0, counts)
     finish(two, "translandseg", 0, [*counts[7:], *made_up(4, 7)], split=1)
-    draws = draw_images(runs_of(two).values(), two.store)
+    draws = draw_images(runs_of(two).values())
     both = covariance([draws.deviations[key_of(two, "translandseg", 0, each)] for each in (0, 1)])
     correlation = both[0, 1] / np.sqrt(both[0, 0] * both[1, 1])
     assert 0.75 < correlation < 0.99
@@ -95,22 +95,19 @@ def test_draws_do_not_depend_on_the_order_or_on_other_runs(two: SweepOnDisk) -> 
     finish(two, "translandseg", 0, made_up(5, 40))
     finish(two, "translandseg-7", 0, made_up(6, 40))
     runs = list(runs_of(two).values())
-    alone = draw_images(runs[:1], two.store).deviations[runs[0].run.key]
+    alone = draw_images(runs[:1]).deviations[runs[0].run.key]
     for order in (runs, runs[::-1]):
-        both = draw_images(order, two.store).deviations[runs[0].run.key]
+        both = draw_images(order).deviations[runs[0].run.key]
         assert both.tolist() == pytest.approx(alone.tolist(), abs=1e-9)
 
 
-def test_runs_without_usable_confusions_are_left_out(two: SweepOnDisk) -> None:
-    two.names = ("translandseg", "translandseg-7", "translandseg-1", "translandseg-2")
+def test_runs_of_one_image_or_without_a_result_are_left_out(two: SweepOnDisk) -> None:
+    two.names = ("translandseg", "translandseg-1", "translandseg-2")
     finish(two, "translandseg", 0, made_up(7, 30))
-    # Confusions that are not those of the result.
-    finish(two, "translandseg-7", 0, made_up(7, 30))
-    two.folder("translandseg-7").write_confusions(["a", "b"], [(1, 2, 3, 4)] * 2)
     # One image, which can only be drawn as it is; and a run that never ended.
     finish(two, "translandseg-1", 0, made_up(7, 1))
     two.fail("translandseg-2")
-    draws = draw_images(runs_of(two).values(), two.store)
+    draws = draw_images(runs_of(two).values())
     assert list(draws.deviations) == list(draws.confusions) == [key_of(two, "translandseg")]
     assert draws.left_out == 0
 
@@ -119,17 +116,17 @@ def test_what_is_read_is_bounded(two: SweepOnDisk, monkeypatch: pytest.MonkeyPat
     finish(two, "translandseg", 0, made_up(8, 30))
     finish(two, "translandseg-7", 0, made_up(8, 30))
     monkeypatch.setattr(images, "_MOST_RUNS", 1)
-    draws = draw_images(runs_of(two).values(), two.store)
+    draws = draw_images(runs_of(two).values())
     assert (len(draws.confusions), draws.left_out) == (1, 1)
     monkeypatch.setattr(images, "_MOST_PRODUCTS", 30 * 700)
     monkeypatch.setattr(images, "_MOST_WEIGHTS", 30 * 99)
-    fewer = draw_images(runs_of(two).values(), two.store)
+    fewer = draw_images(runs_of(two).values())
     assert fewer.draws == 700
     assert fewer.deviations[key_of(two, "translandseg")].shape == (700,)
 
 
 def test_a_store_without_results_has_no_draws(two: SweepOnDisk) -> None:
-    assert draw_images(runs_of(two).values(), two.store).deviations == {}
+    assert draw_images(runs_of(two).values()).deviations == {}
 
 
 def test_ten_rows_of_three_repeats_take_seconds(table: SweepOnDisk) -> None:
@@ -140,6 +137,6 @@ def test_ten_rows_of_three_repeats_take_seconds(table: SweepOnDisk) -> None:
             finish(table, name, seed, made_up(10 * number + seed, 231))
     runs = runs_of(table)
     started = time.perf_counter()
-    draws = draw_images(runs.values(), table.store)
+    draws = draw_images(runs.values())
     assert time.perf_counter() - started < 5
     assert (draws.draws, len(draws.deviations)) == (10_000, 30)

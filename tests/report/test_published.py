@@ -187,3 +187,11 @@ def test_hidden_files_are_passed_over(tmp_path: Path, monkeypatch: pytest.Monkey
     own_table(tmp_path, "not a table", ".yaml")
     assert published_names() == ["table1", "table2", "table3", "table4"]
     assert list(score_tables()) == ["table1", "table2", "table4"]
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table4"])
+def test_the_validation_images_are_those_of_the_published_split(name: str) -> None:
+    catalogue = Catalogue()
+    split = catalogue.protocol(catalogue.sweep(name).protocol).published_split
+    assert split is not None
+    assert load_scores(name).validation_images == split.validation

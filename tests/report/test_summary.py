@@ -199,12 +199,25 @@ def test_a_claim_is_open_if_an_interval_holds_0(table: SweepOnDisk) -> None:
     assert verdict_of_three == "cannot tell at n=3"
 
 
-def test_one_seed_never_decides(table: SweepOnDisk) -> None:
-    assert verdict(table, [0.80], [0.10]) == "cannot tell at n=1"
+def test_one_seed_decides_for_its_images_alone(table: SweepOnDisk) -> None:
+    # The test's images are all alike, so that another draw of them changes nothing.
+    assert verdict(table, [0.80], [0.10]) == "holds for these images (one training each)"
+
+
+def test_one_pair_of_one_training_is_enough_to_bind_a_claim_to_its_images(
+    table: SweepOnDisk,
+) -> None:
+    bound = verdict(table, [0.80, 0.81], [0.70, 0.7101], [0.1])
+    assert bound == "holds for these images (one training each)"
+
+
+def test_one_refuted_pair_refutes_whatever_the_others_rest_on(table: SweepOnDisk) -> None:
+    assert verdict(table, [0.80, 0.81], [0.9, 0.9101], [0.9]) == "does not hold"
 
 
 def test_the_smallest_n_is_the_one_named(table: SweepOnDisk) -> None:
-    assert verdict(table, [0.80, 0.81], [0.70, 0.711], [0.1]) == "cannot tell at n=1"
+    open_claim = verdict(table, [0.80, 0.81, 0.82], [0.70, 0.90, 0.75], [0.70, 0.95])
+    assert open_claim == "cannot tell at n=2"
 
 
 def test_a_missing_number_leaves_a_claim_open(table: SweepOnDisk) -> None:

@@ -19,7 +19,7 @@ def headings(table: Table) -> list[str]:
 
 def test_the_tables_are_in_the_order_of_the_page(report: Report) -> None:
     assert [each.name for each in tables_of(report)] == [
-        *["scores", "differences", "claims", "claim-pairs"],
+        *["scores", "differences", "claims", "claim-pairs", "detectable"],
         *["selection", "positive-class", "parameters", "costs", "runs"],
     ]
 

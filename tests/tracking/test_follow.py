@@ -35,14 +35,16 @@ def mirrored_steps(fake):
 @contextmanager
 def following(fake, log, uri=None, ids=None):
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
+    theirs, ours = context.Pipe(duplex=False)
     process = context.Process(
-        target=follow, args=(fake.store.root, ids or [fake.record.id], uri, stop, log)
+        target=follow, args=(fake.store.root, ids or [fake.record.id], uri, theirs, log)
     )
     process.start()
+    theirs.close()
     try:
-        yield process, stop
+        yield process, ours
     finally:
+        ours.close()
         process.kill()
         process.join()
 
@@ -69,7 +71,7 @@ def test_a_sweep_is_mirrored_while_it_runs(fake, tmp_path, monkeypatch, capfd):
             wait_until(lambda: mirrored_steps(fake) == {1, 2, 3, 4}, "two more")
             os.kill(process.pid, signal.SIGINT)  # not its business
             conclude(folder)
-        stop.set()
+        stop.close()
         process.join(LIMIT_S)
         assert process.exitcode == 0
     (run,), (parent,) = nested(fake.store).values(), parents(fake.store)
@@ -83,7 +85,7 @@ def test_what_ended_before_it_woke_is_mirrored_all_the_same(fake, tmp_path):
     log_epochs(fake.folder(0), 1, 4)
     conclude(fake.folder(0))
     with following(fake, tmp_path / "log") as (process, stop):
-        stop.set()
+        stop.close()
         process.join(LIMIT_S)
         assert process.exitcode == 0
     (run,) = nested(fake.store).values()
@@ -116,9 +118,9 @@ from ablate.tracking import follow
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
+    theirs, ours = context.Pipe(duplex=False)
     root, record, log = sys.argv[1:]
-    process = context.Process(target=follow, args=(Path(root), [record], None, stop, Path(log)))
+    process = context.Process(target=follow, args=(Path(root), [record], None, theirs, Path(log)))
     process.start()
     print(process.pid, flush=True)
     time.sleep(600)
@@ -163,7 +165,7 @@ def test_it_waits_for_another_writer_and_for_a_database_that_can_be_read(fake, t
         database.unlink()
         wait_until(lambda: database.exists() and database.stat().st_size, "a new database")
         wait_until(lambda: mirrored_runs(fake) == 2, "the runs again")
-        stop.set()
+        stop.close()
         process.join(LIMIT_S)
         assert process.exitcode == 0
     assert "Traceback" in log.read_text()

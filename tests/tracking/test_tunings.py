@@ -161,7 +161,7 @@ def test_what_is_recorded_later_is_mirrored_while_it_runs(tuning, tmp_path):
         tuning.choose()
         finish(tuning, tuning.tuned[0])
         wait_until(lambda: "TransLandSeg · tuned · seed 0" in names(), "the best setting")
-        stop.set()
+        stop.close()
         process.join(60)
         assert process.exitcode == 0
     assert "RUNNING" not in {run.info.status for run in all_runs(store)}

@@ -1,0 +1,39 @@
+"""``ablate merge``: joins the stores of several machines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.cli import options
+from ablate.cli.console import err, out
+from ablate.study import merge_stores
+from ablate.study.request import expanded
+
+
+def merge(
+    stores: Annotated[
+        list[Path], typer.Argument(metavar="STORE…", help="The stores to join; none is changed.")
+    ],
+    into: Annotated[
+        Path,
+        typer.Option(
+            "--into",
+            callback=options.expand,
+            help="The store that gets everything; made if it is not there.",
+        ),
+    ],
+) -> None:
+    """Join the stores of several machines into one, or say why they cannot be joined.
+
+    Runs are copied whole or not at all; merged twice, nothing changes. Refused, with every reason:
+    one run with two results, a sweep run by two engines or on other splits, a run under way,
+    damaged folders.
+    """
+    with err.status("merging"):
+        done = merge_stores([expanded(store) for store in stores], into)
+    out.print(
+        f"{done.target}: {len(done.copied)} runs copied, {len(done.replaced)} replaced by runs "
+        f"that are further, {done.kept} kept; {len(done.sweeps)} sweeps: {', '.join(done.sweeps)}",
+        soft_wrap=True,
+    )

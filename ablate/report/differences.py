@@ -1,0 +1,122 @@
+"""MIoU of one row minus that of another, paired by repeat and by image."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from ablate.report.comparison_model import Difference
+from ablate.report.images import ImageDraws, draw_images
+from ablate.report.paired import Images, PairedMean, paired_mean
+from ablate.report.rows import RowRuns
+from ablate.spec import Repeat, Sweep
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two rows set against each other.
+
+    Attributes:
+        difference: As the report shows it.
+        paired: What decides about it; None without a repeat in common.
+    """
+
+    difference: Difference
+    paired: PairedMean | None
+
+
+def draw_images_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> ImageDraws:
+    """Draws the images of all runs anew; where there are too many, not those of all rows.
+
+    The rows of the sweep's claims come first, then its baseline.
+
+    Args:
+        rows: By name.
+        sweep: With the claims and the baseline.
+    """
+    claimed = [name for each in sweep.comparisons for name in (each.better, *each.worse)]
+    order = dict.fromkeys([*claimed, *([sweep.baseline] if sweep.baseline else []), *rows])
+    return draw_images(run for name in order if name in rows for run in rows[name].runs)
+
+
+def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
+    """MIoU of one row minus that of another.
+
+    Args:
+        of: The one row.
+        to: The other.
+        draws: Of the images of their runs.
+    """
+    first, second = by_repeat(of.percent("miou"), to.percent("miou"), of, to)
+    paired = {repeat: first[repeat] - second[repeat] for repeat in first if repeat in second}
+    mean = paired_mean(paired, _images_of(of, to, paired, draws))
+    low, high = (mean.interval() if mean else None) or (None, None)
+    ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
+    difference = Difference(
+        n=len(paired),
+        mean=mean.mean if mean else None,
+        low=low,
+        high=high,
+        method=mean.method if mean else None,
+        missing_reason=None if paired else reason_of(of, to),
+        # In decimals: 88.1 - 73.3 is to be 14.8.
+        published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
+    )
+    return Compared(difference, mean)
+
+
+def _images_of(
+    of: RowRuns, to: RowRuns, repeats: Iterable[Repeat], draws: ImageDraws
+) -> Images | None:
+    """What drawing images anew does to the differences; None where it is not known for all."""
+    first, second = by_repeat(drawn_keys(of, draws), drawn_keys(to, draws), of, to)
+    deviations, numbers = {}, []
+    for repeat in repeats:
+        if repeat not in first or repeat not in second:
+            return None
+        one, other = first[repeat], second[repeat]
+        if draws.confusions[one].names != draws.confusions[other].names:
+            return None
+        deviations[repeat] = draws.deviations[one] - draws.deviations[other]
+        numbers.append(len(draws.confusions[one].names))
+    return Images(min(numbers), deviations) if numbers else None
+
+
+def drawn_keys(row: RowRuns, draws: ImageDraws) -> dict[Repeat, str]:
+    """The keys of the runs whose images were drawn, by repeat."""
+    return {run.run.repeat: run.run.key for run in row.runs if run.run.key in draws.deviations}
+
+
+def by_repeat(
+    first: Mapping[Repeat, _Value], second: Mapping[Repeat, _Value], of: RowRuns, to: RowRuns
+) -> tuple[Mapping[Repeat, _Value], Mapping[Repeat, _Value]]:
+    """Both sides by repeat: what is only evaluated is paired with every seed of its split.
+
+    Args:
+        first: Something of the runs of ``of``.
+        second: The same of those of ``to``.
+        of: The one row.
+        to: The other.
+    """
+    if not of.is_trained and to.is_trained:
+        first = _for_every_seed(first, second)
+    if not to.is_trained:
+        second = _for_every_seed(second, first)
+    return first, second
+
+
+def _for_every_seed(
+    evaluated: Mapping[Repeat, _Value], repeats: Iterable[Repeat]
+) -> dict[Repeat, _Value]:
+    by_split = {repeat.split: value for repeat, value in evaluated.items()}
+    return {repeat: by_split[repeat.split] for repeat in repeats if repeat.split in by_split}
+
+
+def reason_of(*rows: RowRuns) -> str:
+    """Why rows have no repeat in common."""
+    for row in rows:
+        if row.missing_reason:
+            return f"{row.label} {row.missing_reason}"
+    return "no repeat in common"

@@ -1,0 +1,295 @@
+"""``merge_stores``: joins the stores of several machines, or refuses with every reason."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ablate.errors import BadInput, StoreError, StoresDiffer
+from ablate.report.verification import check_folder
+from ablate.runs import (
+    Result,
+    RunFolder,
+    State,
+    Store,
+    SweepRecord,
+    TuningRecord,
+    joined_tunings,
+)
+from ablate.runs.copying import remove_leftovers
+
+# What one store knows of a run is better than what another knows, from the left to the right.
+_RANKS = (State.NEW, State.INTERRUPTED, State.FAILED, State.DIVERGED, State.DONE)
+# What two results of one run must have in common; when and where it was computed may differ.
+_SAME = ("epoch", "epochs", "steps", "confusion", "metrics", "parameters", "weights_sha256")
+# As many as make a difference to a disk.
+_COPIES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class MergeOutcome:
+    """What a merge has done.
+
+    Attributes:
+        target: The store that now has everything.
+        sweeps: The names of the sweeps' records that were joined.
+        copied: Keys of runs that the target did not have.
+        replaced: Keys of runs that another store knew more of.
+        kept: Runs of other stores that the target knew as much of.
+    """
+
+    target: Path
+    sweeps: tuple[str, ...]
+    copied: tuple[str, ...]
+    replaced: tuple[str, ...]
+    kept: int
+
+
+def merge_stores(stores: Sequence[Path], into: Path) -> MergeOutcome:
+    """Joins stores: runs' folders, records of sweeps and tunings, outcomes of data checks.
+
+    A folder is copied whole or not at all, and a killed merge is completed by the next one. Where
+    two stores have the same run, the one that is further stays; what its attempts have cost is
+    kept of both. Merged twice, nothing changes. The mirror in MLflow, caches and the places of
+    data on other machines are not copied.
+
+    Args:
+        stores: The stores to join; none of them is changed.
+        into: The store that gets everything; it need not exist yet, and may be one of them.
+
+    Raises:
+        BadInput: If there is nothing to join, or a folder is not a store.
+        StoresDiffer: If the stores contradict each other, a run is under way, or a folder is
+            damaged; nothing was copied.
+    """
+    target = Store(into)
+    sources = _opened(stores, target)
+    with _alone(target):
+        best, problems = _best_folders(target, sources)
+        problems += _record_problems(target, sources)
+        tunings, more = _joined_tunings(target, sources)
+        if problems := [*problems, *more]:
+            raise StoresDiffer(problems)
+        return _join(target, sources, best, tunings)
+
+
+def _opened(stores: Sequence[Path], target: Store) -> list[Store]:
+    sources: dict[Path, Store] = {}
+    for path in stores:
+        store = Store(path)
+        if not (store.root / "runs").is_dir() or not (store.root / "sweeps").is_dir():
+            raise BadInput(f"{path} is not a store of ablate", "give a folder that holds runs")
+        if store.root.resolve() != target.root.resolve():
+            sources[store.root.resolve()] = store
+    if not sources:
+        raise BadInput("there is nothing to merge", "name a store besides that of --into")
+    return list(sources.values())
+
+
+@contextmanager
+def _alone(target: Store) -> Iterator[None]:
+    """Keeps other merges out of the target; a target that gets nothing is not left behind."""
+    is_new = not target.root.exists()
+    target.root.mkdir(parents=True, exist_ok=True)
+    path = target.root / ".merge.lock"
+    try:
+        with FileLock(path, timeout=0):
+            remove_leftovers(target.root / "runs")
+            yield
+    except Timeout as error:
+        raise StoreError(f"another merge into {target.root} is under way", "wait for it") from error
+    finally:
+        if is_new and list(target.root.iterdir()) == [path]:
+            path.unlink()
+            target.root.rmdir()
+
+
+# What speaks against it -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A run in one of the stores."""
+
+    folder: RunFolder
+    state: State
+    result: Result | None
+
+
+def _best_folders(target: Store, sources: Sequence[Store]) -> tuple[dict[str, _Found], list[str]]:
+    """For every run of the sources the folder that is furthest, the target's first among equals.
+
+    Returns:
+        The folders by key, and every reason why they cannot be joined.
+    """
+    best: dict[str, _Found] = {}
+    problems: list[str] = []
+    for store in sources:
+        problems += _missing_specs(store)
+        for folder in store.runs():
+            key = folder.key
+            own = target.run(key)
+            if key not in best and own.path.is_dir() and (known := _read(own, target, problems)):
+                best[key] = known
+            found = _read(folder, store, problems)
+            if found is None:
+                continue
+            other = best.setdefault(key, found)
+            if other.result is not None and found.result is not None:
+                problems += _contradiction(other, found)
+            elif _RANKS.index(found.state) > _RANKS.index(other.state):
+                best[key] = found
+    return best, list(dict.fromkeys(problems))
+
+
+def _read(folder: RunFolder, store: Store, problems: list[str]) -> _Found | None:
+    """A run as its folder shows it; None where that cannot be joined, for a noted reason."""
+    try:
+        disagreements, state = check_folder(folder, store), folder.state()
+        result = folder.result()
+        # They are read when all is copied.
+        folder.attempts()
+    except (StoreError, OSError) as error:
+        problems.append(" ".join(str(error).split()))
+        return None
+    if state is State.RUNNING:
+        problems.append(f"{folder.path} is being worked on; wait until its sweep has ended")
+        return None
+    for each in disagreements:
+        what = each.note or f"{each.what} is {each.stored}, recomputed {each.recomputed}"
+        problems.append(f"{store.root}/{each.file}: {what}; remove the run's folder and run again")
+    return None if disagreements else _Found(folder, state, result)
+
+
+def _missing_specs(store: Store) -> list[str]:
+    """Folders of recorded runs without a spec, which a list of runs passes over."""
+    known = {folder.key for folder in store.runs()}
+    keys = dict.fromkeys(run.key for record in store.sweep_records() for run in record.runs)
+    folders = [store.run(key) for key in keys if key not in known]
+    return [
+        f"{folder.path}/spec.json is missing; remove the folder and run again"
+        for folder in folders
+        if folder.path.is_dir()
+    ]
+
+
+def _contradiction(one: _Found, other: _Found) -> list[str]:
+    """Two results of one run that are not the same, both named."""
+    for field in _SAME:
+        ours, theirs = getattr(one.result, field), getattr(other.result, field)
+        if ours == theirs:
+            continue
+        if isinstance(ours, dict):
+            name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+            field, ours, theirs = f"{field}.{name}", ours.get(name), theirs.get(name)
+        return [
+            f"{one.folder.path} and {other.folder.path} are one run with two results: {field} is "
+            f"{ours} and {theirs}; keep one of the folders"
+        ]
+    return []
+
+
+def _record_problems(target: Store, sources: Sequence[Store]) -> list[str]:
+    """Sweeps whose runs would not be comparable: of other engines, or of other splits."""
+    engines: dict[str, tuple[int, Path]] = {}
+    splits: dict[tuple[str, int], tuple[object, Path]] = {}
+    problems = []
+    for store in (target, *sources):
+        latest: dict[str, SweepRecord] = {}
+        for record in store.sweep_records():
+            latest.setdefault(record.sweep.name, record)
+            for split in record.numbered:
+                place = record.id, split.number
+                known, where = splits.setdefault(place, (split, store.root))
+                if known != split:
+                    problems.append(
+                        f"split {split.number} of {record.id} is another one in {where} and in "
+                        f"{store.root}; merge stores with the same splits"
+                    )
+        for name, record in latest.items():
+            engine, where = engines.setdefault(name, (record.context.engine, store.root))
+            if engine != record.context.engine:
+                problems.append(
+                    f"{name} was run by engine {engine} in {where} and by engine "
+                    f"{record.context.engine} in {store.root}; merge stores of one engine"
+                )
+    return problems
+
+
+def _joined_tunings(
+    target: Store, sources: Sequence[Store]
+) -> tuple[dict[str, TuningRecord], list[str]]:
+    tunings: dict[str, TuningRecord] = {}
+    problems: list[str] = []
+    for store in (target, *sources):
+        for tuning in store.tunings():
+            known = tunings.setdefault(tuning.id, tuning)
+            try:
+                tunings[tuning.id] = joined_tunings(known, tuning)
+            except StoreError as error:
+                problems.append(f"{store.root}: {error}")
+    return tunings, problems
+
+
+# Joining ----------------------------------------------------------------------------------
+
+
+def _join(
+    target: Store,
+    sources: Sequence[Store],
+    best: Mapping[str, _Found],
+    tunings: Mapping[str, TuningRecord],
+) -> MergeOutcome:
+    """Runs first, records last: a record never names runs that are still to come."""
+    own = {key for key in best if target.run(key).path.is_dir()}
+    chosen = {
+        key: found for key, found in best.items() if found.folder.path != target.run(key).path
+    }
+    # What the target's own attempts have cost, before its folder is replaced.
+    attempts = {key: target.run(key).attempts() for key in chosen if key in own}
+    with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
+        for _ in pool.map(lambda found: _copy(found.folder, target), chosen.values()):
+            pass
+    for key in best:
+        folder = target.run(key)
+        folder.add_attempts(attempts.get(key, []))
+        for store in sources:
+            folder.add_attempts(store.run(key).attempts())
+    for tuning in tunings.values():
+        target.record_tuning(tuning)
+    sweeps: list[str] = []
+    for store in sources:
+        for record in store.sweep_records():
+            _join_data_checks(record, store, target)
+            sweeps.append(target.add_record(record).id)
+    return MergeOutcome(
+        target=target.root,
+        sweeps=tuple(dict.fromkeys(sweeps)),
+        copied=tuple(key for key in chosen if key not in own),
+        replaced=tuple(key for key in chosen if key in own),
+        kept=len(best) - len(chosen),
+    )
+
+
+def _copy(folder: RunFolder, target: Store) -> None:
+    own = target.run(folder.key)
+    if not own.path.is_dir():
+        target.copy_run(folder)
+        return
+    with own.claim() as is_mine:
+        if not is_mine:
+            raise StoreError(f"{own.path} is being worked on", "wait until its sweep has ended")
+        target.copy_run(folder)
+
+
+def _join_data_checks(record: SweepRecord, store: Store, target: Store) -> None:
+    """Keeps the later check of the data under every split of a sweep."""
+    for split in record.splits:
+        context = record.context_of(split)
+        place = context.data.digest, context.protocol.split
+        theirs, ours = store.data_check(*place), target.data_check(*place)
+        if theirs is not None and (ours is None or ours.checked < theirs.checked):
+            target.record_data_check(theirs)
