@@ -65,6 +65,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def cause_of(error: Exception, store: Store) -> str:
+    """Why something of a store cannot be read, in one line; where the store lies says nothing."""
+    return one_line(str(error)).replace(f"{store.root}/", "")
+
+
 def missing_metrics(result: Result) -> Sequence[str]:
     """The metrics that a result should have and has not."""
     return sorted(set(METRIC_NAMES) - result.metrics.keys())
@@ -75,7 +80,7 @@ def read_run(run: RecordedRun, store: Store) -> RunRecord:
     try:
         return _read_folder(run, store)
     except (StoreError, OSError) as error:
-        return RunRecord(run, None, "unreadable", one_line(str(error)))
+        return RunRecord(run, None, "unreadable", cause_of(error, store))
 
 
 def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
