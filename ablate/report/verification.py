@@ -19,6 +19,7 @@ from ablate.runs import (
     Store,
     SweepRecord,
     TuningRecord,
+    plain_files,
 )
 from ablate.spec import ENGINE_VERSION, canonical_json
 
@@ -108,6 +109,8 @@ class _Run:
         with self._reading("spec.json"):
             # It refuses the spec of another key.
             self._check_spec(self._folder.spec_file())
+        with self._reading("attempts"):
+            self._folder.attempts()
         with self._reading("result.json"):
             result = self._folder.result()
             if result is None:
@@ -170,7 +173,7 @@ class _Run:
     def _check_weights(self, result: Result) -> None:
         with self._reading("weights.safetensors"):
             try:
-                with self._folder.weights_path.open("rb") as content:
+                with plain_files.opened(self._folder.weights_path) as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             except FileNotFoundError:
                 self._checks.weights_absent += 1
