@@ -256,7 +256,7 @@ def test_other_scores_on_the_test_part_are_another_result(tmp_path: Path, target
     roots = []
     for name, miou in (("one", 0.70), ("two", 0.71)):
         table = sweep_in(tmp_path / name)
-        table.finish(ROW, miou=0.8, test_miou=miou)
+        finish_with_pixels(table, ROW, test_miou=miou)
         start(table, [ROW])
         roots.append(table.root)
     (problem,) = refused(roots, target)
