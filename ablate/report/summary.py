@@ -9,6 +9,7 @@ from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
+from ablate.report.held_out import held_out_of
 from ablate.report.image_spread import compare_rows
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
@@ -108,6 +109,7 @@ def build_report(
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
+        held_out=held_out_of(table.rows, sweep),
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
