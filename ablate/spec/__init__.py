@@ -55,7 +55,7 @@ from ablate.spec.split import (
     numbered,
     split_text,
 )
-from ablate.spec.sweep import Comparison, Sweep
+from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
@@ -72,6 +72,7 @@ __all__ = [
     "ARCHITECTURES",
     "BACKBONES",
     "ENGINE_VERSION",
+    "JUST_AHEAD",
     "MAX_SPLITS",
     "METRIC_NAMES",
     "NANO_WEIGHTS",
