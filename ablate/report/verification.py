@@ -21,7 +21,7 @@ from ablate.runs import (
     TuningRecord,
     plain_files,
 )
-from ablate.spec import ENGINE_VERSION, canonical_json
+from ablate.spec import ENGINE_VERSION, DataIdentity, canonical_json
 
 
 @dataclass
@@ -98,8 +98,8 @@ class _Run:
         self._folder: RunFolder = store.run(run.key)
         self._root = store.root
         self._place = f"runs/{run.key}"
-        # Of the validation part, as the spec has it; None where it cannot be read.
-        self._images: int | None = None
+        # What the spec says; None where it cannot be read.
+        self._data: DataIdentity | None = None
 
     def check(self) -> None:
         """Compares all that the folder says; what cannot be read is a disagreement."""
@@ -129,7 +129,7 @@ class _Run:
     def _check_spec(self, spec: SpecFile) -> None:
         """The recorded run is the one of the spec, which its key names."""
         file, backbone = f"{self._place}/spec.json", spec.run.context.protocol.backbone
-        self._images = spec.run.context.data.validation
+        self._data = spec.run.context.data
         self.compare("key", spec.key, self._run.key, file)
         own, recorded = (each.variant.identity(backbone) for each in (spec.run, self._run))
         for name in dict.fromkeys([*own, *recorded]):
@@ -143,8 +143,11 @@ class _Run:
         file = f"{self._place}/result.json"
         confusions = self._folder.confusions()
         pixels, images = confusions.pooled, len(confusions.names)
-        if self._images is not None:
-            self.compare("images", self._images, images, f"{self._place}/confusion.parquet")
+        if self._data is not None:
+            file_of_pixels = f"{self._place}/confusion.parquet"
+            self.compare("images", self._data.validation, images, file_of_pixels)
+            tested = result.test.images if result.test else 0
+            self.compare("test.images", tested, self._data.test, file)
         for cell, stored in result.confusion.items():
             self.compare(f"confusion.{cell}", stored, pixels[cell], file)
         for metric, value in scores(Confusion(**pixels)).items():

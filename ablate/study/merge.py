@@ -24,7 +24,16 @@ from ablate.runs.copying import remove_leftovers
 # What one store knows of a run is better than what another knows, from the left to the right.
 _RANKS = (State.NEW, State.INTERRUPTED, State.FAILED, State.DIVERGED, State.DONE)
 # What two results of one run must have in common; when and where it was computed may differ.
-_SAME = ("epoch", "epochs", "steps", "confusion", "metrics", "parameters", "weights_sha256")
+_SAME = (
+    "epoch",
+    "epochs",
+    "steps",
+    "confusion",
+    "metrics",
+    "test",
+    "parameters",
+    "weights_sha256",
+)
 # As many as make a difference to a disk.
 _COPIES_AT_ONCE = 8
 
