@@ -14,7 +14,7 @@ from ablate.study import check_claims, latest_start
 _EXIT_CODES = {
     "holds": ExitCode.DONE,
     "does not hold": ExitCode.RUN_FAILED,
-    "cannot tell": ExitCode.CANNOT_TELL,
+    "cannot tell": ExitCode.OPEN,
 }
 _SENTENCES = {
     "holds": "All claims hold.",

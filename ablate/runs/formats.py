@@ -28,6 +28,7 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     DIVERGED = "diverged"
+    DAMAGED = "damaged"
     DONE = "done"
 
 
@@ -159,6 +160,9 @@ class Result(Document):
         machine: What it was computed on.
         finished: When it was published.
         train_s: Seconds spent in training and validation, over all resumptions.
+        files: SHA-256 of the files beside it, by name; empty in results of older versions, which
+            knew only the weights'.
+        sha256: Of all the above in canonical JSON; None in results of older versions.
     """
 
     key: str
@@ -173,6 +177,8 @@ class Result(Document):
     finished: float
     train_s: float
     test: PartScores | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    sha256: str | None = None
 
 
 class Failure(Document):

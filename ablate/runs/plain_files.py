@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
@@ -14,9 +14,6 @@ MOST_BYTES = 1 << 30
 
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
-
-    A store may come from others: a link in place of a file could lead to any file of this
-    machine, and reading a FIFO or a terminal would never end.
 
     Args:
         path: The file.
@@ -27,38 +24,64 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         OSError: If it cannot be read, is no regular file, or is too large; ``strerror`` says why.
     """
     with opened(path) as file:
-        size_bytes = os.fstat(file.fileno()).st_size
-        if size_bytes > most_bytes:
-            raise OSError(
-                errno.EFBIG,
-                f"it has {size_bytes:,} bytes, more than the {most_bytes:,} allowed",
-                str(path),
-            )
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            why = f"it has {size:,} bytes, more than the {most_bytes:,} allowed"
+            raise OSError(errno.EFBIG, why, str(path))
         return file.read()
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """A regular file of any size, open for reading; see ``read_bytes``.
+    """A regular file of any size, to be read.
 
     Raises:
         FileNotFoundError: If there is nothing of this name.
-        OSError: If it cannot be read, or is no regular file; ``strerror`` says why.
+        OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
     """
-    # Without O_NONBLOCK, opening a FIFO waits for a writer.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    with (
+        _descriptor(path, os.O_RDONLY) as descriptor,
+        os.fdopen(descriptor, "rb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def appended(path: Path) -> Iterator[BufferedWriter]:
+    """A regular file, created if need be, to whose end is written.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
+    """
+    with (
+        _descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor,
+        os.fdopen(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _descriptor(path: Path, flags: int) -> Iterator[int]:
+    """A regular file.
+
+    A store may come from others: a link in place of a file could lead to any file of this
+    machine, and a FIFO or a terminal would never end.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for its other end.
+    safe = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags)
-    except OSError:
+        descriptor = os.open(path, flags | safe, 0o666)
+    except OSError as error:
         if path.is_symlink():
             raise OSError(errno.EINVAL, "it is a link, not a file", str(path)) from None
+        if error.errno == errno.ENXIO:  # a FIFO that nobody reads, opened to be written
+            raise OSError(errno.EINVAL, "it is a FIFO, not a file", str(path)) from None
         raise
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            yield file
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -57,6 +57,12 @@ class SweepReport:
     record: SweepRecord
     store: Store
 
+    @property
+    def unreadable(self) -> int:
+        """How many of the sweep's own runs cannot be read, or contradict their files."""
+        states = [run.state for row in self.report.rows for run in row.repeats]
+        return states.count("unreadable")
+
     def rows(self) -> list[dict[str, Any]]:
         """One row for each variant, in the table's order.
 
@@ -185,7 +191,10 @@ def latest_start(store: Store, sweep: str, protocol: str | None = None) -> list[
     Raises:
         StoreError: If there is none.
     """
-    records = store.sweep_records(sweep)
+    problems: list[str] = []
+    records = store.sweep_records(sweep, problems)
+    if not records and problems:
+        raise StoreError("\n".join(problems), "")
     if not records:
         raise StoreError(
             f"sweep {sweep} was never started in {store.root}",

@@ -54,6 +54,7 @@ class Study:
         executor: The executor's name.
         executor_settings: Its settings, by name.
         cohort_size: How many runs are trained together at most; None: all that can be.
+        wait: Whether to wait for runs that another process trains; what it drops is taken over.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
@@ -79,6 +80,7 @@ class Study:
         executor: str = DEFAULT_EXECUTOR,
         executor_settings: Mapping[str, Any] | None = None,
         cohort_size: int | None = None,
+        wait: bool = True,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class Study:
             executor=executor,
             executor_settings=dict(executor_settings or {}),
             cohort_size=cohort_size,
+            wait=wait,
             track=track,
             tracking_uri=tracking_uri,
         )
@@ -223,7 +226,7 @@ class Study:
         """The start of this very sweep: of its protocol, data and weights."""
         store = Store(self.request.store)
         context = resolve(replace(self.request, splits=1), store).context
-        for record in store.sweep_records(self.request.sweep):
+        for record in store.sweep_records(self.request.sweep, problems=[]):
             if record.context.id == context.id:
                 return record, store
         raise StoreError(

@@ -28,6 +28,7 @@ STATUS = {
     State.INTERRUPTED: "KILLED",
     State.FAILED: "FAILED",
     State.DIVERGED: "FAILED",
+    State.DAMAGED: "FAILED",
     State.DONE: "FINISHED",
 }
 

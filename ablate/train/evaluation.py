@@ -1,7 +1,9 @@
 """A run that is only evaluated: unadapted SAM (zero-shot), image by image."""
 
 import json
+import math
 import time
+from contextlib import suppress
 from dataclasses import astuple
 
 import numpy as np
@@ -43,7 +45,7 @@ def evaluate(
     """
     prepared, images = setup.prepared, [*setup.validation, *setup.test]
     panels = min(PANELS, len(setup.validation))
-    confusions, train_before_s = _load(folder)
+    confusions, train_before_s = _load(folder, len(images))
     started = saved = time.monotonic()
     for position in range(len(confusions), len(images)):
         index = images[position]
@@ -84,13 +86,23 @@ def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> Non
     folder.save_checkpoint(len(confusions), json.dumps(content).encode())
 
 
-def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
+def _load(folder: RunFolder, images: int) -> tuple[list[Confusion], float]:
     """Confusions of the images that are evaluated already, and the seconds that they took."""
-    content = folder.load_checkpoint()
-    if content is None:
-        return [], 0.0
-    saved = json.loads(content)
-    return [Confusion(*cells) for cells in saved["confusions"]], saved["train_s"]
+    for content in folder.load_checkpoints():
+        # One that no evaluation of this run can have written is passed over.
+        with suppress(ValueError, LookupError, TypeError):
+            saved = json.loads(content)
+            confusions = [Confusion(*map(_count, cells)) for cells in saved["confusions"]]
+            train_s = float(saved["train_s"])
+            if len(confusions) <= images and 0 <= train_s < math.inf:
+                return confusions, train_s
+    return [], 0.0
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of pixels")
+    return value
 
 
 def _report_progress(folder: RunFolder, done: int, images: int) -> None:
