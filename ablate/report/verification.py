@@ -20,6 +20,7 @@ from ablate.runs import (
     SweepRecord,
     TuningRecord,
     plain_files,
+    sealing,
 )
 from ablate.spec import ENGINE_VERSION, DataIdentity, canonical_json
 
@@ -115,9 +116,11 @@ class _Run:
             result = self._folder.result()
             if result is None:
                 self._checks.runs_without_result += 1
+                # It decides what the report says of the run.
+                self._folder.failure()
                 return
             self._checks.runs += 1
-            self.compare("key", result.key, self._run.key, f"{self._place}/result.json")
+            self._check_digests(result)
             self._check_weights(result)
             self._check_epochs(result)
             with self._reading("confusion.parquet"):
@@ -172,6 +175,12 @@ class _Run:
                 file = f"{self._place}/result.json"
                 self.compare("epochs", result.epochs, len(losses), file)
                 self.compare("epoch", result.epoch, losses.index(min(losses)) + 1, file)
+
+    def _check_digests(self, result: Result) -> None:
+        """The digests that the result carries; those of older versions carry none."""
+        self._checks.values += len(result.files) + (result.sha256 is not None)
+        for name, stored, computed in sealing.differences(result, self._folder.path):
+            self._note("sha256", stored, computed, f"{self._place}/{name}")
 
     def _check_weights(self, result: Result) -> None:
         with self._reading("weights.safetensors"):
