@@ -120,7 +120,6 @@ class _Run:
                 self._folder.failure()
                 return
             self._checks.runs += 1
-            self._check_digests(result)
             self._check_weights(result)
             self._check_epochs(result)
             with self._reading("confusion.parquet"):
@@ -128,6 +127,8 @@ class _Run:
             if result.test is not None:
                 with self._reading("confusion-test.parquet"):
                     self._check_test(result.test)
+            # Last: which number was edited says more than that the file was.
+            self._check_digests(result)
 
     def _check_spec(self, spec: SpecFile) -> None:
         """The recorded run is the one of the spec, which its key names."""
