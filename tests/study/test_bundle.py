@@ -200,7 +200,9 @@ def test_a_store_that_contradicts_itself_is_not_packed(table: SweepOnDisk, tmp_p
     content = json.loads(result.read_text())
     content["metrics"]["miou"] = 0.99
     result.write_text(json.dumps(content))
-    with pytest.raises(StoreError, match=r"2 values of table4-\w+ are not what .*metrics\.miou"):
+    with pytest.raises(
+        StoreError, match=r"table4-\w+ contradicts .* in 2 of its values, .*metrics\.miou"
+    ):
         write_bundle(table.start(), table.store, tmp_path / "no.zip")
     assert not (tmp_path / "no.zip").exists()
 
