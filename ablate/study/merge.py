@@ -156,6 +156,9 @@ def _read(folder: RunFolder, store: Store, problems: list[str]) -> _Found | None
     except (StoreError, OSError) as error:
         problems.append(" ".join(str(error).split()))
         return None
+    if state is State.DAMAGED and not disagreements:
+        problems.append(folder.damage() or f"{folder.path} is damaged")
+        return None
     if state is State.RUNNING:
         problems.append(f"{folder.path} is being worked on; wait until its sweep has ended")
         return None
