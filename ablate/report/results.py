@@ -40,11 +40,13 @@ class Finished:
         result: What the run gave; it agrees with ``confusions``.
         provenance: What it was made by.
         confusions: The pixels of every validation image.
+        test_confusions: The pixels of every test image; None where there are none.
     """
 
     result: Result
     provenance: Provenance
     confusions: Confusions
+    test_confusions: Confusions | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def cause_of(error: Exception, store: Store) -> str:
+    """Why something of a store cannot be read, in one line; where the store lies says nothing."""
+    return one_line(str(error)).replace(f"{store.root}/", "")
+
+
 def missing_metrics(result: Result) -> Sequence[str]:
     """The metrics that a result should have and has not."""
     return sorted(set(METRIC_NAMES) - result.metrics.keys())
@@ -96,7 +103,7 @@ def read_run(run: RecordedRun, store: Store) -> RunRecord:
     try:
         return _read_folder(run, store)
     except (StoreError, OSError) as error:
-        return RunRecord(run, None, "unreadable", one_line(str(error)))
+        return RunRecord(run, None, "unreadable", cause_of(error, store))
 
 
 def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
@@ -119,5 +126,14 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
+    tested = None
+    if result.test is not None:
+        tested = folder.test_confusions()
+        file = folder.test_confusion_path.name
+        if contradicted := contradictions(result.test, tested, file):
+            raise StoreError(
+                f"the test scores in {folder.path} contradict their pixels: {contradicted[0]}",
+                repair,
+            )
     folder.check(result)
-    return RunRecord(run, Finished(result, provenance, confusions), None, None)
+    return RunRecord(run, Finished(result, provenance, confusions, tested), None, None)

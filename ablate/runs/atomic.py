@@ -104,7 +104,7 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         OSError: If something that is no file lies at ``path``.
     """
-    with plain_files.opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+    with plain_files.appended(path) as file:
         file.write(f"{line}\n".encode())
         file.flush()
         os.fsync(file.fileno())

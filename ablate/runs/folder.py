@@ -42,6 +42,7 @@ class RunFolder:
         self.path = path
         self.weights_path = path / "weights.safetensors"
         self.confusion_path = path / "confusion.parquet"
+        self.test_confusion_path = path / "confusion-test.parquet"
         self.panels_path = path / "panels"
         self._spec_path = path / "spec.json"
         self._events_path = path / "events.jsonl"
@@ -101,6 +102,7 @@ class RunFolder:
         return [
             self._result_path,
             self.confusion_path,
+            self.test_confusion_path,
             self._events_path,
             self._failure_path,
             self._spec_path,
@@ -366,18 +368,25 @@ class RunFolder:
         """
         atomic.replace(self.confusion_path, confusions.encode(names, counts))
 
+    def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+        """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
+        atomic.replace(self.test_confusion_path, confusions.encode(names, counts))
+
     def confusions(self) -> Confusions:
         """The pixels of every validation image.
 
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        path = self.confusion_path
-        try:
-            content = documents.content_of(path, _REPAIR)
-        except FileNotFoundError as error:
-            raise StoreError(f"{path} is missing", _REPAIR) from error
-        return confusions.decode(content, path)
+        return _read_confusions(self.confusion_path)
+
+    def test_confusions(self) -> Confusions:
+        """The pixels of every test image.
+
+        Raises:
+            StoreError: If they are missing or cannot be read.
+        """
+        return _read_confusions(self.test_confusion_path)
 
     # The end ------------------------------------------------------------------------------
 
@@ -433,3 +442,11 @@ def _read(model: type[_File], path: Path) -> _File | None:
         return documents.read(model, path, _REPAIR)
     except FileNotFoundError:
         return None
+
+
+def _read_confusions(path: Path) -> Confusions:
+    try:
+        content = documents.content_of(path, _REPAIR)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", _REPAIR) from error
+    return confusions.decode(content, path)

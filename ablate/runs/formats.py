@@ -130,6 +130,20 @@ class Machine(Frozen):
     torch: str
 
 
+class PartScores(Frozen):
+    """What a run's model gives on the test part, which neither training nor selection sees.
+
+    Attributes:
+        images: How many images the part has.
+        metrics: Scores, by name.
+        confusion: Pooled pixels: tp, fp, fn, tn.
+    """
+
+    images: int
+    metrics: dict[str, float]
+    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+
+
 class Result(Document):
     """``result.json``: its existence is the only meaning of "done".
 
@@ -140,6 +154,7 @@ class Result(Document):
         steps: Optimiser steps of the whole run.
         metrics: Validation scores of the selected epoch, by name, and val_loss.
         confusion: Pooled validation pixels: tp, fp, fn, tn.
+        test: Of the selected epoch on the test part; None where the split has none.
         parameters: Counted on the trained model.
         weights_sha256: Of ``weights.safetensors``.
         machine: What it was computed on.
@@ -161,6 +176,7 @@ class Result(Document):
     machine: Machine
     finished: float
     train_s: float
+    test: PartScores | None = None
     files: dict[str, str] = Field(default_factory=dict)
     sha256: str | None = None
 

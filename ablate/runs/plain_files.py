@@ -5,8 +5,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
-from typing import IO
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
 MOST_BYTES = 1 << 30
@@ -32,22 +32,40 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 @contextmanager
-def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[IO[bytes]]:
-    """A regular file, opened.
-
-    A store may come from others: a link in place of a file could lead to any file of this
-    machine, and a FIFO or a terminal would never end.
-
-    Args:
-        path: The file.
-        flags: How it is opened, as for ``os.open``; created where they say so.
-
-    Yields:
-        The file, to be read, or, where ``flags`` have O_WRONLY, to be written.
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A regular file of any size, to be read.
 
     Raises:
         FileNotFoundError: If there is nothing of this name.
         OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
+    """
+    with (
+        _descriptor(path, os.O_RDONLY) as descriptor,
+        os.fdopen(descriptor, "rb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def appended(path: Path) -> Iterator[BufferedWriter]:
+    """A regular file, created if need be, to whose end is written.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
+    """
+    with (
+        _descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor,
+        os.fdopen(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _descriptor(path: Path, flags: int) -> Iterator[int]:
+    """A regular file.
+
+    A store may come from others: a link in place of a file could lead to any file of this
+    machine, and a FIFO or a terminal would never end.
     """
     # Without O_NONBLOCK, opening a FIFO waits for its other end.
     safe = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -63,9 +81,7 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[IO[bytes]]:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", str(path))
-        kind = "wb" if flags & os.O_WRONLY else "rb"
-        with os.fdopen(descriptor, kind, closefd=False) as file:
-            yield file
+        yield descriptor
     finally:
         os.close(descriptor)
 

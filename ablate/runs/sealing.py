@@ -12,7 +12,7 @@ from ablate.runs.formats import Result
 from ablate.spec import digest_of
 
 # What scores are made of; the rest is compared where it is used.
-_OF_SCORES = ("spec.json", "confusion.parquet")
+_OF_SCORES = ("spec.json", "confusion.parquet", "confusion-test.parquet")
 # The weights have a field of their own.
 _SEALED = (*_OF_SCORES, "events.jsonl")
 _WEIGHTS = "weights.safetensors"

@@ -69,9 +69,14 @@ class SweepReport:
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
         with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
-        ``missing_reason``. What there is not is None.
+        ``missing_reason``. Where runs have a test part, ``test_`` before a metric's name is its
+        mean on that. What there is not is None.
         """
-        return [_row(row) for row in self.report.rows]
+        rows = [_row(row) for row in self.report.rows]
+        if tested := self.report.held_out:
+            for row, own in zip(rows, tested.rows, strict=True):
+                row |= {f"test_{metric}": score.mean for metric, score in own.scores.items()}
+        return rows
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""

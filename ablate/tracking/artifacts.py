@@ -31,6 +31,8 @@ def upload(client: MlflowClient, run_id: str, folder: RunFolder, ending: Result 
         # Not log_table: what it finds already there it would append to.
         table = pd.read_parquet(folder.confusion_path)
         client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
+    if folder.test_confusion_path.exists():
+        client.log_artifact(run_id, str(folder.test_confusion_path))
     for panel in sorted(folder.panels_path.glob("*.png")):
         if not panel.is_symlink():
             client.log_artifact(run_id, str(panel), folder.panels_path.name)

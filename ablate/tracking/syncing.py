@@ -50,7 +50,8 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                 mirror = Mirror(store, address)
                 passes = [mirror.update(as_group(record), live=False) for record in records]
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise StoreError(f"MLflow at {address.uri}: {_one_line(error)}", address.repair) from error
+        problem = f"MLflow at {address.uri}: {_one_line(error)}"
+        raise database.refusal(problem, error, address) from error
     problems = [problem for one in passes for problem in one.problems]
     if problems:
         raise StoreError("\n".join(problems), "all other runs are mirrored")

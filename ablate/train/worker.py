@@ -185,9 +185,10 @@ def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSe
         )
     digest_now = None if generated else lambda: opened()[1]
     prepared = prepare(images, protocol.image_size_px, store.cache_path, digest_now)
-    train, validation = parts(prepared.names, protocol.split, root)
+    found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision)
+    train, validation, test = (list(part) for part in found)
+    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:

@@ -18,6 +18,7 @@ from ablate.runs import (
     Failure,
     Machine,
     Parameters,
+    PartScores,
     Provenance,
     Result,
     RunFolder,
@@ -213,6 +214,7 @@ class SweepOnDisk:
         epochs: Sequence[float] = (),
         selected: int = 7,
         split: int = 0,
+        test_miou: float | None = None,
     ) -> None:
         """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
         folder = self.begin(name, seed, commit, split)
@@ -244,6 +246,7 @@ class SweepOnDisk:
                 machine=machine,
                 finished=finished,
                 train_s=12.5,
+                test=None if test_miou is None else leave_test_scores(folder, test_miou),
             )
         )
 
@@ -304,6 +307,15 @@ def leave_confusions(folder: RunFolder, pixels: Sequence[int], images: int = 4) 
     counts[-1] = [count // images + count % images for count in pixels]
     folder.write_confusions([f"scene-{number}" for number in range(images)], counts)
     return folder.confusions()
+
+
+def leave_test_scores(folder: RunFolder, miou: float, images: int = 3) -> PartScores:
+    """Scores and pixels on a test part of some images."""
+    pixels = dict(zip(("tp", "fp", "fn", "tn"), pixels_of(miou), strict=True))
+    counts = [[count // images for count in pixels.values()] for _ in range(images)]
+    counts[-1] = [count // images + count % images for count in pixels.values()]
+    folder.write_test_confusions([f"test-{number}" for number in range(images)], counts)
+    return PartScores(images=images, metrics=scores(Confusion(**pixels)), confusion=pixels)
 
 
 def leave_events(folder: RunFolder, mious: Sequence[float]) -> None:
