@@ -11,7 +11,10 @@ from ablate.spec import ENGINE_VERSION, Context
 
 
 def provenance_of(
-    record: SweepRecord, rows: Sequence[RowRuns], check: DataCheck | None
+    record: SweepRecord,
+    rows: Sequence[RowRuns],
+    check: DataCheck | None,
+    problems: Sequence[str] = (),
 ) -> ReportProvenance:
     """The provenance of all results, in the order of the table.
 
@@ -19,6 +22,7 @@ def provenance_of(
         record: The start of the sweep.
         rows: The table's rows.
         check: The last check of the data; None: it was never checked.
+        problems: What else of the store cannot be read, one line each.
     """
     runs = tuple(
         _run(run.run, row.label, run.finished) for row in rows for run in row.runs if run.finished
@@ -29,7 +33,7 @@ def provenance_of(
         numbered=record.numbered,
         data_check=_checked(check) if check else None,
         runs=runs,
-        notes=_notes(runs, context),
+        notes=(*_notes(runs, context), *problems),
     )
 
 
