@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -197,6 +198,8 @@ def _redirect_output(log: Path) -> None:
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
+    # Whatever PYTHONWARNINGS says: what libraries deprecate is no trouble of the mirror's.
+    warnings.simplefilter("ignore")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
 
 
