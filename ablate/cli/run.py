@@ -92,7 +92,7 @@ def run(
     if outcome.failed:
         raise typer.Exit(ExitCode.RUN_FAILED)
     if outcome.count(State.DONE) < len(outcome.runs):
-        raise typer.Exit(ExitCode.UNFINISHED)
+        raise typer.Exit(ExitCode.OPEN)
 
 
 def print_header(planned: SweepPlan) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ablate.errors import StoreError
 from ablate.report.costs_model import CostKind, CostLine, Costs, Peak, Spent, Worker
 from ablate.report.costs_text import compute_paragraph
-from ablate.report.results import one_line
+from ablate.report.results import cause_of
 from ablate.report.rows import RowRuns
 from ablate.runs import Attempt, Ending, PeakMemory, RecordedRun, Store, SweepRecord, TuningRecord
 
@@ -86,7 +86,7 @@ class _Reader:
         try:
             return self._store.run(key).attempts()
         except (StoreError, OSError) as error:
-            self.problems.append(one_line(str(error)))
+            self.problems.append(cause_of(error, self._store))
             return []
 
 

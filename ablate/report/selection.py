@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 
 from ablate.errors import StoreError
-from ablate.report.results import Finished, RunRecord, one_line
+from ablate.report.results import Finished, RunRecord, cause_of
 from ablate.report.selection_model import SelectedEpoch, Selection
 from ablate.report.statistics import mean_of, sd_of
-from ablate.runs import Result, RunFolder, Store
-from ablate.spec import Repeat
+from ablate.runs import RecordedRun, Result, RunFolder, Store
 
 
 def selection_of(runs: Sequence[RunRecord], store: Store) -> Selection | None:
@@ -22,7 +21,7 @@ def selection_of(runs: Sequence[RunRecord], store: Store) -> Selection | None:
         None for a row that is only evaluated or has no result.
     """
     epochs = [
-        _selected_epoch(run.run.repeat, run.finished, store.run(run.run.key))
+        _selected_epoch(run.run, run.finished, store)
         for run in runs
         if run.finished and run.finished.result.epochs
     ]
@@ -41,20 +40,20 @@ def selection_of(runs: Sequence[RunRecord], store: Store) -> Selection | None:
     )
 
 
-def _selected_epoch(repeat: Repeat, finished: Finished, folder: RunFolder) -> SelectedEpoch:
+def _selected_epoch(run: RecordedRun, finished: Finished, store: Store) -> SelectedEpoch:
     """One run; what cannot be read leaves its own scores empty."""
     epoch, epochs = finished.result.epoch, finished.result.epochs
     try:
-        miou = _miou_by_epoch(folder, finished.result)
+        miou = _miou_by_epoch(store.run(run.key), finished.result)
     except (StoreError, OSError) as error:
-        cause = one_line(str(error))
+        cause = cause_of(error, store)
         return SelectedEpoch(
-            split=repeat.split, seed=repeat.seed, epoch=epoch, epochs=epochs, missing_reason=cause
+            split=run.split, seed=run.seed, epoch=epoch, epochs=epochs, missing_reason=cause
         )
     best = max(range(epochs), key=miou.__getitem__)
     return SelectedEpoch(
-        split=repeat.split,
-        seed=repeat.seed,
+        split=run.split,
+        seed=run.seed,
         epoch=epoch,
         epochs=epochs,
         best_epoch=best + 1,
@@ -73,7 +72,7 @@ def _miou_by_epoch(folder: RunFolder, result: Result) -> list[float]:
     epochs, repair = result.epochs, "remove the run's folder and run again"
     if not 1 <= result.epoch <= epochs:
         raise StoreError(f"{folder.path} selects epoch {result.epoch} of {epochs}", repair)
-    known = {event.epoch: event.metrics.get("miou", math.nan) for event in folder.events()}
+    known = {event.epoch: event.metrics.get("miou", math.nan) for event in folder.events(result)}
     values = [100 * known.get(epoch, math.nan) for epoch in range(1, epochs + 1)]
     if lacking := [epoch for epoch, value in enumerate(values, start=1) if math.isnan(value)]:
         raise StoreError(

@@ -71,7 +71,8 @@ class Outcome:
     @property
     def failed(self) -> tuple[EndedRun, ...]:
         """The runs that could not go on."""
-        return tuple(run for run in self.runs if run.state in (State.FAILED, State.DIVERGED))
+        stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
+        return tuple(run for run in self.runs if run.state in stopped)
 
 
 def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
@@ -188,8 +189,16 @@ def _dropped_by_others(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
 
 def ended(runs: Sequence[PlannedRun]) -> tuple[EndedRun, ...]:
     """Reads from the folders how every run ended."""
-    found = []
-    for run in runs:
-        spec, state, failure = run.spec, run.folder.state(), run.folder.failure()
-        found.append(EndedRun(spec.name, spec.seed, state, run.folder, failure, spec.split))
-    return tuple(found)
+    return tuple(_ended(run) for run in runs)
+
+
+def _ended(run: PlannedRun) -> EndedRun:
+    state = run.folder.state()
+    failure = None
+    if state in (State.FAILED, State.DIVERGED):
+        failure = run.folder.failure()
+    elif state is State.DAMAGED:
+        message = run.folder.damage() or "its files were damaged"
+        failure = Failure(kind="error", message=message, detail="", time=time.time())
+    spec = run.spec
+    return EndedRun(spec.name, spec.seed, state, run.folder, failure, spec.split)

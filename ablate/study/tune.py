@@ -71,7 +71,7 @@ class TuningOutcome:
     @property
     def failed(self) -> tuple[EndedRun, ...]:
         """The runs that could not go on. A trial that diverged is not one: it is an outcome."""
-        stopped = (State.FAILED, State.DIVERGED)
+        stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
         trials = [run for run in self.trials if run.state is State.FAILED]
         return (*trials, *(run for run in self.runs if run.state in stopped))
 

@@ -19,6 +19,7 @@ from ablate.report.results import RunRecord, read_results
 from ablate.runs import Store
 from ablate.spec import Protocol, SamVariant, Sweep, Variant
 from ablate.study.report import report_sweep
+from report.factors_on_disk import FactorsOnDisk, on_disk
 from report.sweep_on_disk import SweepOnDisk
 
 # Three levels and two factors of two; all effects sum to zero.
@@ -273,23 +274,6 @@ def test_the_tables_show_levels_effects_and_intervals() -> None:
 
 
 # From a sweep -----------------------------------------------------------------------------
-
-
-class FactorsOnDisk(SweepOnDisk):
-    """A sweep with factors, whose rows are the catalogue's."""
-
-    own: Sweep
-
-    @property
-    def sweep(self) -> Sweep:
-        return self.own
-
-
-def on_disk(root: Path, protocol: Protocol, name: str, seeds: Sequence[int]) -> FactorsOnDisk:
-    rows: dict[str, Variant] = Catalogue().rows(name, "vit_nano")
-    made = FactorsOnDisk(root, protocol, names=tuple(rows), seeds=seeds, variants=rows)
-    made.own = Catalogue().sweep(name)
-    return made
 
 
 def structure_value(variant: Variant) -> float:

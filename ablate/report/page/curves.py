@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ablate.errors import StoreError
 from ablate.report.model import Report, Row
 from ablate.report.page.model import Band, Curve
-from ablate.report.results import one_line
+from ablate.report.results import cause_of
 from ablate.runs import Event, Store
 from ablate.spec import repeats_text
 
@@ -51,7 +51,9 @@ def _events_of(row: Row, store: Store) -> tuple[list[list[Event]], list[str]]:
         try:
             events.append(store.run(repeat.key).events())
         except (StoreError, OSError) as error:
-            problems.append(f"{row.label}, {repeats_text([repeat.repeat])}: {one_line(str(error))}")
+            problems.append(
+                f"{row.label}, {repeats_text([repeat.repeat])}: {cause_of(error, store)}"
+            )
     return [each for each in events if each], problems
 
 
