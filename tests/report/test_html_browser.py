@@ -147,7 +147,8 @@ def test_figures_are_drawn(ask: Ask) -> None:
     assert ask(count.format('[data-plot="forest"] .filled')) == 2
     assert ask(count.format('[data-plot="forest"] .hollow')) == 3
     assert ask(count.format('[data-plot="scatter"] .filled')) == 3
-    assert ask(count.format('[data-plot="scatter"] .hollow')) == 1
+    # Nothing here is comparable with the published numbers of parameters.
+    assert ask(count.format('[data-plot="scatter"] .hollow')) == 0
     assert ask(count.format('[data-plot="miou"] .curve')) == 3
     assert ask(count.format(".tile")) == 2 + 3
     click(ask, '.chooser[data-for="curves"] input[value="translandseg"]')

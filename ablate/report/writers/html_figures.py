@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ablate.report.difference_tables import IMAGES_ONLY, interval_sentences
 from ablate.report.model import Report
 from ablate.report.page.model import PageData
 from ablate.report.plotted import plotted_parameters
@@ -42,15 +43,15 @@ def forest_plot(report: Report) -> str:
     labels = {row.name: row.label for row in report.rows}
     baseline = labels.get(str(report.baseline), str(report.baseline))
     legend = {"filled": "reproduced, 95 % interval"}
-    if report.published:
-        legend["hollow"] = "published"
+    deltas = [row.delta for row in report.rows if row.delta]
+    if any(each.method == "images" for each in deltas):
+        legend["dashed"] = f"interval of {IMAGES_ONLY}"
+    if any(each.published is not None for each in deltas):
+        legend["hollow"] = "published (not comparable)" if report.watermark else "published"
     return _figure(
         "forest",
         f"MIoU minus that of {baseline} (percentage points)",
-        caption_of(
-            report.watermark,
-            f"Each row against {baseline}. Intervals need two repeats that both rows have.",
-        ),
+        caption_of(report.watermark, f"Each row against {baseline}.", *interval_sentences(report)),
         legend,
     )
 
