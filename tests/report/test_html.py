@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ablate.report import Report, read_page, render, tables_of
+from ablate.report import PageData, Report, read_page, render, tables_of
 from ablate.report.model import Row
 from ablate.report.table import Table, text_cell, text_column
 from ablate.report.writers import html, html_tables
@@ -186,6 +186,15 @@ def test_a_report_alone_makes_a_page_without_curves_and_panels(report: Report) -
     page = parsed(render(report, "html"))
     assert (data_of(page)["curves"], data_of(page)["pictures"]) == ([], [])
     assert "Learning curves" not in page.texts["h2"]
+
+
+def test_curves_and_panels_that_cannot_be_read_leave_their_reasons_alone(report: Report) -> None:
+    text = render(report, "html", PageData(curve_notes=("No curves.",), picture_notes=("None.",)))
+    page = parsed(text)
+    assert {"Learning curves", "Predictions"} <= set(page.texts["h2"])
+    assert "No curves." in " ".join(page.texts["p"])
+    plots = {each.get("data-plot") for each in page.named("div")}
+    assert plots & {"val_loss", "miou"} == set()
 
 
 def test_the_views_show_what_their_names_say(full: SweepOnDisk) -> None:
