@@ -44,6 +44,7 @@ class ExitCode(IntEnum):
     DONE = 0
     RUN_FAILED = 1
     BAD_INPUT = 2
+    OPEN = 3
     INTERRUPTED = 75
 
 

@@ -41,8 +41,10 @@ threads_per_worker = 2
 writes its report. The settings of an executor stand in a table of their own, `[executor.NAME]`;
 there the executor is chosen with `name` below `[executor]`, elsewhere with `executor = "NAME"`.
 
-Exit codes: 0 all done; 1 some run failed; 2 bad input, nothing started; 75 interrupted, the state
-is saved and the same command continues.
+Exit codes: 0 all done; 1 some run failed, or a claim does not hold; 2 bad input, nothing started;
+3 nothing failed, but something is open: a run that another process trains (`--no-wait`), a claim
+that cannot be told (`ablate check`); 75 interrupted, the state is saved and the same command
+continues.
 """
 _KEYS = """
 ## Keys of `ablate.toml`

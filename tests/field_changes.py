@@ -185,6 +185,22 @@ _COCO_SCALED = tuple(
 )
 _LISTS = altered(_PARTS, "split", {"kind": "lists", "train": "ab.txt", "validation": "c.txt"})
 _READY = altered(_PARTS, "split", {"kind": "folders", "train": "one", "validation": "two"})
+_FOLDS = altered(_PARTS, "split", {"kind": "kfold", "folds": 3, "seed": 1})
+_GROUPS = altered(
+    _PARTS,
+    "split",
+    {"kind": "groups", "file": "pairs.csv", "validation_share": 0.5, "seed": 0},
+)
+_PATTERN = altered(
+    _PARTS,
+    "split",
+    {"kind": "groups", "pattern": "(?P<group>.)$", "validation_share": 0.3, "seed": 0},
+)
+_TESTED = altered(_PARTS, "split.test", {"share": 0.3, "seed": 0})
+
+
+def _with_test(protocol: Protocol) -> Change:
+    return _along(protocol, "split.test", (None, {"share": 0.3, "seed": 0}), divided)
 
 
 def _inner(outer: Protocol) -> Protocol:
@@ -254,6 +270,20 @@ _PROTOCOLS = {
     "ListsSplit.test": _along(_LISTS, "split.test", (None, "cd.txt"), divided),
     "FoldersSplit.train": _along(_READY, "split.train", ("one", "three"), divided),
     "FoldersSplit.validation": _along(_READY, "split.validation", ("two", "three"), divided),
+    "HoldoutSplit.test": _with_test(_PARTS),
+    "HeldOutTest.share": _along(_TESTED, "split.test.share", (0.3, 0.5), divided),
+    "HeldOutTest.seed": _along(_TESTED, "split.test.seed", (0, 1), divided),
+    "KFoldSplit.folds": _along(_FOLDS, "split.folds", (3, 4), divided),
+    "KFoldSplit.seed": _along(_FOLDS, "split.seed", (1, 2), divided),
+    "KFoldSplit.fold": _along(_FOLDS, "split.fold", (0, 1, 2), divided),
+    "KFoldSplit.test": _with_test(_FOLDS),
+    "GroupsSplit.file": _along(_GROUPS, "split.file", ("pairs.csv", "others.csv"), divided),
+    "GroupsSplit.pattern": _along(
+        _PATTERN, "split.pattern", ("(?P<group>.)$", "^(?P<group>.)"), divided
+    ),
+    "GroupsSplit.validation_share": _along(_PATTERN, "split.validation_share", (0.3, 0.5), divided),
+    "GroupsSplit.seed": _along(_PATTERN, "split.seed", (0, 1), divided),
+    "GroupsSplit.test": _with_test(_PATTERN),
     "InnerSplit.validation_share": _along(_INNER, "split.validation_share", (0.5, 0.3), divided),
     "InnerSplit.seed": _along(_INNER, "split.seed", (0, 1), divided),
     "Landslide4SenseData.part": _along(
@@ -457,8 +487,10 @@ UNIONS: dict[str, Change] = {
     ),
     "FoldersData.scale": Change((_LINEAR, _PERCENTILES), fitted),
     "CocoData.scale": Change(_COCO_SCALED, fitted),
-    "Protocol.split": Change((_PARTS, _LISTS, _READY, _INNER), divided),
-    "InnerSplit.of": Change(tuple(map(_inner, (_PARTS, _LISTS, _READY))), divided),
+    "Protocol.split": Change((_PARTS, _FOLDS, _PATTERN, _LISTS, _READY, _INNER), divided),
+    "InnerSplit.of": Change(
+        tuple(map(_inner, (_PARTS, _FOLDS, _PATTERN, _LISTS, _READY))), divided
+    ),
 }
 
 # Fields with a single value, and the class that it stands for in a run.

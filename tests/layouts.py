@@ -11,19 +11,28 @@ from ablate.data import open_images, parts
 from ablate.errors import BadInput
 from ablate.spec import Protocol
 
+PARTS = ("one", "two", "three")
+
 
 def write_declared(root: Path) -> None:
-    """Parts, lists that are called by the images of ``one`` that they name, and COCO files."""
+    """Parts, lists called by the images of ``one`` that they name, groups, and COCO files."""
     write_parts(root / "parts")
     write_coco(root / "one.json", 5)
     write_coco(root / "two.json", 7)
     write_coco(root / "all.json", 5, "abcd")
+    for name, sides in (("pairs", "xyxy"), ("others", "xxyy")):
+        groups = [
+            f"{part}/{letter},{side}"
+            for part in PARTS
+            for letter, side in zip("abcd", sides, strict=True)
+        ]
+        (root / f"{name}.csv").write_text("\n".join(groups))
     for name in ("ab", "a", "c", "cd"):
         (root / f"{name}.txt").write_text("\n".join(f"one/{letter}" for letter in name))
 
 
-def divided(protocol: Protocol) -> tuple[object, object] | str:
-    """The training and the validation images, or why they cannot be told."""
+def divided(protocol: Protocol) -> tuple[object, ...] | str:
+    """The images of each part, or why they cannot be told."""
     with TemporaryDirectory() as root:
         write_declared(Path(root))
         images = open_images(protocol.data, Path(root))
@@ -31,13 +40,12 @@ def divided(protocol: Protocol) -> tuple[object, object] | str:
             indices = parts(images.names, protocol.split, Path(root))
         except BadInput as error:
             return str(error).replace(root, "")
-    train, validation = ([images.names[index] for index in part] for part in indices)
-    return train, validation
+    return tuple([images.names[index] for index in part] for part in indices)
 
 
 def write_parts(root: Path) -> None:
     """Images and masks of two kinds in one folder for each part."""
-    for seed, part in enumerate(("one", "two", "three")):
+    for seed, part in enumerate(PARTS):
         (root / part).mkdir(parents=True)
         random = np.random.default_rng(seed)
         for name in ("a.bmp", "b.bmp", "c.bmp", "d.bmp", "a.webp", "b.webp", "c.webp", "d.webp"):

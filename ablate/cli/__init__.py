@@ -10,7 +10,8 @@ from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiff
 def main() -> None:
     """Runs the command line and leaves with its exit code.
 
-    0: all done; 1: some run failed; 2: bad input, nothing started; 75: interrupted, state saved.
+    0: all done; 1: some run failed; 2: bad input, nothing started; 3: some run is not done, though
+    none failed: another process trains it; 75: interrupted, state saved.
     """
     interrupt_on_signals()
     try:

@@ -44,6 +44,10 @@ COMMANDS = {
         "ablate.cli.report:report",
         "Write the sweep's table, reproduced beside published, and print it.",
     ),
+    "check": Listed(
+        "ablate.cli.check:check",
+        "Check whether the runs support each claim of the sweep. Starts and writes nothing.",
+    ),
     "verify": Listed(
         "ablate.cli.verify:verify",
         "Recompute every number from the raw pixels of every image, and name what differs.",

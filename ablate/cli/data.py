@@ -111,11 +111,21 @@ def _facts(check: DataCheck, protocol: str) -> list[str]:
         spread = f"{smallest} to {largest} pixels, median {median}, {sizes.distinct} different ones"
         facts.append(f"sizes: {spread if sizes.distinct > 1 else f'all {median} pixels'}")
     if check.train is not None:
+        tested = f", {check.test} to test" if check.test else ""
         facts.append(
-            f"split of protocol {protocol}: {check.train} to train, {check.validation} to validate"
+            f"split of protocol {protocol}: {check.train} to train, {check.validation} to "
+            f"validate{tested}"
         )
+    if groups := check.groups:
+        tested = f", {groups.test} to test" if groups.test else ""
+        facts.append(f"groups: {groups.train} to train, {groups.validation} to validate{tested}")
     positive = check.positive
-    shares = {"all": positive.all, "train": positive.train, "validation": positive.validation}
+    shares = {
+        "all": positive.all,
+        "train": positive.train,
+        "validation": positive.validation,
+        "test": positive.test,
+    }
     shown = [f"{name} {share:.2%}" for name, share in shares.items() if share is not None]
     if shown:
         facts.append(f"positive pixels at {check.image_size_px} px: {', '.join(shown)}")

@@ -28,10 +28,17 @@ _STYLE = {
     State.INTERRUPTED: "yellow",
     State.FAILED: "red",
     State.DIVERGED: "red",
+    State.DAMAGED: "red",
     State.DONE: "green",
 }
 # Which runs are shown where there is no room for all.
-_RANK = {State.RUNNING: 0, State.FAILED: 1, State.DIVERGED: 1, State.INTERRUPTED: 2}
+_RANK = {
+    State.RUNNING: 0,
+    State.FAILED: 1,
+    State.DIVERGED: 1,
+    State.DAMAGED: 1,
+    State.INTERRUPTED: 2,
+}
 
 
 class _StateColumn(ProgressColumn):
@@ -152,7 +159,7 @@ class Display:
         parts = [f"{states.count(State.DONE)} of {len(runs)} done"]
         parts += [
             f"{states.count(state)} {state.value}"
-            for state in (State.FAILED, State.DIVERGED)
+            for state in (State.FAILED, State.DIVERGED, State.DAMAGED)
             if state in states
         ]
         parts.append(f"{duration(spent_s)} spent")

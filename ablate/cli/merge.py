@@ -33,7 +33,7 @@ def merge(
     with err.status("merging"):
         done = merge_stores([expanded(store) for store in stores], into)
     out.print(
-        f"{done.target}: {len(done.copied)} runs copied, {len(done.replaced)} replaced by runs "
-        f"that are further, {done.kept} kept; {len(done.sweeps)} sweeps: {', '.join(done.sweeps)}",
+        f"{done.target}: runs copied: {len(done.copied)}, replaced by runs that are further: "
+        f"{len(done.replaced)}, kept: {done.kept}; sweeps joined: {', '.join(done.sweeps)}",
         soft_wrap=True,
     )

@@ -40,6 +40,6 @@ def sync(
         count, notes = sync_mirror(opened, tracking_uri)
     for note in notes:
         err.print(note, style="yellow")
-    number = len(opened.sweep_records())
+    number = len(opened.sweep_records(problems=[]))
     sweeps = "1 sweep" if number == 1 else f"{number} sweeps"
     out.print(f"{count} runs of {sweeps} are in MLflow")

@@ -122,12 +122,14 @@ def _sizes(planned: SweepPlan) -> str:
     parts = (
         ([each.train for each in data], "train"),
         ([each.validation for each in data], "validate"),
+        ([each.test for each in data], "test"),
     )
     return ", ".join(
         f"{min(sizes)} to {what}"
         if len(set(sizes)) == 1
         else f"{min(sizes)} … {max(sizes)} to {what}"
         for sizes, what in parts
+        if any(sizes)
     )
 
 

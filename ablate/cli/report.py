@@ -9,6 +9,7 @@ import typer
 from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.cli.explanation import print_explanation, split_place
+from ablate.errors import ExitCode
 from ablate.report import WRITERS, check_format, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
@@ -72,7 +73,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write the sweep's table, reproduced beside published, and print it."""
+    """Write the sweep's table, reproduced beside published, and print it.
+
+    The exit code is 1 where a run's files are damaged or contradict each other.
+    """
     if explain is not None:
         row, metric = split_place(explain, format)
         opened = Store(store)
@@ -111,3 +115,10 @@ def report(
         err.print(f"written to {target}", soft_wrap=True)
     for name, reason in drawn.left_out.items():
         err.print(f"no figure {name}: {reason}", soft_wrap=True)
+    if made.unreadable:
+        err.print(
+            f"{made.unreadable} of the runs cannot be read or contradict their own files; the "
+            "notes of the table say why",
+            soft_wrap=True,
+        )
+        raise typer.Exit(ExitCode.RUN_FAILED)

@@ -37,6 +37,13 @@ def run(
     track: Annotated[
         bool, typer.Option(envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile.")
     ] = True,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            envvar="ABLATE_WAIT",
+            help="Wait for runs that another process trains, and take over what it drops.",
+        ),
+    ] = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
@@ -61,6 +68,7 @@ def run(
         executor=executor,
         executor_settings=settings.executors.get(executor),
         cohort_size=cohort_size,
+        wait=wait,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -72,6 +80,7 @@ def run(
         outcome = run_sweep(planned)
     else:
         print_header(planned)
+        _print_elsewhere(planned, wait=wait)
         with Display() as display:
             outcome = run_sweep(planned, display)
     print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
@@ -82,6 +91,8 @@ def run(
         print_next_steps(grid, store)
     if outcome.failed:
         raise typer.Exit(ExitCode.RUN_FAILED)
+    if outcome.count(State.DONE) < len(outcome.runs):
+        raise typer.Exit(ExitCode.OPEN)
 
 
 def print_header(planned: SweepPlan) -> None:
@@ -92,6 +103,15 @@ def print_header(planned: SweepPlan) -> None:
     title = Text(planned.plan.sweep.title, style="bold")
     out.print(Text.assemble(title, " · ", setup_line(planned)), soft_wrap=True)
     print_ranges(planned)
+
+
+def _print_elsewhere(planned: SweepPlan, *, wait: bool) -> None:
+    """What another process trains, and whether it is waited for."""
+    if count := len(planned.elsewhere):
+        runs, are = ("run", "is") if count == 1 else ("runs", "are")
+        what = f"{count} {runs} {are} being trained by another process"
+        then = f"{'it is' if count == 1 else 'they are'} waited for (--no-wait leaves them)"
+        out.print(f"{what}; {then}" if wait else what, soft_wrap=True)
 
 
 def print_failures(failed: Sequence[EndedRun], *, has_splits: bool = False) -> None:

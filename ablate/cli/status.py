@@ -8,7 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
+from ablate.cli.console import (
+    TableFormat,
+    err,
+    out,
+    print_json,
+    print_rows,
+    without_own_split,
+)
 from ablate.runs import State, SweepRecord
 from ablate.spec import ENGINE_VERSION
 from ablate.study.status import SweepStatus, sweep_status
@@ -31,7 +38,10 @@ def status(
 
     Of more than 500 runs the table only counts; JSON has them all.
     """
-    sweeps = sweep_status(store, grid)
+    problems: list[str] = []
+    sweeps = sweep_status(store, grid, problems)
+    for problem in problems:
+        err.print(f"note: {problem}", soft_wrap=True)
     if format is TableFormat.JSON:
         print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return

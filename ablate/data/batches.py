@@ -158,6 +158,21 @@ def validation_batches(
     return _batches(prepared, chosen, ToDevice(protocol, jitters, device), device)
 
 
+def unaltered_batches(
+    prepared: Prepared, indices: Sequence[int], protocol: Protocol, device: torch.device = _CPU
+) -> Iterator[Batch]:
+    """Batches in the order of ``indices``, the last one perhaps smaller, never jittered.
+
+    Args:
+        prepared: The data set.
+        indices: The test images.
+        protocol: Batch size, mean and std.
+        device: Where the batches are used.
+    """
+    to_device = ToDevice(protocol, None, device)
+    return _batches(prepared, _chunks(indices, protocol.batch_size), to_device, device)
+
+
 def read(prepared: Prepared, chosen: list[int], *, pinned: bool = False) -> Pixels:
     """Copies images and masks out of the memory map.
 

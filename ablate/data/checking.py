@@ -11,10 +11,11 @@ from PIL import Image as Pillow
 
 from ablate.data.duplicates import Fingerprint, fingerprint
 from ablate.data.images import Images, Mask
-from ablate.data.leaks import Parts, leaks
+from ablate.data.leaks import leaks
 from ablate.data.mask_findings import MaskFacts, mask_findings
 from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
+from ablate.data.parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import AmbiguousMask, DataError, SizeMismatch, Unpaired
 from ablate.runs import (
@@ -22,6 +23,7 @@ from ablate.runs import (
     DataCheck,
     Finding,
     FindingKind,
+    GroupCounts,
     PositiveShares,
     SizeRange,
 )
@@ -84,6 +86,7 @@ def check_images(
     size_px: int,
     *,
     overlaps: bool = False,
+    groups: Sequence[str] | None = None,
 ) -> DataCheck:
     """Reads every image and mask once.
 
@@ -91,9 +94,10 @@ def check_images(
         images: The data set.
         digest: The data's part in the identity of runs; None: a file cannot be read.
         split: The split that ``parts`` are of.
-        parts: Positions of the training and of the validation images; None: there is no split.
+        parts: Positions of the images of each part; None: there is no split.
         size_px: The size at which positive shares are taken.
         overlaps: Whether to look for images that overlap in part, which takes longer.
+        groups: The group of each image; None: the split knows no groups.
     """
     pairs: dict[int, Pair] = {}
     broken: dict[int, DataError] = {}
@@ -127,11 +131,14 @@ def check_images(
         images=len(names),
         train=len(parts.train) if parts else None,
         validation=len(parts.validation) if parts else None,
+        test=len(parts.test) if parts else None,
+        groups=_group_counts(groups, parts) if groups and parts else None,
         sizes=_sizes(list(pairs.values())),
         positive=PositiveShares(
             all=_positive_share(pairs, range(len(names)), size_px),
             train=_positive_share(pairs, parts.train, size_px) if parts else None,
             validation=_positive_share(pairs, parts.validation, size_px) if parts else None,
+            test=_positive_share(pairs, parts.test, size_px) if parts else None,
         ),
         values=_values(clipped),
         are_overlaps_checked=overlaps,
@@ -182,6 +189,11 @@ def _positives(mask: Mask, size_px: int) -> int:
         (size_px, size_px), Pillow.Resampling.NEAREST
     )
     return int(np.count_nonzero(np.asarray(resized)))
+
+
+def _group_counts(groups: Sequence[str], parts: Parts) -> GroupCounts:
+    train, validation, test = (len({groups[index] for index in part}) for part in parts)
+    return GroupCounts(train=train, validation=validation, test=test)
 
 
 def _sizes(pairs: Sequence[Pair]) -> SizeRange | None:

@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from ablate.data.images import Images, Mask
-from ablate.data.leaks import Parts
+from ablate.data.parts import Parts
 from ablate.errors import DataError
 from ablate.runs import DataCheck, Finding, FindingKind, atomic
 from ablate.runs.data_check import printable
@@ -77,7 +77,8 @@ def _sides(parts: Parts | None) -> dict[int, str]:
     if parts is None:
         return {}
     sides = dict.fromkeys(parts.train, " (training)")
-    return sides | dict.fromkeys(parts.validation, " (validation)")
+    sides |= dict.fromkeys(parts.validation, " (validation)")
+    return sides | dict.fromkeys(parts.test, " (test)")
 
 
 def _suspects(finding: Finding) -> list[tuple[str, str]]:

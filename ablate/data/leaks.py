@@ -4,24 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.data.duplicates import Fingerprint, exact_groups, near_groups, source_groups
+from ablate.data.parts import Parts
 from ablate.data.wording import counted
 from ablate.runs import Finding, FindingKind, Severity
 
 _EXAMPLES = 3
 _NAMES_OF_AN_EXAMPLE = 4
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A split, as positions in the data set.
-
-    Attributes:
-        train: The training images.
-        validation: The validation images.
-    """
-
-    train: Sequence[int]
-    validation: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -38,7 +26,7 @@ class _Kind:
     joined_by: str
 
 
-_KEEP_TOGETHER = "split by lists that keep each group on one side (split: kind: lists)"
+_KEEP_TOGETHER = "keep each group in one part (split: kind: groups, or lists)"
 _EXACT = _Kind(
     across="duplicates-across-split",
     severity="problem",
@@ -109,14 +97,18 @@ def leaks(
 def _findings(
     kind: _Kind, groups: Sequence[Sequence[int]], names: Sequence[str], parts: Parts | None
 ) -> list[Finding]:
-    train = set(parts.train) if parts else set()
-    validation = set(parts.validation) if parts else set()
-    across = [group for group in groups if train & set(group) and validation & set(group)]
+    sides = [set(side) for side in parts] if parts else []
+    across = [group for group in groups if sum(bool(side & set(group)) for side in sides) > 1]
     within = [group for group in groups if group not in across]
     found = []
     if across:
-        exposed = len(validation & {index for group in across for index in group})
-        where = f"on both sides of the split ({exposed} of {len(validation)} validation images)"
+        members = {index for group in across for index in group}
+        exposed = [
+            f"{len(side & members)} of {len(side)} {name} images"
+            for name, side in zip(("training", "validation", "test"), sides, strict=True)
+            if side and name != "training"
+        ]
+        where = f"on both sides of the split ({', '.join(exposed)})"
         found.append(
             _finding(kind, kind.across, kind.severity, across, names, where, kind.across_repair)
         )

@@ -9,8 +9,9 @@ from ablate.plan.provenance import provenance, with_packages_of
 from ablate.runs import MatchedRow, RunFolder, SpecFile, State, Store, SweepRecord
 from ablate.spec import Context, RunSpec, SamVariant, Sweep, Variant
 
-# A diverged run is left alone: the same seed would diverge again.
-_TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED)
+# A diverged run is left alone: the same seed would diverge again. The files of a damaged one are
+# set aside when its folder is created again.
+_TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED, State.DAMAGED)
 _SEED_LIMIT = 2**32
 
 

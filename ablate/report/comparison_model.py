@@ -43,6 +43,7 @@ class DrawnImages(Frozen):
         images: Their number; of the split with the fewest.
         with_positives: Those that show the positive class; of the split with the fewest.
         draws: How often images were drawn anew.
+        runs_drawn: Runs whose images were drawn.
         runs_left_out: Runs whose images were not drawn, since there are so many; intervals on them
             account for other trainings alone.
     """
@@ -50,7 +51,63 @@ class DrawnImages(Frozen):
     images: int
     with_positives: int
     draws: int
+    runs_drawn: int
     runs_left_out: int
+
+
+class BestRow(Frozen):
+    """The row with the highest MIoU, and whether it is the best.
+
+    Attributes:
+        name: The variant's name.
+        comparisons: Number of the other rows that have a result, each compared at its share of
+            the 5 % (Bonferroni).
+        is_of_one_training: Whether some row has no two repeats in common with it, so that nothing
+            tells which row is best.
+        not_told_apart: The names of the rows that it cannot be told apart from.
+    """
+
+    name: str
+    comparisons: int
+    is_of_one_training: bool
+    not_told_apart: tuple[str, ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is better than every other row."""
+        return not self.is_of_one_training and not self.not_told_apart
+
+
+class VarianceSources(Frozen):
+    """Where the spread of a value of one run comes from; variances, squared percentage points.
+
+    Each is the mean over the rows whose runs tell it; None where those of no row do.
+
+    Attributes:
+        rows: Number of rows.
+        seed: Of seeds: trainings on one split, beyond what the images explain.
+        split: Of splits, beyond what seeds and images explain.
+        split_and_seed: Of both, where every split has one seed.
+        images: Of the validation images, drawn anew.
+    """
+
+    rows: int
+    seed: float | None
+    split: float | None
+    split_and_seed: float | None
+    images: float | None
+
+
+class SpreadSources(Frozen):
+    """Where the spread comes from.
+
+    Attributes:
+        miou: Of MIoU of one run.
+        difference: Of a repeat's difference to the baseline; None without a baseline.
+    """
+
+    miou: VarianceSources
+    difference: VarianceSources | None
 
 
 PairVerdict = Literal["holds", "does not hold", "cannot tell"]

@@ -49,9 +49,8 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
         to: The other.
         draws: Of the images of their runs.
     """
-    first, second = by_repeat(of.percent("miou"), to.percent("miou"), of, to)
-    paired = {repeat: first[repeat] - second[repeat] for repeat in first if repeat in second}
-    mean = paired_mean(paired, _images_of(of, to, paired, draws))
+    paired, images = paired_values(of, to, draws)
+    mean = paired_mean(paired, images)
     low, high = (mean.interval() if mean else None) or (None, None)
     ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
     difference = Difference(
@@ -65,6 +64,24 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
         published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
     )
     return Compared(difference, mean)
+
+
+def paired_values(
+    of: RowRuns, to: RowRuns, draws: ImageDraws
+) -> tuple[dict[Repeat, float], Images | None]:
+    """MIoU of one row minus that of another by repeat, and what drawing images anew does to it."""
+    first, second = by_repeat(of.percent("miou"), to.percent("miou"), of, to)
+    paired = {repeat: first[repeat] - second[repeat] for repeat in first if repeat in second}
+    return paired, _images_of(of, to, paired, draws)
+
+
+def own_values(row: RowRuns, draws: ImageDraws) -> tuple[dict[Repeat, float], Images | None]:
+    """MIoU of a row by repeat, and what drawing images anew does to it."""
+    values, keys = row.percent("miou"), drawn_keys(row, draws)
+    if not values or values.keys() - keys.keys():
+        return values, None
+    number = min(len(draws.confusions[keys[repeat]].names) for repeat in values)
+    return values, Images(number, {repeat: draws.deviations[keys[repeat]] for repeat in values})
 
 
 def _images_of(

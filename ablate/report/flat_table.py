@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ablate.report.held_out_table import FLAT_COLUMNS, flat_cells
 from ablate.report.model import Difference, Report, Row, Score
 from ablate.report.table import (
     NOT_REPORTED,
@@ -35,6 +36,7 @@ def flat_table(report: Report) -> Table:
         *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
         text_column(_METHOD, _METHOD),
         *(number_column(name, name, "left") for name in _SELECTION),
+        *(number_column(name, name, "left") for name in FLAT_COLUMNS if report.held_out),
         *(text_column(name, name) for name in ("note", "watermark")),
     ]
     watermark = _text_or_none(report.watermark)
@@ -55,7 +57,8 @@ def _reproduced(row: Row, report: Report) -> list[TableCell]:
     for metric in METRIC_NAMES:
         cells += _mean_and_sd(row, row.scores[metric])
     cells += _no_delta(row, report) if row.delta is None else _delta(row, row.delta)
-    return [*cells, *_selection(row)]
+    tested = flat_cells(report, report.held_out, row) if report.held_out else []
+    return [*cells, *_selection(row), *tested]
 
 
 def _published(row: Row, report: Report) -> list[TableCell]:
@@ -72,7 +75,8 @@ def _published(row: Row, report: Report) -> list[TableCell]:
         published = row.delta.published
         cells += [NOT_REPORTED if published is None else _number(published)]
         cells += [NOT_REPORTED] * len(_DELTA)
-    return [*cells, *(NOT_REPORTED for _ in _SELECTION)]
+    tested = FLAT_COLUMNS if report.held_out else ()
+    return [*cells, *(NOT_REPORTED for _ in (*_SELECTION, *tested))]
 
 
 def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:

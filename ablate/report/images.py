@@ -65,6 +65,7 @@ class ImageDraws:
             images=min(len(each.names) for each in every),
             with_positives=min(int((each.tp + each.fn > 0).sum()) for each in every),
             draws=self.draws,
+            runs_drawn=len(self.confusions),
             runs_left_out=self.left_out,
         )
 

@@ -5,13 +5,14 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
+from ablate.report.comparison_model import BestRow, DrawnImages, NotReported, SpreadSources
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
-from ablate.report.comparison_model import DrawnImages, NotReported
 from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
 from ablate.report.detectable_model import DetectableDifference
 from ablate.report.effects import Effects
+from ablate.report.held_out_model import HeldOut
 from ablate.report.matched import MatchedParameters
 from ablate.report.printed_gaps_model import PrintedGaps
 from ablate.report.published import Convention, Source, StructureColumn
@@ -315,12 +316,15 @@ class Report(Frozen):
         rank: Agreement with the published order; None without published values.
         positive_share: Share of positive pixels in this data set and in the published one.
         drawn_images: The validation images behind the intervals; None without a result.
+        best: The row with the highest MIoU; None with fewer than two rows that have a result.
+        spread: Where the spread of MIoU comes from; None where nothing was repeated.
         claims: The paper's sentences.
         parameters: Published and counted parameters; None without a published table of them.
         effects: What the sweep's factors do to MIoU; None without factors, or without results.
         tuning: The rows with their best settings; None for a sweep that was never tuned.
         costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
+        held_out: The scores on the test part; None where no run has one.
         detectable: The smallest differences that the validation images can tell of the rows that
             the sweep compares; empty where no run has confusions of single images.
         printed_gaps: How sure the published differences of those rows are; None without published
@@ -341,12 +345,15 @@ class Report(Frozen):
     rank: RankAgreement | None
     positive_share: PositiveShare
     drawn_images: DrawnImages | None = None
+    best: BestRow | None = None
+    spread: SpreadSources | None = None
     claims: tuple[Claim, ...]
     parameters: CountedParameters | None
     effects: Effects | None = None
     tuning: TuningSummary | None = None
     costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
+    held_out: HeldOut | None = None
     detectable: tuple[DetectableDifference, ...] = ()
     printed_gaps: PrintedGaps | None = None
     provenance: ReportProvenance

@@ -83,11 +83,11 @@ class PairedMean:
         """Of the mean; percentage points."""
         return math.sqrt(sum(part.variance for part in self.parts))
 
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval; None where there is no method."""
+    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float] | None:
+        """Where the mean lies, with this confidence; None where there is no method."""
         if self.method is None:
             return None
-        half = self.quantile(1 - CONFIDENCE) * self.standard_error
+        half = self.quantile(1 - confidence) * self.standard_error
         return self.mean - half, self.mean + half
 
     def p_value(self, boundary: float = 0) -> float | None:
@@ -141,11 +141,11 @@ def paired_mean(values: Mapping[Repeat, float], images: Images | None) -> Paired
     if not values:
         return None
     n, mean = len(values), math.fsum(values.values()) / len(values)
-    shared = _image_errors(list(values), images) if images else _ImageErrors()
+    shared = image_errors(list(values), images) if images else ImageErrors()
     if n == 1:
         parts = [Part(shared.variance, images.number - 1)] if images else []
         return PairedMean(n, mean, "images" if images else None, tuple(parts))
-    squares = _mean_squares(values)
+    squares = mean_squares(values)
     same = squares.same_split_share
     parts = []
     if n > squares.splits:
@@ -159,7 +159,7 @@ def paired_mean(values: Mapping[Repeat, float], images: Images | None) -> Paired
 
 
 @dataclass(frozen=True)
-class _ImageErrors:
+class ImageErrors:
     """How errors that come from the images vary; squared percentage points.
 
     Attributes:
@@ -173,7 +173,7 @@ class _ImageErrors:
     across: float = 0.0
 
 
-def _image_errors(repeats: list[Repeat], images: Images) -> _ImageErrors:
+def image_errors(repeats: list[Repeat], images: Images) -> ImageErrors:
     """The means of variances and covariances over repeats and pairs of repeats."""
     import numpy as np
 
@@ -188,11 +188,11 @@ def _image_errors(repeats: list[Repeat], images: Images) -> _ImageErrors:
     across = mean(~is_same_split, 0.0)
     in_split = mean(is_same_split & is_other_repeat, across)
     # Two splits cannot share more than one split does.
-    return _ImageErrors(mean(~is_other_repeat, 0.0), in_split, min(across, in_split))
+    return ImageErrors(mean(~is_other_repeat, 0.0), in_split, min(across, in_split))
 
 
 @dataclass(frozen=True)
-class _MeanSquares:
+class MeanSquares:
     """A one-way analysis of variance, by split.
 
     Attributes:
@@ -211,7 +211,7 @@ class _MeanSquares:
     per_split: float
     same_split_share: float
 
-    def of_splits(self, shared: _ImageErrors) -> Part:
+    def of_splits(self, shared: ImageErrors) -> Part:
         """The splits' part of the variance of the mean, with at least two splits.
 
         What seeds and images make of the splits' means is taken off, since it is in parts of its
@@ -219,11 +219,20 @@ class _MeanSquares:
         """
         if self.n == self.splits:
             return Part(self.between / self.n, self.splits - 1)
-        own = (self.between - self.within) / self.per_split - (shared.in_split - shared.across)
-        return Part(max(0.0, own) * self.same_split_share, self.splits - 1)
+        own = max(0.0, self.split_variance(shared))
+        return Part(own * self.same_split_share, self.splits - 1)
+
+    def split_variance(self, shared: ImageErrors) -> float:
+        """What splits add to the variance of one value, with several splits and seeds.
+
+        Without bias, so that it may be below 0.
+        """
+        own = (self.between - self.within) / self.per_split
+        return own - (shared.in_split - shared.across)
 
 
-def _mean_squares(values: Mapping[Repeat, float]) -> _MeanSquares:
+def mean_squares(values: Mapping[Repeat, float]) -> MeanSquares:
+    """The analysis of variance of at least one value."""
     by_split: dict[int, list[float]] = {}
     for repeat, value in values.items():
         by_split.setdefault(repeat.split, []).append(value)
@@ -233,7 +242,7 @@ def _mean_squares(values: Mapping[Repeat, float]) -> _MeanSquares:
     within = math.fsum((value - means[repeat.split]) ** 2 for repeat, value in values.items())
     between = math.fsum(len(each) * (means[s] - mean) ** 2 for s, each in by_split.items())
     squares = sum(len(each) ** 2 for each in by_split.values())
-    return _MeanSquares(
+    return MeanSquares(
         n=n,
         splits=splits,
         within=within / (n - splits) if n > splits else 0.0,

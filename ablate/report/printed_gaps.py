@@ -1,9 +1,9 @@
 """How sure a published difference is, from its number of images and what the same rows do here.
 
-"Claims Reloaded" (arXiv:2505.04720) asks the same of means over images. It takes their spread and
-the congruence of two methods from other studies, since papers print neither. Here both are measured
-on runs of the same two rows, for MIoU of pooled pixels (``ablate.report.image_spread``), and scaled
-to the number of images behind the published values.
+The question is that of "Claims Reloaded" (arXiv:2505.04720), which sets reported means beside an
+empirical estimate of models' congruence: how alike they score the same images. Here congruence and
+spread are measured on runs of the same two rows, for MIoU of pooled pixels
+(``ablate.report.image_spread``), and scaled to the number of images behind the published values.
 """
 
 import math

@@ -26,11 +26,13 @@ class Finished:
         result: What the run gave; it agrees with ``confusions``.
         provenance: What it was made by.
         confusions: The pixels of every validation image.
+        test_confusions: The pixels of every test image; None where there are none.
     """
 
     result: Result
     provenance: Provenance
     confusions: Confusions
+    test_confusions: Confusions | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,17 @@ def read_run(run: RecordedRun, store: Store) -> RunRecord:
 
 def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
     folder = store.run(run.key)
-    state = folder.state()
     result = folder.result()
     if result is None:
+        state = folder.state()
+        if state is State.DAMAGED:
+            raise StoreError(folder.damage() or f"{folder.path} was damaged", "")
         failure = folder.failure() if state in (State.FAILED, State.DIVERGED) else None
         cause = one_line(failure.message) if failure else None
-        return RunRecord(run, None, _REASONS.get(state, "not run"), cause)
+        return RunRecord(run, None, _REASONS.get(state, "running"), cause)
     # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
     provenance = folder.spec_file().provenance
     repair = "remove the folder and run again"
-    if result.key != run.key:
-        raise StoreError(f"the result in {folder.path} is of run {result.key}", repair)
     if missing := missing_metrics(result):
         raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
     confusions = folder.confusions()
@@ -101,4 +103,14 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
-    return RunRecord(run, Finished(result, provenance, confusions), None, None)
+    tested = None
+    if result.test is not None:
+        tested = folder.test_confusions()
+        file = folder.test_confusion_path.name
+        if contradicted := contradictions(result.test, tested, file):
+            raise StoreError(
+                f"the test scores in {folder.path} contradict their pixels: {contradicted[0]}",
+                repair,
+            )
+    folder.check(result)
+    return RunRecord(run, Finished(result, provenance, confusions, tested), None, None)

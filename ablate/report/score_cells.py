@@ -11,7 +11,7 @@ from ablate.report.table import (
     number_cell,
     text_cell,
 )
-from ablate.spec import Cell
+from ablate.spec import Cell, MetricName
 
 
 def is_repeated(report: Report) -> bool:
@@ -53,6 +53,14 @@ def score_cell(row: Row, score: Score) -> TableCell:
         return missing_cell(str(row.missing_reason))
     spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
     return number_cell(score.mean, f"{score.mean:.2f}{spread}")
+
+
+def row_score_cell(report: Report, row: Row, metric: MetricName) -> TableCell:
+    """The reproduced mean of a metric; bold where the row is the best by it."""
+    cell, best = score_cell(row, row.scores[metric]), report.best
+    # The rows are compared by MIoU alone.
+    is_bold = metric == "miou" and best is not None and best.is_decided and best.name == row.name
+    return cell.model_copy(update={"is_bold": True}) if is_bold else cell
 
 
 def printed_cell(score: Score) -> TableCell:

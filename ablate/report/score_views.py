@@ -15,7 +15,7 @@ from ablate.report.score_cells import (
     is_repeated,
     printed_cell,
     repeats_word,
-    score_cell,
+    row_score_cell,
     structure_cell,
 )
 from ablate.report.summary import HEADINGS
@@ -139,7 +139,7 @@ def _lines(
         return [(*first, *map(printed_cell, scores))]
     if side == "difference":
         return [(*first, *(distance_cell(row, score) for score in scores))]
-    reproduced = [score_cell(row, score) for score in scores]
+    reproduced = [row_score_cell(report, row, metric) for metric in metrics]
     if side == "reproduced":
         return [(*first, *n, *reproduced)]
     return [

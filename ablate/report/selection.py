@@ -72,7 +72,7 @@ def _miou_by_epoch(folder: RunFolder, result: Result) -> list[float]:
     epochs, repair = result.epochs, "remove the run's folder and run again"
     if not 1 <= result.epoch <= epochs:
         raise StoreError(f"{folder.path} selects epoch {result.epoch} of {epochs}", repair)
-    known = {event.epoch: event.metrics.get("miou", math.nan) for event in folder.events()}
+    known = {event.epoch: event.metrics.get("miou", math.nan) for event in folder.events(result)}
     values = [100 * known.get(epoch, math.nan) for epoch in range(1, epochs + 1)]
     if lacking := [epoch for epoch, value in enumerate(values, start=1) if math.isnan(value)]:
         raise StoreError(

@@ -41,6 +41,14 @@ class _FolderView(RunFolder):
         state = super().state()
         return state if state is State.DONE or self._state is None else self._state
 
+    def is_claimed(self) -> bool:
+        """Whether some process works on this run, or did when the state was recorded."""
+        return self._state is State.RUNNING or super().is_claimed()
+
+    def is_untouched(self) -> bool:
+        """Whether no process has worked on this run, as files and recorded state show it."""
+        return self._state in (None, State.NEW) and super().is_untouched()
+
     def result(self) -> Result | None:
         """The result, its scores and pooled pixels recomputed where that is wanted."""
         result = super().result()
@@ -48,4 +56,10 @@ class _FolderView(RunFolder):
             return result
         pixels = self.confusions().pooled
         metrics = result.metrics | scores(Confusion(**pixels))
-        return result.model_copy(update={"metrics": metrics, "confusion": pixels})
+        test = result.test
+        if test is not None:
+            of_test = self.test_confusions().pooled
+            test = test.model_copy(
+                update={"metrics": scores(Confusion(**of_test)), "confusion": of_test}
+            )
+        return result.model_copy(update={"metrics": metrics, "confusion": pixels, "test": test})

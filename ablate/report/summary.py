@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from ablate.metrics import Confusion
+from ablate.report.best_row import best_row
 from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.factor_effects import effects_of
+from ablate.report.held_out import held_out_of
 from ablate.report.image_spread import compare_rows
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
@@ -18,6 +20,7 @@ from ablate.report.published import ScoreTable, StructureColumn, load_scores
 from ablate.report.results import RunRecord, read_results
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
+from ablate.report.spread_sources import spread_of
 from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
@@ -96,6 +99,8 @@ def build_report(
             published=common_share(check_table(published)) if published else None,
         ),
         drawn_images=draws.drawn_images(),
+        best=best_row(list(table.rows.values()), draws),
+        spread=spread_of(list(table.rows.values()), baseline, draws),
         claims=tuple(claims),
         parameters=counted_parameters(published.parameters, parameters)
         if published and published.parameters
@@ -104,6 +109,7 @@ def build_report(
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
+        held_out=held_out_of(table.rows, sweep),
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(

@@ -24,12 +24,14 @@ class TableCell(Frozen):
         text: What is printed.
         value: What the text stands for: the unrounded number, or whether the mark is set.
         footnote: The number of the footnote that the cell refers to, counted from 1.
+        is_bold: Whether it stands out; where text cannot, as in CSV, it is printed like others.
     """
 
     kind: CellKind
     text: str
     value: bool | int | float | None = None
     footnote: int | None = None
+    is_bold: bool = False
 
 
 class Column(Frozen):

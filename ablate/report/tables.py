@@ -11,9 +11,11 @@ from ablate.report.best_of_k_tables import (
     has_pairs_of_settings,
     order_changes_table,
 )
+from ablate.report.comparison_notes import comparison_notes
 from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
+from ablate.report.held_out_table import held_out_table
 from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
@@ -26,10 +28,12 @@ from ablate.report.score_cells import (
     is_repeated,
     printed_cell,
     repeats_word,
+    row_score_cell,
     score_cell,
     structure_cell,
 )
 from ablate.report.selection_table import has_selection, selection_table
+from ablate.report.spread_table import spread_table
 from ablate.report.summary import HEADINGS
 from ablate.report.table import (
     BLANK,
@@ -58,9 +62,11 @@ def tables_of(report: Report) -> list[Table]:
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
+        *([spread_table(report)] if report.spread else []),
         *([detectable_table(report)] if report.detectable else []),
         *([printed_gaps_table(report, report.printed_gaps)] if report.printed_gaps else []),
         *([selection_table(report)] if has_selection(report) else []),
+        *([held_out_table(report, report.held_out)] if report.held_out else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),
@@ -118,7 +124,7 @@ def _scores(report: Report) -> Table:
         rows=tuple(lines),
         caption=_scores_caption(report),
         footnotes=footnotes_of(report),
-        notes=tuple(notes_of(report)),
+        notes=(*notes_of(report), *comparison_notes(report)),
     )
 
 
@@ -128,7 +134,7 @@ def _lines(
     """The lines of one row: reproduced, published, verdict."""
     first = [label_cell(row), *(structure_cell(row, *each) for each in report.structure.items())]
     n = [count_cell(row)] if repeated else []
-    reproduced = [score_cell(row, row.scores[metric]) for metric in report.metrics]
+    reproduced = [row_score_cell(report, row, metric) for metric in report.metrics]
     if report.published is None:
         return [(*first, *n, *reproduced)]
     below, no_n = [BLANK] * len(first), [DASH for _ in n]

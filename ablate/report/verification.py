@@ -10,7 +10,17 @@ from ablate.errors import StoreError
 from ablate.metrics import Confusion, scores
 from ablate.report.results import one_line
 from ablate.report.verification_model import Disagreement, Value
-from ablate.runs import RecordedRun, Result, RunFolder, SpecFile, Store, SweepRecord, TuningRecord
+from ablate.runs import (
+    PartScores,
+    RecordedRun,
+    Result,
+    RunFolder,
+    SpecFile,
+    Store,
+    SweepRecord,
+    TuningRecord,
+    plain_files,
+)
 from ablate.spec import ENGINE_VERSION, canonical_json
 
 
@@ -99,6 +109,8 @@ class _Run:
         with self._reading("spec.json"):
             # It refuses the spec of another key.
             self._check_spec(self._folder.spec_file())
+        with self._reading("attempts"):
+            self._folder.attempts()
         with self._reading("result.json"):
             result = self._folder.result()
             if result is None:
@@ -110,6 +122,9 @@ class _Run:
             self._check_epochs(result)
             with self._reading("confusion.parquet"):
                 self._check_scores(result)
+            if result.test is not None:
+                with self._reading("confusion-test.parquet"):
+                    self._check_test(result.test)
 
     def _check_spec(self, spec: SpecFile) -> None:
         """The recorded run is the one of the spec, which its key names."""
@@ -135,6 +150,17 @@ class _Run:
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
 
+    def _check_test(self, test: PartScores) -> None:
+        """The same of the test part."""
+        file = f"{self._place}/result.json"
+        confusions = self._folder.test_confusions()
+        pixels = confusions.pooled
+        self.compare("test.images", test.images, len(confusions.names), file)
+        for cell, stored in test.confusion.items():
+            self.compare(f"test.confusion.{cell}", stored, pixels[cell], file)
+        for metric, value in scores(Confusion(**pixels)).items():
+            self.compare(f"test.metrics.{metric}", test.metrics.get(metric), value, file)
+
     def _check_epochs(self, result: Result) -> None:
         """The selected epoch is the first of the lowest validation loss."""
         with self._reading("events.jsonl"):
@@ -147,7 +173,7 @@ class _Run:
     def _check_weights(self, result: Result) -> None:
         with self._reading("weights.safetensors"):
             try:
-                with self._folder.weights_path.open("rb") as content:
+                with plain_files.opened(self._folder.weights_path) as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             except FileNotFoundError:
                 self._checks.weights_absent += 1

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ablate.runs import plain_files
+
 # Some network file systems cannot force a folder to the disk.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
@@ -83,9 +85,26 @@ def publish(path: Path, content: bytes) -> bool:
     return True
 
 
+def replace_lightly(path: Path, content: bytes) -> None:
+    """Puts ``content`` in place of a file that only this process writes.
+
+    It survives a kill of the process, but perhaps not a loss of power.
+    """
+    temporary = path.with_suffix(".tmp")
+    # Whatever lies there, such as a link, is not written to.
+    temporary.unlink(missing_ok=True)
+    with temporary.open("xb") as file:
+        file.write(content)
+    temporary.replace(path)
+
+
 def append_line(path: Path, line: str) -> None:
-    """Appends one line and forces it to the disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    """Appends one line and forces it to the disk.
+
+    Raises:
+        OSError: If something that is no file lies at ``path``.
+    """
+    with plain_files.appended(path) as file:
+        file.write(f"{line}\n".encode())
         file.flush()
         os.fsync(file.fileno())

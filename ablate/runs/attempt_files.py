@@ -17,7 +17,7 @@ class AttemptFiles:
 
     def __init__(self, path: Path) -> None:
         """Touches nothing."""
-        self._path = path
+        self.path = path
 
     def write(self, attempt: Attempt, *, force: bool) -> None:
         """Puts the attempt into its file, whole or not at all.
@@ -28,15 +28,13 @@ class AttemptFiles:
                 but perhaps not a loss of power.
         """
         # Milliseconds: names sort by time, and those of two machines can lie side by side.
-        path = self._path / f"{round(attempt.started * 1000)}.json"
+        path = self.path / f"{round(attempt.started * 1000)}.json"
         content = attempt.model_dump_json()
         if force:
             atomic.replace(path, content.encode())
             return
-        self._path.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
+        self.path.mkdir(exist_ok=True)
+        atomic.replace_lightly(path, content.encode())
 
     def read(self) -> list[Attempt]:
         """All attempts, oldest first; empty where none is recorded.
@@ -58,6 +56,6 @@ class AttemptFiles:
     def paths(self) -> list[Path]:
         """The files, oldest first; empty where there is none."""
         try:
-            return sorted(path for path in self._path.iterdir() if path.suffix == ".json")
+            return sorted(path for path in self.path.iterdir() if path.suffix == ".json")
         except (FileNotFoundError, NotADirectoryError):
             return []

@@ -22,7 +22,7 @@ CELLS: tuple[PixelCount, ...] = ("tp", "fp", "fn", "tn")
 """The columns of counts, in their order."""
 
 _NAMES = "image"
-_REPAIR = "remove the run's folder and run again"
+_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
 # Columns are compressed: a small file may claim any number of rows.
 _MOST_IMAGES = 1_000_000
 _MOST_BYTES = 1 << 28

@@ -81,11 +81,21 @@ class PositiveShares(Frozen):
         all: Of every image.
         train: Of the training images.
         validation: Of the validation images.
+        test: Of the test images.
     """
 
     all: float | None
     train: float | None
     validation: float | None
+    test: float | None = None
+
+
+class GroupCounts(Frozen):
+    """How many groups of images that belong together each part of a split has."""
+
+    train: int
+    validation: int
+    test: int
 
 
 class ClippedValues(Frozen):
@@ -122,6 +132,8 @@ class DataCheck(Document):
         images: The number of images; 0 if the data set cannot be opened.
         train: The number of training images; None without a split.
         validation: The number of validation images; None without a split.
+        test: The number of images of the test part; None without a split.
+        groups: How many groups each part has; None for a split that knows no groups.
         sizes: The sizes of the images; None if none can be read.
         positive: The shares of positive pixels.
         values: What the scale cuts off; None for images that are bytes already.
@@ -139,6 +151,8 @@ class DataCheck(Document):
     images: int
     train: int | None
     validation: int | None
+    test: int | None = None
+    groups: GroupCounts | None = None
     sizes: SizeRange | None
     positive: PositiveShares
     values: ClippedValues | None = None

@@ -1,6 +1,6 @@
 """A run's folder: the only place that knows its files' names, and the order of writing them."""
 
-import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,16 +9,23 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, confusions, documents
+from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
+from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.spec import ENGINE_VERSION, RunSpec
 
 # A display that checks whether a run is claimed holds the lock for microseconds.
 _CLAIM_PATIENCE_S = 1.0
-_CHECKPOINTS_KEPT = 2
+
+# The beginning of the names of folders for damaged files.
+_SET_ASIDE = "damaged-"
+_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
+
+# Scores are not made of events: such a run is not trained again by itself.
+_EVENTS_REPAIR = "remove the run's folder and run again"
 
 _File = TypeVar("_File", Result, Failure, Progress)
 
@@ -35,6 +42,7 @@ class RunFolder:
         self.path = path
         self.weights_path = path / "weights.safetensors"
         self.confusion_path = path / "confusion.parquet"
+        self.test_confusion_path = path / "confusion-test.parquet"
         self.panels_path = path / "panels"
         self._spec_path = path / "spec.json"
         self._events_path = path / "events.jsonl"
@@ -43,6 +51,7 @@ class RunFolder:
         self._failure_path = path / "failure.json"
         self._claim_path = path / "claim.lock"
         self._attempts = AttemptFiles(path / "attempts")
+        self._checkpoints = CheckpointFiles(path)
 
     @property
     def key(self) -> str:
@@ -52,8 +61,16 @@ class RunFolder:
     # The spec -----------------------------------------------------------------------------
 
     def create(self, spec: SpecFile) -> None:
-        """Writes ``spec.json`` unless it is there; it never changes after that."""
-        if not self._spec_path.exists():
+        """Writes ``spec.json`` unless it is there; it never changes after that.
+
+        Damaged files of an earlier start are set aside before, so that the run is trained anew.
+
+        Raises:
+            StoreError: If another process works on the damaged run.
+        """
+        if self.path.exists() and self.damage() is not None:
+            self._set_aside()
+        if not os.path.lexists(self._spec_path):
             atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
 
     def spec_file(self) -> SpecFile:
@@ -63,11 +80,10 @@ class RunFolder:
             StoreError: If it is missing, unreadable, or not the spec of this key. The key of a run
                 of an older engine cannot be computed any more; its folder's name is trusted.
         """
-        repair = "remove the run's folder and run again"
         try:
-            spec = documents.read(SpecFile, self._spec_path, repair)
+            spec = documents.read(SpecFile, self._spec_path, _REPAIR)
         except FileNotFoundError as error:
-            raise StoreError(f"{self._spec_path} is missing", repair) from error
+            raise StoreError(f"{self._spec_path} is missing", _REPAIR) from error
         computed = spec.run.key if spec.run.context.engine == ENGINE_VERSION else spec.key
         if not spec.key == self.key == computed:
             wrong = spec.key if spec.key != self.key else computed
@@ -86,6 +102,7 @@ class RunFolder:
         return [
             self._result_path,
             self.confusion_path,
+            self.test_confusion_path,
             self._events_path,
             self._failure_path,
             self._spec_path,
@@ -104,11 +121,12 @@ class RunFolder:
 
         Yields:
             Whether this process has the claim; False: another process works on this run.
+
+        Raises:
+            StoreError: If there is no file that can be locked.
         """
         lock = FileLock(self._claim_path)
-        try:
-            lock.acquire(timeout=_CLAIM_PATIENCE_S)
-        except Timeout:
+        if not self._acquire(lock, _CLAIM_PATIENCE_S):
             yield False
             return
         try:
@@ -118,31 +136,105 @@ class RunFolder:
 
     def is_claimed(self) -> bool:
         """Whether some process works on this run now."""
-        if not self._claim_path.exists():
+        if not os.path.lexists(self._claim_path):
             return False
         lock = FileLock(self._claim_path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        if not self._acquire(lock, 0):
             return True
         lock.release()
         return False
+
+    def _acquire(self, lock: FileLock, timeout_s: float) -> bool:
+        try:
+            lock.acquire(timeout=timeout_s)
+        except Timeout:
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"{self._claim_path} cannot be locked: {error.strerror}", "remove it"
+            ) from error
+        return True
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
         return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
 
     def state(self) -> State:
-        """The state that the files show."""
-        if self._result_path.exists():
-            return State.DONE
-        if self.is_claimed():
-            return State.RUNNING
-        if failure := self.failure():
+        """The state that the files show; of a damaged run, ``damage`` says why."""
+        if self.has_result():
+            return State.DONE if self.damage() is None else State.DAMAGED
+        try:
+            if self.is_claimed():
+                return State.RUNNING
+            failure = self.failure()
+        except StoreError:
+            return State.DAMAGED
+        if failure:
             return State.DIVERGED if failure.kind == "diverged" else State.FAILED
-        if any(self._checkpoints()):
+        if self._checkpoints:
             return State.INTERRUPTED
         return State.NEW
+
+    # Damage -------------------------------------------------------------------------------
+
+    def damage(self) -> str | None:
+        """What is wrong with the run's files, in one line; None: nothing was seen.
+
+        Of a finished run, the result, the spec and the files that the numbers are made of; of
+        any other, what its state is read from. Weights are not looked at (``weights_problem``).
+        """
+        try:
+            if os.path.lexists(self._spec_path) or self.has_result():
+                self.spec_file()
+            result = self.result()
+            if result is None:
+                self.is_claimed()
+                self.failure()
+            else:
+                self.check(result)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def check(self, result: Result) -> None:
+        """Makes sure that the result and the files that it names are as they were written.
+
+        Raises:
+            StoreError: If one is missing, cannot be read, or was changed.
+        """
+        sealing.check(result, self.path)
+        if not result.files:
+            self.confusions()
+
+    def weights_problem(self) -> str | None:
+        """Why the weights of a finished run cannot be used, in one line; None if they can."""
+        return sealing.weights_problem(self.path)
+
+    def _set_aside(self) -> None:
+        """Moves the damaged files into ``damaged-N``: all of a finished run, else only those."""
+        with self.claim() as claimed:
+            if not claimed:
+                raise StoreError(str(self.damage()), "wait: another process works on this run")
+            earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
+            target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
+            # What the attempts have cost stays.
+            kept = {*earlier, self._claim_path, self._attempts.path}
+            files = set(self.path.iterdir()) - kept
+            if not self.has_result():
+                files &= self._broken_files()
+            target.mkdir()
+            # The result last: until then, a kill leaves a damaged run.
+            for path in sorted(files, key=lambda path: (path == self._result_path, path)):
+                path.rename(target / path.name)
+
+    def _broken_files(self) -> set[Path]:
+        broken = set()
+        for path, read in ((self._spec_path, self.spec_file), (self._failure_path, self.failure)):
+            try:
+                read()
+            except StoreError:
+                broken.add(path)
+        return broken
 
     # What it costs ------------------------------------------------------------------------
 
@@ -190,7 +282,7 @@ class RunFolder:
             self._attempts.write(attempt, force=True)
 
     def _last_ending(self) -> Ending:
-        if self._result_path.exists():
+        if self.has_result():
             return "done"
         if self.is_claimed():
             return "running"
@@ -202,19 +294,28 @@ class RunFolder:
         """Adds the end of an epoch."""
         atomic.append_line(self._events_path, event.model_dump_json())
 
-    def events(self) -> list[Event]:
+    def events(self, result: Result | None = None) -> list[Event]:
         """All whole lines, in order; a line that a kill cut short is left out.
 
+        Args:
+            result: The result of the run, whose digest the file must have; None: it has none yet.
+
         Raises:
-            StoreError: If a whole line cannot be read.
+            StoreError: If a whole line cannot be read, or the file was changed.
         """
-        repair = "remove the run's folder and run again"
         try:
-            lines = documents.content_of(self._events_path, repair).split(b"\n")[:-1]
+            content = documents.content_of(self._events_path, _EVENTS_REPAIR)
         except FileNotFoundError:
             return []
+        if result is not None:
+            sealing.check_content(
+                result, self._events_path.name, content, self.path, _EVENTS_REPAIR
+            )
+        lines = content.split(b"\n")[:-1]
         return [
-            documents.from_content(Event, line, f"line {number} of {self._events_path}", repair)
+            documents.from_content(
+                Event, line, f"line {number} of {self._events_path}", _EVENTS_REPAIR
+            )
             for number, line in enumerate(lines, start=1)
         ]
 
@@ -222,59 +323,39 @@ class RunFolder:
         """Removes what came after ``last_epoch``, which a resumed run repeats.
 
         Raises:
-            StoreError: If a whole line cannot be read.
+            StoreError: If a whole line cannot be read, or an epoch before is missing.
         """
         kept = [event for event in self.events() if event.epoch <= last_epoch]
+        if [event.epoch for event in kept] != list(range(1, last_epoch + 1)):
+            raise StoreError(f"{self._events_path} lacks epochs up to {last_epoch}", _REPAIR)
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
         atomic.replace(self._events_path, lines.encode())
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
-        temporary = self._progress_path.with_suffix(".tmp")
-        temporary.write_text(progress.model_dump_json(), encoding="utf-8")
-        temporary.replace(self._progress_path)
+        atomic.replace_lightly(self._progress_path, progress.model_dump_json().encode())
 
     def progress(self) -> Progress | None:
-        """How far the run is; None where no worker has written it.
-
-        Raises:
-            StoreError: If it cannot be read.
-        """
-        return _read(Progress, self._progress_path)
+        """How far the run is; None where no worker has written it, or it cannot be read."""
+        # Only displays ask, and the next one is written within a second.
+        with suppress(StoreError):
+            return _read(Progress, self._progress_path)
+        return None
 
     # Checkpoints --------------------------------------------------------------------------
 
-    def _checkpoints(self) -> list[Path]:
-        """Checkpoint files, oldest first; the names sort by step."""
-        return sorted(self.path.glob("checkpoint-*.pt"))
-
     def save_checkpoint(self, step: int, content: bytes) -> None:
         """Writes the state after ``step`` and its SHA-256; keeps the last two."""
-        path = self.path / f"checkpoint-{step:09d}.pt"
-        digest = hashlib.sha256(content).hexdigest()
-        atomic.replace(path.with_suffix(".sha256"), digest.encode())
-        atomic.replace(path, content)
-        for old in self._checkpoints()[:-_CHECKPOINTS_KEPT]:
-            old.unlink()
-            old.with_suffix(".sha256").unlink(missing_ok=True)
+        self._checkpoints.save(step, content)
 
-    def load_checkpoint(self) -> bytes | None:
-        """The newest checkpoint whose SHA-256 is right; None where there is none."""
-        for path in reversed(self._checkpoints()):
-            digest_path = path.with_suffix(".sha256")
-            content = path.read_bytes()
-            if (
-                digest_path.exists()
-                and digest_path.read_text() == hashlib.sha256(content).hexdigest()
-            ):
-                return content
-        return None
+    def load_checkpoints(self) -> Iterator[bytes]:
+        """The checkpoints whose SHA-256 is right, the newest first."""
+        return self._checkpoints.load()
 
-    def drop_checkpoints(self) -> None:
-        """Removes all checkpoints: the run starts from the beginning, or is done."""
-        for path in self._checkpoints():
-            path.unlink()
-            path.with_suffix(".sha256").unlink(missing_ok=True)
+    def start_over(self) -> None:
+        """Removes checkpoints and events: nothing of what was trained can be used."""
+        self._checkpoints.drop()
+        self._events_path.unlink(missing_ok=True)
 
     # Confusions ---------------------------------------------------------------------------
 
@@ -287,35 +368,52 @@ class RunFolder:
         """
         atomic.replace(self.confusion_path, confusions.encode(names, counts))
 
+    def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+        """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
+        atomic.replace(self.test_confusion_path, confusions.encode(names, counts))
+
     def confusions(self) -> Confusions:
         """The pixels of every validation image.
 
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        path, repair = self.confusion_path, "remove the run's folder and run again"
-        try:
-            content = documents.content_of(path, repair)
-        except FileNotFoundError as error:
-            raise StoreError(f"{path} is missing", repair) from error
-        return confusions.decode(content, path)
+        return _read_confusions(self.confusion_path)
+
+    def test_confusions(self) -> Confusions:
+        """The pixels of every test image.
+
+        Raises:
+            StoreError: If they are missing or cannot be read.
+        """
+        return _read_confusions(self.test_confusion_path)
 
     # The end ------------------------------------------------------------------------------
 
     def publish_result(self, result: Result) -> None:
-        """Makes the run done; an existing result is kept."""
-        atomic.publish(self._result_path, (result.model_dump_json(indent=2) + "\n").encode())
+        """Makes the run done, with the digests of its files; an existing result is kept."""
+        sealed = sealing.seal(result, self.path)
+        atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
         self._failure_path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
-        self.drop_checkpoints()
+        self._checkpoints.drop()
+
+    def has_result(self) -> bool:
+        """Whether the run is done, or a damaged result lies in its place."""
+        return os.path.lexists(self._result_path)
 
     def result(self) -> Result | None:
         """The result of a finished run; None before that.
 
         Raises:
-            StoreError: If it cannot be read.
+            StoreError: If it cannot be read, or is of another run.
         """
-        return _read(Result, self._result_path)
+        result = _read(Result, self._result_path)
+        if result is not None and result.key != self.key:
+            raise StoreError(
+                f"{self._result_path} is of run {result.key}, not of {self.key}", _REPAIR
+            )
+        return result
 
     def write_failure(self, failure: Failure) -> None:
         """Writes why the run could not go on."""
@@ -331,7 +429,7 @@ class RunFolder:
 
     def has_failure(self) -> bool:
         """Whether something is written about why the run could not go on."""
-        return self._failure_path.exists()
+        return os.path.lexists(self._failure_path)
 
     def clear_failure(self) -> None:
         """Removes the failure: a new attempt begins."""
@@ -341,6 +439,14 @@ class RunFolder:
 def _read(model: type[_File], path: Path) -> _File | None:
     """The file's content; None where there is no file (any more)."""
     try:
-        return documents.read(model, path, "remove the file and run again")
+        return documents.read(model, path, _REPAIR)
     except FileNotFoundError:
         return None
+
+
+def _read_confusions(path: Path) -> Confusions:
+    try:
+        content = documents.content_of(path, _REPAIR)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", _REPAIR) from error
+    return confusions.decode(content, path)

@@ -28,6 +28,7 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     DIVERGED = "diverged"
+    DAMAGED = "damaged"
     DONE = "done"
 
 
@@ -129,6 +130,20 @@ class Machine(Frozen):
     torch: str
 
 
+class PartScores(Frozen):
+    """What a run's model gives on the test part, which neither training nor selection sees.
+
+    Attributes:
+        images: How many images the part has.
+        metrics: Scores, by name.
+        confusion: Pooled pixels: tp, fp, fn, tn.
+    """
+
+    images: int
+    metrics: dict[str, float]
+    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+
+
 class Result(Document):
     """``result.json``: its existence is the only meaning of "done".
 
@@ -139,11 +154,15 @@ class Result(Document):
         steps: Optimiser steps of the whole run.
         metrics: Validation scores of the selected epoch, by name, and val_loss.
         confusion: Pooled validation pixels: tp, fp, fn, tn.
+        test: Of the selected epoch on the test part; None where the split has none.
         parameters: Counted on the trained model.
         weights_sha256: Of ``weights.safetensors``.
         machine: What it was computed on.
         finished: When it was published.
         train_s: Seconds spent in training and validation, over all resumptions.
+        files: SHA-256 of the files beside it, by name; empty in results of older versions, which
+            knew only the weights'.
+        sha256: Of all the above in canonical JSON; None in results of older versions.
     """
 
     key: str
@@ -157,6 +176,9 @@ class Result(Document):
     machine: Machine
     finished: float
     train_s: float
+    test: PartScores | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    sha256: str | None = None
 
 
 class Failure(Document):

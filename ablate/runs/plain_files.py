@@ -3,6 +3,9 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
@@ -12,9 +15,6 @@ MOST_BYTES = 1 << 30
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
 
-    A store may come from others: a link in place of a file could lead to any file of this
-    machine, and reading a FIFO or a terminal would never end.
-
     Args:
         path: The file.
         most_bytes: A larger file is refused before it is read.
@@ -23,26 +23,65 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         FileNotFoundError: If there is nothing of this name.
         OSError: If it cannot be read, is no regular file, or is too large; ``strerror`` says why.
     """
-    # Without O_NONBLOCK, opening a FIFO waits for a writer.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            why = f"it has {size:,} bytes, more than the {most_bytes:,} allowed"
+            raise OSError(errno.EFBIG, why, str(path))
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A regular file of any size, to be read.
+
+    Raises:
+        FileNotFoundError: If there is nothing of this name.
+        OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
+    """
+    with (
+        _descriptor(path, os.O_RDONLY) as descriptor,
+        os.fdopen(descriptor, "rb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def appended(path: Path) -> Iterator[BufferedWriter]:
+    """A regular file, created if need be, to whose end is written.
+
+    Raises:
+        OSError: If it cannot be opened, or is no regular file; ``strerror`` says why.
+    """
+    with (
+        _descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor,
+        os.fdopen(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def _descriptor(path: Path, flags: int) -> Iterator[int]:
+    """A regular file.
+
+    A store may come from others: a link in place of a file could lead to any file of this
+    machine, and a FIFO or a terminal would never end.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for its other end.
+    safe = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags)
-    except OSError:
+        descriptor = os.open(path, flags | safe, 0o666)
+    except OSError as error:
         if path.is_symlink():
             raise OSError(errno.EINVAL, "it is a link, not a file", str(path)) from None
+        if error.errno == errno.ENXIO:  # a FIFO that nobody reads, opened to be written
+            raise OSError(errno.EINVAL, "it is a FIFO, not a file", str(path)) from None
         raise
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a file", str(path))
-        if status.st_size > most_bytes:
-            raise OSError(
-                errno.EFBIG,
-                f"it has {status.st_size:,} bytes, more than the {most_bytes:,} allowed",
-                str(path),
-            )
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", str(path))
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
@@ -25,6 +26,9 @@ from ablate.runs.formats import (
 from ablate.runs.names import shown, unwritable
 from ablate.runs.tuning import TuningRecord
 from ablate.spec import Context, RunSpec, Split, Sweep
+
+_Name = TypeVar("_Name", Path, str)
+_Record = TypeVar("_Record", SweepRecord, TuningRecord)
 
 # Of the working folder.
 DEFAULT_STORE = Path("ablate-store")
@@ -168,20 +172,27 @@ class Store:
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
         return record
 
-    def sweep_records(self, name: str | None = None) -> list[SweepRecord]:
+    def sweep_records(
+        self, name: str | None = None, problems: list[str] | None = None
+    ) -> list[SweepRecord]:
         """Every record of the sweep of this name (of all sweeps), the latest first.
 
         What else lies in the folder is passed over.
 
+        Args:
+            name: The sweep's name; None: all.
+            problems: Takes one line for each record that cannot be read, whatever sweep it is of.
+                None: such a record is an error.
+
         Raises:
-            StoreError: If a record cannot be read.
+            StoreError: If a record cannot be read, unless ``problems`` takes it.
         """
         paths = [
             path
             for path in sorted(self._sweeps_path.glob("*.json"))
             if _RECORD_NAME.fullmatch(path.name) and path.is_file()
         ]
-        records = [record for path in paths if (record := self._read_record(path))]
+        records = list(_readable(self._read_record, paths, problems))
         chosen = [record for record in records if name in (None, record.sweep.name)]
         return sorted(chosen, key=lambda record: record.updated, reverse=True)
 
@@ -197,9 +208,12 @@ class Store:
         return documents.parse(SweepRecord, document, str(path), repair)
 
     def _recorded_runs(self, keys: Iterable[object]) -> list[dict[str, Any]]:
-        """The runs that these folders describe, as far as they are there."""
-        folders = [self.run(str(key)) for key in keys]
-        specs = [folder.spec_file() for folder in folders if folder.path.is_dir()]
+        """The runs that these folders describe, as far as they are there and can be read."""
+        specs = []
+        for key in keys:
+            # Of a run of this schema, nothing else says what it was.
+            with suppress(StoreError):
+                specs.append(self.run(str(key)).spec_file())
         return [
             {"key": spec.key} | spec.run.model_dump(mode="json", exclude={"context"})
             for spec in specs
@@ -224,15 +238,18 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def tunings(self) -> list[TuningRecord]:
+    def tunings(self, problems: list[str] | None = None) -> list[TuningRecord]:
         """Every tuning, the latest first; what else lies in the folder is passed over.
 
+        Args:
+            problems: As for ``sweep_records``.
+
         Raises:
-            StoreError: If a record cannot be read.
+            StoreError: If a record cannot be read, unless ``problems`` takes it.
         """
         names = [path.stem for path in sorted(self.tunings_path.glob("*.json"))]
         names = [name for name in names if _RECORD_NAME.fullmatch(f"{name}.json")]
-        found = [tuning for name in names if (tuning := self.tuning(name))]
+        found = list(_readable(self.tuning, names, problems))
         return sorted(found, key=lambda tuning: tuning.updated, reverse=True)
 
     # Sources ------------------------------------------------------------------------------
@@ -285,6 +302,22 @@ class Store:
 
     def _data_check_path(self, digest: str, split: Split) -> Path:
         return self._data_checks_path / f"{data_check_id(digest, split)}.json"
+
+
+def _readable(
+    read: Callable[[_Name], _Record | None], names: Iterable[_Name], problems: list[str] | None
+) -> Iterator[_Record]:
+    """What ``read`` gives for each name; what it refuses goes to ``problems``, where there are."""
+    for name in names:
+        try:
+            record = read(name)
+        except StoreError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+        else:
+            if record is not None:
+                yield record
 
 
 def _numbered(runs: Iterable[RunSpec]) -> tuple[NumberedSplit, ...]:

@@ -21,16 +21,18 @@ class DataIdentity(Frozen):
 
     Attributes:
         label: How tables and watermarks call the data.
-        digest: SHA-256 over names and contents (of the recipe, for generated scenes), and over the
-            names of both parts where lists split them.
+        digest: SHA-256 over names and contents (of the recipe, for generated scenes), and over what
+            files say of the split: the names of all parts, or the group of every image.
         train: Number of training images.
         validation: Number of validation images.
+        test: Number of images of the test part; 0 where there is none.
     """
 
     label: str
     digest: str
     train: int
     validation: int
+    test: int = 0
 
 
 class WeightsIdentity(Frozen):

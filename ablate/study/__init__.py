@@ -4,6 +4,7 @@
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
 cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
 ``plan_decision``: read the runs, say how many more would decide each claim.
+``check_claims``: read the runs, decide each claim.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.
 ``verify_sweep``: recompute every number of every run, build the report from them, compare.
 ``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
@@ -15,6 +16,7 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 """
 
 from ablate.study.bundle import verify_bundle, write_bundle
+from ablate.study.check import check_claims
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
 from ablate.study.decide import plan_decision
@@ -54,6 +56,7 @@ __all__ = [
     "TuningOutcome",
     "TuningPlan",
     "TuningProgress",
+    "check_claims",
     "check_data",
     "convert_data",
     "latest_start",

@@ -16,8 +16,7 @@ from ablate.study.request import expanded
 from ablate.study.resolve import with_data
 
 if TYPE_CHECKING:
-    from ablate.data import Images
-    from ablate.data.leaks import Parts
+    from ablate.data import Images, Parts
 
 DEFAULT_PROTOCOL = "paper"
 
@@ -70,9 +69,10 @@ def _check(
     root: Path, protocol: Protocol, store: Store | None, sheet: Path | None, overlaps: bool
 ) -> DataCheck:
     # NumPy and SciPy would double the time until a mistake above is reported.
-    from ablate.data import open_images
+    from ablate.data import open_images, parts
     from ablate.data.checking import check_images, check_of_unopened
     from ablate.data.contact_sheet import write_sheet
+    from ablate.data.splitting import groups_in
 
     protocol = with_data(root, protocol, needs_checkpoint=False)
     split, size_px = protocol.split, protocol.image_size_px
@@ -81,10 +81,10 @@ def _check(
     except DataError as error:
         return check_of_unopened(root.absolute().name, error, split, size_px)
     try:
-        parts: Parts | None = _parts(images, split, root)
+        found: Parts | None = parts(images.names, split, root)
     except DataError as error:
         # Copies and masks are worth knowing of all the same.
-        parts = None
+        found = None
         _ranges(images, None, is_fitted=False)
         check = check_images(images, None, split, None, size_px, overlaps=overlaps)
         problem, repair = error.parts
@@ -92,24 +92,15 @@ def _check(
         check = check.model_copy(update={"findings": (finding, *check.findings)})
     else:
         digest = _digest(images, split, root)
-        ranges = _ranges(images, parts, is_fitted=digest is not None)
-        check = check_images(images, digest, split, parts, size_px, overlaps=overlaps)
+        ranges = _ranges(images, found, is_fitted=digest is not None)
+        groups = groups_in(images.names, split, root)
+        check = check_images(
+            images, digest, split, found, size_px, overlaps=overlaps, groups=groups
+        )
         check = check.model_copy(update={"ranges": ranges})
     if sheet is not None:
-        write_sheet(check, images, sheet, parts)
+        write_sheet(check, images, sheet, found)
     return check
-
-
-def _parts(images: Images, split: Split, root: Path) -> Parts:
-    """The parts of the split.
-
-    Raises:
-        DataError: If the data cannot be split as declared.
-    """
-    from ablate.data import parts
-    from ablate.data.leaks import Parts
-
-    return Parts(*parts(images.names, split, root))
 
 
 def _digest(images: Images, split: Split, root: Path) -> str | None:

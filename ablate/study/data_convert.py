@@ -70,13 +70,14 @@ def convert_data(
         split = given_split(data, root) or split
     images = open_images(data, root)
     verify(images, None)
-    lists: dict[str, list[int]] = {}
+    lists: dict[str, Sequence[int]] = {}
     is_fitted = isinstance(data, FoldersData | CocoData) and isinstance(data.scale, PercentileScale)
     if is_fitted or split.kind != "holdout":
-        train, validation = parts(images.names, split, root)
+        found = parts(images.names, split, root)
         if split.kind != "holdout":
-            lists = {"train.txt": train, "val.txt": validation}
+            lists = {"train.txt": found.train, "val.txt": found.validation}
+            lists |= {"test.txt": found.test} if found.test else {}
         if isinstance(images, FittedImages):
-            images.fit(train)
+            images.fit(found.train)
     write_plain(images, made, lists)
     return Conversion(images.label, len(images.names), made, tuple(lists))

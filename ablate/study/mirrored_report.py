@@ -24,9 +24,10 @@ def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
     Raises:
         StoreError: If MLflow cannot be written to, or a run's folder cannot be read.
     """
-    records = store.sweep_records()
-    notes = [note for record in records for note in _leave(record, store)]
-    return tracking.sync(store, [*records, *store.tunings()], uri), notes
+    problems: list[str] = []
+    records, tunings = store.sweep_records(problems=problems), store.tunings(problems)
+    notes = problems + [note for record in records for note in _leave(record, store)]
+    return tracking.sync(store, [*records, *tunings], uri), notes
 
 
 def leave_reports(store: Store, ids: Collection[str]) -> list[str]:
@@ -40,7 +41,8 @@ def leave_reports(store: Store, ids: Collection[str]) -> list[str]:
         What the user should know.
     """
     try:
-        records = [record for record in store.sweep_records() if record.id in ids]
+        found = store.sweep_records(problems=[])
+        records = [record for record in found if record.id in ids]
     except AblateError as error:
         return [_note(error)]
     return [note for record in records for note in _leave(record, store)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
-from ablate.plan import Cohort, Plan, build_plan, group_into_cohorts, sweep_runs
-from ablate.runs import ScaleRanges, Store
+from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
+from ablate.runs import ScaleRanges, State, Store
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -39,6 +39,11 @@ class SweepPlan:
     choice: str | None
     cohorts: tuple[Cohort, ...]
     ranges: ScaleRanges | None = None
+
+    @property
+    def elsewhere(self) -> tuple[PlannedRun, ...]:
+        """The runs that another process trains now."""
+        return tuple(run for run in self.plan.runs if run.state is State.RUNNING)
 
     def rows(self) -> list[dict[str, str | int | None]]:
         """One row for each run: variant, split, seed, key, state and the number of its cohort."""

@@ -57,15 +57,26 @@ class SweepReport:
     record: SweepRecord
     store: Store
 
+    @property
+    def unreadable(self) -> int:
+        """How many of the sweep's own runs cannot be read, or contradict their files."""
+        states = [run.state for row in self.report.rows for run in row.repeats]
+        return states.count("unreadable")
+
     def rows(self) -> list[dict[str, Any]]:
         """One row for each variant, in the table's order.
 
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
         with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
-        ``missing_reason``. What there is not is None.
+        ``missing_reason``. Where runs have a test part, ``test_`` before a metric's name is its
+        mean on that. What there is not is None.
         """
-        return [_row(row) for row in self.report.rows]
+        rows = [_row(row) for row in self.report.rows]
+        if tested := self.report.held_out:
+            for row, own in zip(rows, tested.rows, strict=True):
+                row |= {f"test_{metric}": score.mean for metric, score in own.scores.items()}
+        return rows
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
@@ -180,7 +191,10 @@ def latest_start(store: Store, sweep: str, protocol: str | None = None) -> list[
     Raises:
         StoreError: If there is none.
     """
-    records = store.sweep_records(sweep)
+    problems: list[str] = []
+    records = store.sweep_records(sweep, problems)
+    if not records and problems:
+        raise StoreError("\n".join(problems), "")
     if not records:
         raise StoreError(
             f"sweep {sweep} was never started in {store.root}",

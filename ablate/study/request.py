@@ -31,6 +31,8 @@ class Request:
         executor: The executor's name.
         executor_settings: Its settings, by name.
         cohort_size: How many runs are trained together at most; None: all that can be.
+        wait: Whether runs that another process trains are waited for, and taken over if it drops
+            them.
         track: Whether the runs are mirrored into MLflow while they are trained.
         tracking_uri: MLflow's server; None: the database in the store.
     """
@@ -49,6 +51,7 @@ class Request:
     executor: str
     executor_settings: Mapping[str, Any]
     cohort_size: int | None
+    wait: bool
     track: bool
     tracking_uri: str | None
 

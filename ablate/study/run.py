@@ -1,12 +1,19 @@
 """``run_sweep``: trains what a sweep still lacks."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ablate.executors import run_cohorts, warm_up
-from ablate.plan import Cohort, PlannedRun, create_run_folders, resnet_files
+from ablate.plan import (
+    Cohort,
+    PlannedRun,
+    create_run_folders,
+    group_into_cohorts,
+    resnet_files,
+)
 from ablate.runs import Failure, RunFolder, State, Store
 from ablate.spec import Context
 from ablate.study.mirror import mirror
@@ -14,7 +21,10 @@ from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
 from ablate.study.preflight import check_rows
 from ablate.study.request import Request
-from ablate.study.watching import Progress, watching
+from ablate.study.watching import Progress, pause_s, watching
+
+# How often a run that nobody works on is given to workers. One claims it, or another process has.
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Outcome:
 
     Attributes:
         runs: All its runs, in the table's order.
-        pending: How many were to be trained.
+        pending: How many were to be trained, or waited for.
         spent_s: Seconds from the first cohort to the last.
         notes: What the user should know of the MLflow mirror.
     """
@@ -61,7 +71,8 @@ class Outcome:
     @property
     def failed(self) -> tuple[EndedRun, ...]:
         """The runs that could not go on."""
-        return tuple(run for run in self.runs if run.state in (State.FAILED, State.DIVERGED))
+        stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
+        return tuple(run for run in self.runs if run.state in stopped)
 
 
 def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
@@ -75,25 +86,27 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
         BadInput: If a variant is vacuous, or the store cannot be written; nothing was started.
         Interrupted: If a stop was requested; the state is saved.
     """
-    store = Store(planned.request.store)
+    store, request = Store(planned.request.store), planned.request
     is_pending = bool(planned.plan.pending)
+    elsewhere = planned.elsewhere if request.wait else ()
     if is_pending:
         warm_up()
         check_rows(planned.plan)
     for context in planned.plan.contexts.values():
-        record_sources(planned.request, context, store)
+        record_sources(request, context, store)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
-    if is_pending:
+    if is_pending or elsewhere:
         count_for_report(record, store)
         with (
-            mirrored(planned.request, [record.id], store) as notes,
+            mirrored(request, [record.id], store) as notes,
             watching(planned.plan.runs, progress),
         ):
-            train(planned.request, planned.cohorts, planned.devices, store)
+            train(request, planned.plan.runs, planned.cohorts, planned.devices, store)
     spent_s = time.monotonic() - started
-    return Outcome(ended(planned.plan.runs), len(planned.plan.pending), spent_s, tuple(notes))
+    pending = len(planned.plan.pending) + len(elsewhere)
+    return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes))
 
 
 def record_sources(request: Request, context: Context, store: Store) -> None:
@@ -117,26 +130,75 @@ def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[lis
 
 
 def train(
-    request: Request, cohorts: Sequence[Cohort], devices: Sequence[str], store: Store
+    request: Request,
+    runs: Sequence[PlannedRun],
+    cohorts: Sequence[Cohort],
+    devices: Sequence[str],
+    store: Store,
 ) -> None:
-    """Hands the cohorts to the executor and waits.
+    """Hands the cohorts to the executor and waits; also for what other processes train.
+
+    What they drop is taken over, as often as some of it gets further.
+
+    Args:
+        request: With ``wait`` False, what others train is left to them.
+        runs: All runs that are to be done in the end.
+        cohorts: Those of them that are to be trained, grouped.
+        devices: Where.
+        store: Where the runs lie.
 
     Raises:
         Interrupted: If a stop was requested; the state is saved.
     """
-    run_cohorts(
-        request.executor,
-        cohorts,
-        devices=devices,
-        logs=store.logs_path,
-        settings=request.executor_settings,
-    )
+    tries: Counter[str] = Counter()
+    while True:
+        if cohorts:
+            run_cohorts(
+                request.executor,
+                cohorts,
+                devices=devices,
+                logs=store.logs_path,
+                settings=request.executor_settings,
+            )
+        if not request.wait:
+            return
+        dropped = [run for run in _dropped_by_others(runs) if tries[run.folder.key] < _MOST_TRIES]
+        if not dropped:
+            return
+        tries.update(run.folder.key for run in dropped)
+        cohorts = group_into_cohorts(dropped, len(devices), request.cohort_size)
+
+
+def _dropped_by_others(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+    """Waits for other processes, until a run is left that none of them works on.
+
+    What has failed was tried to its end, and is left to the next start.
+
+    Returns:
+        Those runs; none once all have ended.
+    """
+    while True:
+        began = time.monotonic()
+        states = [(run, run.folder.state()) for run in runs]
+        dropped = [run for run, state in states if state in (State.NEW, State.INTERRUPTED)]
+        runs = [run for run, state in states if state is State.RUNNING]
+        if dropped or not runs:
+            return dropped
+        time.sleep(pause_s(time.monotonic() - began))
 
 
 def ended(runs: Sequence[PlannedRun]) -> tuple[EndedRun, ...]:
     """Reads from the folders how every run ended."""
-    found = []
-    for run in runs:
-        spec, state, failure = run.spec, run.folder.state(), run.folder.failure()
-        found.append(EndedRun(spec.name, spec.seed, state, run.folder, failure, spec.split))
-    return tuple(found)
+    return tuple(_ended(run) for run in runs)
+
+
+def _ended(run: PlannedRun) -> EndedRun:
+    state = run.folder.state()
+    failure = None
+    if state in (State.FAILED, State.DIVERGED):
+        failure = run.folder.failure()
+    elif state is State.DAMAGED:
+        message = run.folder.damage() or "its files were damaged"
+        failure = Failure(kind="error", message=message, detail="", time=time.time())
+    spec = run.spec
+    return EndedRun(spec.name, spec.seed, state, run.folder, failure, spec.split)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
-from ablate.runs import RecordedRun, State, Store, SweepRecord
+from ablate.runs import Event, RecordedRun, Result, State, Store, SweepRecord
 from ablate.study.watching import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class SweepStatus:
     Attributes:
         record: The start.
         runs: One row for each run, in the table's order: variant, split, seed, key, state, epoch,
-            epochs, miou (a fraction) and note (why it failed).
+            epochs, miou (a fraction) and note (why it failed, or what is
+            wrong with its files).
         tuning: Its tuning; None: it was never tuned.
     """
 
@@ -63,14 +64,24 @@ class SweepStatus:
         return pd.DataFrame(self.runs)
 
 
-def sweep_status(store: Path, sweep: str | None = None) -> Sequence[SweepStatus]:
+def sweep_status(
+    store: Path, sweep: str | None = None, problems: list[str] | None = None
+) -> Sequence[SweepStatus]:
     """The state of every run of a sweep, or of all sweeps, the latest start first.
 
+    Args:
+        store: The store.
+        sweep: The sweep's name; None: all.
+        problems: Takes one line for each record that cannot be read.
+
     Raises:
-        StoreError: If no such sweep was started, or a folder cannot be read.
+        StoreError: If no such sweep was started, or none of its records can be read.
     """
     opened = Store(store)
-    records = opened.sweep_records(sweep)
+    found: list[str] = [] if problems is None else problems
+    records = opened.sweep_records(sweep, found)
+    if not records and found:
+        raise StoreError("\n".join(found), "")
     if not records:
         what = f"sweep {sweep} was never started in" if sweep else "no sweep was started in"
         raise StoreError(
@@ -80,14 +91,18 @@ def sweep_status(store: Path, sweep: str | None = None) -> Sequence[SweepStatus]
         SweepStatus(
             record,
             tuple(_row(record, run, opened) for run in record.runs),
-            _tuning_status(record, opened),
+            _tuning_status(record, opened, found),
         )
         for record in records
     ]
 
 
-def _tuning_status(record: SweepRecord, store: Store) -> TuningStatus | None:
-    tuning = store.tuning(record.id)
+def _tuning_status(record: SweepRecord, store: Store, problems: list[str]) -> TuningStatus | None:
+    try:
+        tuning = store.tuning(record.id)
+    except StoreError as error:
+        problems.append(str(error))
+        return None
     if tuning is None:
         return None
     states = [store.run(trial.run.key).state() for trial in tuning.trials]
@@ -103,9 +118,22 @@ def _tuning_status(record: SweepRecord, store: Store) -> TuningStatus | None:
 
 def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
     folder = store.run(run.key)
-    state, result, failure = folder.state(), folder.result(), folder.failure()
-    events = folder.events() if result is None else []
-    miou = result.metrics["miou"] if result else events[-1].metrics["miou"] if events else None
+    state = folder.state()
+    result: Result | None = None
+    events: list[Event] = []
+    note: str | None = None
+    try:
+        if state is State.DAMAGED:
+            note = folder.damage()
+        elif state is State.DONE:
+            result, note = folder.result(), folder.weights_problem()
+        else:
+            events = folder.events()
+            failure = folder.failure()
+            note = failure.message if failure else None
+    except StoreError as error:
+        note = str(error)
+    metrics = result.metrics if result else events[-1].metrics if events else {}
     return {
         "variant": run.name,
         "split": run.split,
@@ -114,6 +142,6 @@ def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
         "state": state.value,
         "epoch": result.epochs if result else len(events),
         "epochs": record.run_spec(run).epochs,
-        "miou": miou,
-        "note": failure.message if failure else None,
+        "miou": metrics.get("miou"),
+        "note": " ".join(note.split()) if note else None,
     }

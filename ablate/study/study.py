@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
+from ablate.report.claims_check import ClaimsCheck
 from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
 from ablate.study.bundle import write_bundle
+from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
@@ -52,6 +54,7 @@ class Study:
         executor: The executor's name.
         executor_settings: Its settings, by name.
         cohort_size: How many runs are trained together at most; None: all that can be.
+        wait: Whether to wait for runs that another process trains; what it drops is taken over.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
@@ -77,6 +80,7 @@ class Study:
         executor: str = DEFAULT_EXECUTOR,
         executor_settings: Mapping[str, Any] | None = None,
         cohort_size: int | None = None,
+        wait: bool = True,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -96,6 +100,7 @@ class Study:
             executor=executor,
             executor_settings=dict(executor_settings or {}),
             cohort_size=cohort_size,
+            wait=wait,
             track=track,
             tracking_uri=tracking_uri,
         )
@@ -171,6 +176,16 @@ class Study:
         record, store = self._start()
         return plan_decision(record, store)
 
+    def check(self) -> ClaimsCheck:
+        """Whether the runs of this very sweep support its claims. Writes nothing.
+
+        Raises:
+            BadInput: If the sweep makes no claims.
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return check_claims(record, store)
+
     def report(self) -> SweepReport:
         """The tables of this very sweep: of its protocol, data and weights.
 
@@ -211,7 +226,7 @@ class Study:
         """The start of this very sweep: of its protocol, data and weights."""
         store = Store(self.request.store)
         context = resolve(replace(self.request, splits=1), store).context
-        for record in store.sweep_records(self.request.sweep):
+        for record in store.sweep_records(self.request.sweep, problems=[]):
             if record.context.id == context.id:
                 return record, store
         raise StoreError(

@@ -71,7 +71,7 @@ class TuningOutcome:
     @property
     def failed(self) -> tuple[EndedRun, ...]:
         """The runs that could not go on. A trial that diverged is not one: it is an outcome."""
-        stopped = (State.FAILED, State.DIVERGED)
+        stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
         trials = [run for run in self.trials if run.state is State.FAILED]
         return (*trials, *(run for run in self.runs if run.state in stopped))
 
@@ -181,7 +181,7 @@ class _Tuning:
         tuned = {row.row: row.trial for row in ledger.record.tuned}
         is_chosen = all(row.best == tuned.get(row.row) for row in ledger.summary())
         runs = (*ledger.runs(), *self._rows())
-        return is_chosen and not any(run.to_train for run in runs)
+        return is_chosen and not any(run.to_train or run.state is State.RUNNING for run in runs)
 
     def run_trials(self, studies: Studies) -> None:
         """Trains all trials, round by round where settings depend on earlier outcomes.
@@ -246,13 +246,13 @@ class _Tuning:
     def _train(
         self, pending: Sequence[PlannedRun], shown: Sequence[PlannedRun], *, is_final: bool
     ) -> None:
-        if not pending:
+        if not pending and not any(run.state is State.RUNNING for run in shown):
             return
         sweep = self._planned.sweep
         self._pending += len(pending)
         cohorts = group_into_cohorts(pending, len(sweep.devices), sweep.request.cohort_size)
         with watching(shown, self._watcher(is_final=is_final)):
-            train(sweep.request, cohorts, sweep.devices, self._store)
+            train(sweep.request, shown, cohorts, sweep.devices, self._store)
 
     def _watcher(self, *, is_final: bool) -> Progress | None:
         progress = self._progress

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
 from ablate.plan import PlannedRun, look_up
-from ablate.runs import RunFolder, Setting, State, Store, Trial, TunedRow, TuningRecord
+from ablate.runs import Result, RunFolder, Setting, State, Store, Trial, TunedRow, TuningRecord
 from ablate.spec import digest_of
 from ablate.study.tuning_plan import TuningPlan, continues, recorded, space_record
 from ablate.study.watching import TERMINAL_STATES
@@ -177,12 +177,18 @@ class Ledger:
         """Score and device seconds."""
         key = trial.run.key
         if key not in self._values:
-            result = self._folder(trial).result()
+            result = self._result(trial)
             if result is None:
                 return None, 0.0
             score = result.metrics[self.record.metric]
             self._values[key] = score if math.isfinite(score) else None, result.train_s
         return self._values[key]
+
+    def _result(self, trial: Trial) -> Result | None:
+        """None also for one that is damaged, which is trained again."""
+        with suppress(StoreError):
+            return self._folder(trial).result()
+        return None
 
     def _folder(self, trial: Trial) -> RunFolder:
         return self._store.run(trial.run.key)

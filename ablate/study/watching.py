@@ -64,10 +64,10 @@ def read_progress(run: PlannedRun) -> RunProgress:
     loss: float | None = None
     miou: float | None = None
     if result := folder.result():
-        share, epoch, miou = 1.0, result.epochs, result.metrics["miou"]
+        share, epoch, miou = 1.0, result.epochs, result.metrics.get("miou")
     else:
         if events := folder.events():
-            loss, miou = events[-1].metrics["train_loss"], events[-1].metrics["miou"]
+            loss, miou = (events[-1].metrics.get(name) for name in ("train_loss", "miou"))
         share, epoch = len(events) / max(1, epochs), len(events)
         if state is State.RUNNING and (progress := folder.progress()):
             in_epoch = progress.step_in_epoch / max(1, progress.steps_per_epoch)

@@ -23,12 +23,16 @@ def upload(client: MlflowClient, run_id: str, folder: RunFolder, ending: Result 
     client.log_text(run_id, ending.model_dump_json(indent=2) + "\n", name)
     if isinstance(ending, Failure):
         return
-    if folder.weights_path.exists():
+    # Links are not followed: they could lead to any file of this machine.
+    if folder.weights_problem() is None:
         client.log_artifact(run_id, str(folder.weights_path))
-    if folder.confusion_path.exists():
+    if folder.confusion_path.is_file() and not folder.confusion_path.is_symlink():
         client.log_artifact(run_id, str(folder.confusion_path))
         # Not log_table: what it finds already there it would append to.
         table = pd.read_parquet(folder.confusion_path)
         client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
-    if folder.panels_path.is_dir():
-        client.log_artifacts(run_id, str(folder.panels_path), folder.panels_path.name)
+    if folder.test_confusion_path.exists():
+        client.log_artifact(run_id, str(folder.test_confusion_path))
+    for panel in sorted(folder.panels_path.glob("*.png")):
+        if not panel.is_symlink():
+            client.log_artifact(run_id, str(panel), folder.panels_path.name)

@@ -48,7 +48,8 @@ def _check_sqlite(address: Address) -> str:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (runs,) = connection.execute(_RUNS).fetchone()
     except sqlite3.Error as error:
-        raise StoreError(f"{path} is not an MLflow database: {error}", address.repair) from error
+        problem = f"{path} is not an MLflow database: {error}"
+        raise database.refusal(problem, error, address) from error
     return f"{path} (runs: {runs})"
 
 

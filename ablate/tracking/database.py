@@ -75,6 +75,35 @@ def check(path: Path, address: Address) -> None:
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
             connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
-        raise StoreError(
-            f"{path} is not a usable MLflow database: {error}", address.repair
-        ) from error
+        problem = f"{path} is not a usable MLflow database: {error}"
+        raise refusal(problem, error, address) from error
+
+
+def refusal(problem: str, error: BaseException, address: Address) -> StoreError:
+    """The error of a mirror that cannot be used; what is only locked is not to be removed.
+
+    Args:
+        problem: What is wrong.
+        error: What was raised, which may have been raised from sqlite's own error.
+        address: Where the mirror lies.
+    """
+    if _is_locked(error):
+        where = address.database or address.uri
+        return StoreError(
+            f"another program has locked {where}",
+            "end it, or wait until it has ended, and run `ablate sync`: the runs are untouched",
+        )
+    return StoreError(problem, address.repair)
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Whether sqlite says so, in this exception or in one that it was raised from or handles."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.OperationalError):
+            # The extended codes have the plain one in their last byte.
+            code = getattr(cause, "sqlite_errorcode", None)
+            if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                return True
+        cause = cause.__cause__ or cause.__context__
+    return False

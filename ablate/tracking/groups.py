@@ -90,11 +90,16 @@ def as_group(record: SweepRecord | TuningRecord) -> Group:
     return tuning_group(record) if isinstance(record, TuningRecord) else Group(record)
 
 
-def groups_of(store: Store) -> list[Group]:
+def groups_of(store: Store, problems: list[str] | None = None) -> list[Group]:
     """Every sweep and every tuning of a store.
 
+    Args:
+        store: The store.
+        problems: Takes one line for each record that cannot be read; None: such a record is an
+            error.
+
     Raises:
-        StoreError: If a record cannot be read.
+        StoreError: If a record cannot be read, unless ``problems`` takes it.
     """
-    sweeps = [as_group(record) for record in store.sweep_records()]
-    return sweeps + [as_group(record) for record in store.tunings()]
+    sweeps = [as_group(record) for record in store.sweep_records(problems=problems)]
+    return sweeps + [as_group(record) for record in store.tunings(problems)]

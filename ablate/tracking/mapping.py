@@ -28,6 +28,7 @@ STATUS = {
     State.INTERRUPTED: "KILLED",
     State.FAILED: "FAILED",
     State.DIVERGED: "FAILED",
+    State.DAMAGED: "FAILED",
     State.DONE: "FINISHED",
 }
 
@@ -118,9 +119,11 @@ def _paragraphs(*parts: str) -> str:
 
 def _protocol_and_data(context: Context, *weights: str) -> str:
     data = context.data
+    tested = f", {data.test} test" if data.test else ""
     return (
         f"Protocol {context.protocol.label} on {data.label} "
-        f"({data.train} training, {data.validation} validation images), {', '.join(weights)}, "
+        f"({data.train} training, {data.validation} validation{tested} images), "
+        f"{', '.join(weights)}, "
         f"engine {context.engine}"
     )
 
@@ -260,6 +263,8 @@ def epoch_points(event: Event) -> list[Point]:
 def final_points(result: Result) -> list[Point]:
     """What the tables are made from, and the counted parameters."""
     values: dict[str, float] = {f"final/{name}": value for name, value in result.metrics.items()}
+    if result.test is not None:
+        values |= {f"test/{name}": value for name, value in result.test.metrics.items()}
     counted = result.parameters
     values |= {
         "parameters/total": counted.total,
@@ -338,5 +343,8 @@ def data_input(context: Context) -> DataInput:
         name=data.label,
         digest=data.digest[:_DIGEST_CHARACTERS],
         source=json.dumps(context.protocol.data.model_dump(mode="json")),
-        profile=json.dumps({"train": data.train, "validation": data.validation}),
+        profile=json.dumps(
+            {"train": data.train, "validation": data.validation}
+            | ({"test": data.test} if data.test else {})
+        ),
     )

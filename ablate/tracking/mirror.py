@@ -233,7 +233,7 @@ class _MirroredSweep:
         if self._logged == (text, status):
             return
         now_ms = mapping.milliseconds(time.time())
-        failed = counts[State.FAILED] + counts[State.DIVERGED]
+        failed = _failed(counts)
         points = [
             mapping.Point("done", counts[State.DONE], now_ms, 0),
             mapping.Point("failed", failed, now_ms, 0),
@@ -251,4 +251,9 @@ def _sweep_status(counts: Counter[State], *, live: bool) -> str:
         return "RUNNING"
     if unfinished:
         return "KILLED"
-    return "FAILED" if counts[State.FAILED] + counts[State.DIVERGED] else "FINISHED"
+    return "FAILED" if _failed(counts) else "FINISHED"
+
+
+def _failed(counts: Counter[State]) -> int:
+    """How many runs have ended without a result that can be used."""
+    return counts[State.FAILED] + counts[State.DIVERGED] + counts[State.DAMAGED]

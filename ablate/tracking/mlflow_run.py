@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 
+from ablate.errors import StoreError
 from ablate.runs import Event, Failure, Result, RunFolder, State
 from ablate.spec import RunSpec
 from ablate.tracking import mapping
@@ -59,7 +60,7 @@ class MlflowRun:
 
         Raises:
             mlflow.exceptions.MlflowException: If MLflow cannot be written to.
-            StoreError: If a file of the folder cannot be read.
+            StoreError: If a file of the folder cannot be read; all others are logged.
         """
         if name != self._name:
             self._client.update_run(self._id, name=name)
@@ -72,12 +73,18 @@ class MlflowRun:
         stamp = _stamp(ending)
         logged = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
         is_logged = logged == (state.value, stamp, mapping.STATUS[state])
-        if not (is_logged and state is State.DONE):
-            events = folder.events()
+        if not (is_logged and state in (State.DONE, State.DAMAGED)):
+            events = folder.events() if state is not State.DAMAGED else []
             self._log_epochs(events)
             if not is_logged:
                 self._log_state(folder, state, ending, stamp, _end_ms(state, ending, events))
         self.state = state
+        problem = folder.damage() if state is State.DAMAGED else None
+        # Missing ones may have been removed on purpose.
+        if state is State.DONE and not is_logged and folder.weights_path.exists():
+            problem = folder.weights_problem()
+        if problem is not None:
+            raise StoreError(problem, "")
 
     def _log_params(self, run: Run, params: Mapping[str, str]) -> None:
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.

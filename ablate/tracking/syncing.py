@@ -50,7 +50,8 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                 mirror = Mirror(store, address)
                 passes = [mirror.update(as_group(record), live=False) for record in records]
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise StoreError(f"MLflow at {address.uri}: {_one_line(error)}", address.repair) from error
+        problem = f"MLflow at {address.uri}: {_one_line(error)}"
+        raise database.refusal(problem, error, address) from error
     problems = [problem for one in passes for problem in one.problems]
     if problems:
         raise StoreError("\n".join(problems), "all other runs are mirrored")
@@ -97,9 +98,11 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
         try:
             if database.ensure(address) or mirror is None:
                 mirror = Mirror(store, address)
-            groups = [group for group in groups_of(store) if group.id in record_ids]
+            problems: list[str] = []
+            groups = [group for group in groups_of(store, problems) if group.id in record_ids]
             passes = [mirror.update(group, live=not last) for group in groups]
-            trouble = "\n".join(problem for one in passes for problem in one.problems)
+            problems += [problem for one in passes for problem in one.problems]
+            trouble = "\n".join(problems)
             pause_s = _POLL_S
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 import torch
 
 from ablate.data import Prepared
-from ablate.data.batches import Batch, TrainingBatches, validation_batches
+from ablate.data.batches import (
+    Batch,
+    TrainingBatches,
+    unaltered_batches,
+    validation_batches,
+)
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.models import SegmentationModel, forward_together
@@ -27,6 +32,7 @@ class CohortSetup:
         validation: Indices of the validation images.
         device: Where the models are.
         precision: What to compute in.
+        test: Indices of the images that are scored once, at the end; empty where there are none.
     """
 
     protocol: Protocol
@@ -36,6 +42,7 @@ class CohortSetup:
     validation: list[int]
     device: torch.device
     precision: Precision
+    test: list[int] = field(default_factory=list)
 
     def training_batches(self) -> TrainingBatches:
         """The batches that every run is trained on, on the device, in the same order."""
@@ -46,6 +53,10 @@ class CohortSetup:
         return validation_batches(
             self.prepared, self.validation, self.protocol, self.seed, epoch, self.device
         )
+
+    def test_batches(self) -> Iterator[Batch]:
+        """The test images, on the device, in order; no epoch and no seed alters them."""
+        return unaltered_batches(self.prepared, self.test, self.protocol, self.device)
 
     def autocast(self) -> torch.autocast:
         """While this is open, operations that tolerate it compute in the cohort's precision."""

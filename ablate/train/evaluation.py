@@ -1,7 +1,9 @@
 """A run that is only evaluated: unadapted SAM (zero-shot), image by image."""
 
 import json
+import math
 import time
+from contextlib import suppress
 from dataclasses import astuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from ablate.models import ZeroShot
 from ablate.runs import Machine, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.meter import Meter
-from ablate.train.results import PANELS, publish, write_panel
+from ablate.train.results import PANELS, Evaluated, publish, write_panel
 from ablate.train.signals import Stop
 
 _SAVE_EVERY_S = 20.0
@@ -28,7 +30,7 @@ def evaluate(
     stop: Stop,
     meter: Meter,
 ) -> None:
-    """Segments every validation image, from the first that the folder has no confusion of.
+    """Segments every validation and test image, from the first without a confusion in the folder.
 
     Args:
         folder: The run's folder.
@@ -41,18 +43,19 @@ def evaluate(
     Raises:
         Interrupted: If a stop was requested; what is evaluated is saved.
     """
-    prepared, validation = setup.prepared, setup.validation
-    confusions, train_before_s = _load(folder)
+    prepared, images = setup.prepared, [*setup.validation, *setup.test]
+    panels = min(PANELS, len(setup.validation))
+    confusions, train_before_s = _load(folder, len(images))
     started = saved = time.monotonic()
-    for position in range(len(confusions), len(validation)):
-        index = validation[position]
+    for position in range(len(confusions), len(images)):
+        index = images[position]
         ground_truth = prepared.masks[index] > 0
         prediction = model.predict(np.asarray(prepared.images[index]), ground_truth)
         predicted, actual = (
             torch.from_numpy(mask)[None, None] for mask in (prediction, ground_truth)
         )
         confusions += confusion_per_image(predicted, actual)
-        if position < PANELS:
+        if position < panels:
             write_panel(folder, prepared, index, prediction)
         meter.charge([folder])
         now, stopping = time.monotonic(), stop.requested
@@ -60,12 +63,12 @@ def evaluate(
             _save(folder, confusions, train_before_s + now - started)
             saved = now
         if stopping:
-            raise Interrupted(f"stopped after {len(confusions)} of {len(validation)} images")
-        _report_progress(folder, len(confusions), len(validation))
+            raise Interrupted(f"stopped after {len(confusions)} of {len(images)} images")
+        _report_progress(folder, len(confusions), len(images))
     publish(
         folder,
-        [prepared.names[index] for index in validation],
-        confusions,
+        Evaluated.of(prepared, setup.validation, confusions[: len(setup.validation)]),
+        Evaluated.of(prepared, setup.test, confusions[len(setup.validation) :]),
         epoch=0,
         epochs=0,
         steps=0,
@@ -83,13 +86,23 @@ def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> Non
     folder.save_checkpoint(len(confusions), json.dumps(content).encode())
 
 
-def _load(folder: RunFolder) -> tuple[list[Confusion], float]:
+def _load(folder: RunFolder, images: int) -> tuple[list[Confusion], float]:
     """Confusions of the images that are evaluated already, and the seconds that they took."""
-    content = folder.load_checkpoint()
-    if content is None:
-        return [], 0.0
-    saved = json.loads(content)
-    return [Confusion(*cells) for cells in saved["confusions"]], saved["train_s"]
+    for content in folder.load_checkpoints():
+        # One that no evaluation of this run can have written is passed over.
+        with suppress(ValueError, LookupError, TypeError):
+            saved = json.loads(content)
+            confusions = [Confusion(*map(_count, cells)) for cells in saved["confusions"]]
+            train_s = float(saved["train_s"])
+            if len(confusions) <= images and 0 <= train_s < math.inf:
+                return confusions, train_s
+    return [], 0.0
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of pixels")
+    return value
 
 
 def _report_progress(folder: RunFolder, done: int, images: int) -> None:

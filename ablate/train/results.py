@@ -4,7 +4,8 @@ import hashlib
 import io
 import time
 import traceback
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,16 @@ from ablate.data import Prepared
 from ablate.errors import Diverged
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
-from ablate.runs import Failure, Machine, Parameters, Result, RunFolder, atomic, panel_names
+from ablate.runs import (
+    Failure,
+    Machine,
+    Parameters,
+    PartScores,
+    Result,
+    RunFolder,
+    atomic,
+    panel_names,
+)
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
 from ablate.train.state import TrainingState
@@ -31,7 +41,9 @@ _TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53
 def conclude(
     folder: RunFolder, state: TrainingState, setup: CohortSetup, machine: Machine, meter: Meter
 ) -> None:
-    """Evaluates the selected epoch's weights once more and publishes the result.
+    """Evaluates the selected epoch's weights once more, and publishes the result.
+
+    Only here is the test part looked at.
 
     Args:
         folder: The run's folder.
@@ -53,10 +65,15 @@ def conclude(
             write_panel(folder, setup.prepared, index, prediction)
         accumulator.add(setup, batch, logits)
         meter.charge([folder])
+    tested = ValidationAccumulator()
+    for batch in setup.test_batches():
+        (logits,) = setup.logits([state.model], batch)
+        tested.add(setup, batch, logits)
+        meter.charge([folder])
     publish(
         folder,
-        [setup.prepared.names[index] for index in setup.validation],
-        accumulator.confusions,
+        Evaluated.of(setup.prepared, setup.validation, accumulator.confusions),
+        Evaluated.of(setup.prepared, setup.test, tested.confusions),
         epoch=state.best.epoch,
         epochs=setup.protocol.epochs,
         steps=state.step,
@@ -69,10 +86,38 @@ def conclude(
     )
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model gives on the images of a part.
+
+    Attributes:
+        names: Of the images.
+        confusions: Of each of them.
+    """
+
+    names: list[str]
+    confusions: list[Confusion]
+
+    @classmethod
+    def of(cls, prepared: Prepared, indices: list[int], confusions: list[Confusion]) -> "Evaluated":
+        """The part whose images are at these indices."""
+        return cls([prepared.names[index] for index in indices], confusions)
+
+    @property
+    def pooled(self) -> Confusion:
+        """The pixels of all images."""
+        return sum(self.confusions, Confusion.none())
+
+    @property
+    def counts(self) -> list[tuple[int, ...]]:
+        """Of each image: tp, fp, fn and tn."""
+        return [astuple(confusion) for confusion in self.confusions]
+
+
 def publish(
     folder: RunFolder,
-    names: list[str],
-    confusions: list[Confusion],
+    validated: Evaluated,
+    tested: Evaluated,
     *,
     epoch: int,
     epochs: int,
@@ -88,8 +133,8 @@ def publish(
 
     Args:
         folder: The run's folder.
-        names: Of the validation images.
-        confusions: Of each of them.
+        validated: The validation images.
+        tested: The test images; none where the split has no test part.
         epoch: The selected epoch; 0 where nothing is trained.
         epochs: How many were trained.
         steps: Optimiser steps.
@@ -102,8 +147,10 @@ def publish(
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
-    folder.write_confusions(names, [astuple(confusion) for confusion in confusions])
-    pooled = sum(confusions, Confusion.none())
+    folder.write_confusions(validated.names, validated.counts)
+    if tested.names:
+        folder.write_test_confusions(tested.names, tested.counts)
+    pooled = validated.pooled
     meter.end(folder)
     folder.publish_result(
         Result(
@@ -112,7 +159,8 @@ def publish(
             epochs=epochs,
             steps=steps,
             metrics=metrics | scores(pooled),
-            confusion={"tp": pooled.tp, "fp": pooled.fp, "fn": pooled.fn, "tn": pooled.tn},
+            confusion=_cells(pooled),
+            test=_test_scores(tested),
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
@@ -120,6 +168,17 @@ def publish(
             train_s=train_s,
         )
     )
+
+
+def _cells(pooled: Confusion) -> dict[Literal["tp", "fp", "fn", "tn"], int]:
+    return {"tp": pooled.tp, "fp": pooled.fp, "fn": pooled.fn, "tn": pooled.tn}
+
+
+def _test_scores(tested: Evaluated) -> PartScores | None:
+    if not tested.names:
+        return None
+    pooled = tested.pooled
+    return PartScores(images=len(tested.names), metrics=scores(pooled), confusion=_cells(pooled))
 
 
 def write_panel(

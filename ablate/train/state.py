@@ -1,6 +1,7 @@
 """The state of a training from one step to the next, and its checkpoint."""
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from ablate.models import SegmentationModel
 from ablate.spec import Protocol
 
 Tensors = dict[str, torch.Tensor]
+
+
+class UnusableCheckpoint(Exception):
+    """No training of this run can have written the checkpoint."""
 
 
 @dataclass
@@ -120,11 +125,27 @@ class TrainingState:
         )
         return buffer.getvalue()
 
-    def load(self, content: bytes) -> None:
-        """Restores the state that ``to_bytes`` wrote; only tensors and plain values are loaded."""
-        saved: dict[str, Any] = torch.load(
-            io.BytesIO(content), map_location="cpu", weights_only=True
-        )
+    def read(self, content: bytes, *, epochs: int, steps_per_epoch: int) -> dict[str, Any]:
+        """What ``to_bytes`` wrote; only tensors and plain values are loaded.
+
+        Args:
+            content: The checkpoint.
+            epochs: How many the run has.
+            steps_per_epoch: How many steps each of them has.
+
+        Raises:
+            UnusableCheckpoint: If no training of this run can have written it.
+        """
+        saved = _loaded(content)
+        try:
+            _check_counters(saved, epochs, steps_per_epoch)
+            _check_values(saved, self.model.trainable_state(), self.optimizer.state_dict())
+        except (LookupError, TypeError, AttributeError) as error:
+            raise UnusableCheckpoint(f"it lacks a part ({error!r})") from error
+        return saved
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Takes over what ``read`` has returned."""
         self.epoch = saved["epoch"]
         self.step_in_epoch = saved["step_in_epoch"]
         self.step = saved["step"]
@@ -138,3 +159,47 @@ class TrainingState:
         # None where the run was on another kind of device until now.
         if saved["device_rng"] is not None:
             self._device_rng = saved["device_rng"]
+
+
+def _loaded(content: bytes) -> dict[str, Any]:
+    try:
+        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    # Whatever torch finds wrong with it: it has no exception of its own for this.
+    except Exception as error:
+        raise UnusableCheckpoint(f"it cannot be read ({error!r})") from error
+    if not isinstance(saved, dict):
+        raise UnusableCheckpoint("it is no dictionary")
+    return saved
+
+
+def _check_counters(saved: dict[str, Any], epochs: int, steps_per_epoch: int) -> None:
+    """Refuses counters that no training of this run reaches."""
+    epoch, step_in_epoch, best = saved["epoch"], saved["step_in_epoch"], saved["best"]
+    counters = (epoch, step_in_epoch, saved["step"])
+    if not all(type(counter) is int for counter in counters):
+        raise UnusableCheckpoint(f"its counters are {counters}")
+    most = steps_per_epoch if epoch <= epochs else 0
+    if not (1 <= epoch <= epochs + 1 and 0 <= step_in_epoch <= most):
+        raise UnusableCheckpoint(
+            f"it is at step {step_in_epoch} of epoch {epoch}, of {epochs} epochs with "
+            f"{steps_per_epoch} steps"
+        )
+    if saved["step"] != (epoch - 1) * steps_per_epoch + step_in_epoch:
+        raise UnusableCheckpoint(f"it is at step {saved['step']} in epoch {epoch}")
+    if saved["schedule"]["last_epoch"] != epoch - 1:
+        raise UnusableCheckpoint("its schedule is at another epoch")
+    if (best is None) != (epoch == 1) or (best and not 1 <= best["epoch"] < epoch):
+        raise UnusableCheckpoint(f"its best epoch is none of those before epoch {epoch}")
+    if not all(0 <= saved[name] < math.inf for name in ("loss_sum", "train_s")):
+        raise UnusableCheckpoint("its sums are no finite numbers")
+
+
+def _check_values(saved: dict[str, Any], trained: Tensors, optimizer: dict[str, Any]) -> None:
+    """Refuses tensors of another model, and an optimiser of other parameters."""
+    wanted = {name: value.shape for name, value in trained.items()}
+    for state in (saved["trained"], *([saved["best"]["trained"]] if saved["best"] else [])):
+        if {name: value.shape for name, value in state.items()} != wanted:
+            raise UnusableCheckpoint("its parameters are those of another model")
+    groups = [(set(group), group["params"]) for group in saved["optimizer"]["param_groups"]]
+    if groups != [(set(group), group["params"]) for group in optimizer["param_groups"]]:
+        raise UnusableCheckpoint("its optimiser has other parameters")

@@ -4,15 +4,15 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from ablate.errors import Diverged, Interrupted
+from ablate.errors import Diverged, Interrupted, StoreError
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel
 from ablate.runs import Event, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.results import write_failure
-from ablate.train.state import Best, TrainingState
+from ablate.train.state import Best, TrainingState, UnusableCheckpoint
 
 _PROGRESS_EVERY_S = 0.3
 # Saving may take this share of the time: a CNN's checkpoint is a thousand times SAM-nano's.
@@ -37,14 +37,27 @@ class TrainingRun:
         """Builds optimiser and schedule, and loads the newest checkpoint."""
         self.folder = folder
         self.state = TrainingState(model, setup.protocol, setup.seed)
-        if checkpoint := folder.load_checkpoint():
-            self.state.load(checkpoint)
-        folder.cut_events(self.state.epoch - 1)
         self._setup = setup
+        self._resume()
         self.failed = False
         self._saved = self.position
         self._next_save_s = 0.0
         self._last_progress = 0.0
+
+    def _resume(self) -> None:
+        """Goes on from the newest checkpoint that fits to the run and to its events.
+
+        Whatever is damaged is passed over; at worst the run starts from the beginning.
+        """
+        protocol = self._setup.protocol
+        steps = math.ceil(len(self._setup.train) / protocol.batch_size)
+        for content in self.folder.load_checkpoints():
+            with suppress(UnusableCheckpoint, StoreError):
+                saved = self.state.read(content, epochs=protocol.epochs, steps_per_epoch=steps)
+                self.folder.cut_events(saved["epoch"] - 1)
+                self.state.restore(saved)
+                return
+        self.folder.start_over()
 
     @property
     def position(self) -> tuple[int, int]:

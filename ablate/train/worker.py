@@ -63,7 +63,7 @@ def work(folders: Sequence[Path], device: str) -> None:
     with stop_on_signals() as stop, ExitStack() as claims:
         cohort = [RunFolder(path) for path in folders]
         claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
-        pending = [folder for folder in claimed if folder.result() is None]
+        pending = [folder for folder in claimed if not folder.has_result()]
         try:
             if pending:
                 # Before failures are removed: they are how earlier attempts have ended.
@@ -76,7 +76,7 @@ def work(folders: Sequence[Path], device: str) -> None:
         except Exception as error:
             # What prevents the whole cohort is the failure of each run.
             for folder in pending:
-                if folder.result() is None and folder.failure() is None:
+                if not (folder.has_result() or folder.has_failure()):
                     write_failure(folder, error)
 
 
@@ -179,9 +179,10 @@ def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSe
             "restore them, or start the sweep again",
         )
     prepared = prepare(images, protocol.image_size_px, store.cache_path)
-    train, validation = parts(prepared.names, protocol.split, root)
+    found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision)
+    train, validation, test = (list(part) for part in found)
+    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:

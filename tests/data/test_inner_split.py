@@ -31,8 +31,8 @@ def test_no_outer_validation_image_is_in_it(
 ) -> None:
     names = [f"image-{index}" for index in range(count)]
     outer = holdout(outer_seed)
-    outer_train, outer_validation = parts(names, outer, None)
-    train, validation = parts(names, inner(outer, share, seed), None)
+    outer_train, outer_validation, _ = parts(names, outer, None)
+    train, validation, _ = parts(names, inner(outer, share, seed), None)
     assert sorted(train + validation) == sorted(outer_train)
     assert not {*train, *validation} & set(outer_validation)
     assert len(validation) == int(share * len(outer_train))
@@ -40,12 +40,12 @@ def test_no_outer_validation_image_is_in_it(
 
 def test_of_folders_and_lists_too(tmp_path: Path) -> None:
     names = [f"{part}/{letter}" for part in ("train", "val", "test") for letter in "abcdef"]
-    train, validation = parts(names, inner(FoldersSplit(kind="folders")), None)
+    train, validation, _ = parts(names, inner(FoldersSplit(kind="folders")), None)
     assert {names[index][:6] for index in train + validation} == {"train/"}
     assert (len(train), len(validation)) == (5, 1)
     (tmp_path / "train.txt").write_text("\n".join(names[:4]))
     (tmp_path / "val.txt").write_text("\n".join(names[6:9]))
-    train, validation = parts(names, inner(ListsSplit(kind="lists")), tmp_path)
+    train, validation, _ = parts(names, inner(ListsSplit(kind="lists")), tmp_path)
     assert sorted(train + validation) == [0, 1, 2, 3]
     assert len(validation) == 1
 

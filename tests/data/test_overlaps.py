@@ -6,8 +6,9 @@ import pytest
 from ablate.data import detect, open_images
 from ablate.data.duplicates import fingerprint
 from ablate.data.generated import scene
-from ablate.data.leaks import Parts, leaks
+from ablate.data.leaks import leaks
 from ablate.data.overlaps import overlapping_pairs, thumbnail
+from ablate.data.parts import Parts
 
 SCENES = [scene(11, index, 240)[0] for index in range(12)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ablate.data import identify, parts
+from ablate.data import Parts, identify, parts
 from ablate.data.images import Image, Mask
 from ablate.errors import DataError
 from ablate.spec import FoldersSplit, ListsSplit
@@ -35,17 +35,17 @@ def write(root: Path, **lists: str) -> Path:
 
 def test_lists_are_names_or_files_and_the_rest_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, train="\ufeff b\n\nimages/a.jpg\r\n", val="c.1\nmasks\\d.png")
-    assert parts(NAMES, LISTS, tmp_path) == ([0, 1], [2, 3])
+    assert parts(NAMES, LISTS, tmp_path) == Parts([0, 1], [2, 3])
 
 
 def test_accents_are_compared_in_one_form(tmp_path: Path) -> None:
     write(tmp_path, train="e\u0301.png", val="\u00fc")
-    assert parts(("\u00e9", "u\u0308"), LISTS, tmp_path) == ([0], [1])
+    assert parts(("\u00e9", "u\u0308"), LISTS, tmp_path) == Parts([0], [1])
 
 
 def test_names_with_folders_are_listed_with_them(tmp_path: Path) -> None:
     write(tmp_path, train="x/a.png", val="y/a")
-    assert parts(("x/a", "y/a"), LISTS, tmp_path) == ([0], [1])
+    assert parts(("x/a", "y/a"), LISTS, tmp_path) == Parts([0], [1])
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_what_is_no_text_is_no_list(tmp_path: Path) -> None:
         parts(NAMES, LISTS, None)
 
 
-def test_a_test_list_is_never_seen(tmp_path: Path) -> None:
+def test_a_test_list_is_a_part_of_its_own(tmp_path: Path) -> None:
     with_test = ListsSplit(kind="lists", test="test.txt")
     write(tmp_path, train="a", val="b", test="d\ne")
-    assert parts(NAMES, with_test, tmp_path) == ([0], [1])
+    assert parts(NAMES, with_test, tmp_path) == Parts([0], [1], [3, 4])
     write(tmp_path, test="a\ne")
     with pytest.raises(DataError, match=r"in both train\.txt and test\.txt \(a\); leave each in"):
         parts(NAMES, with_test, tmp_path)
@@ -98,9 +98,9 @@ def test_an_edited_list_is_another_run_and_its_order_is_not(tmp_path: Path) -> N
 def test_folders_are_parts() -> None:
     names = ("test/a", "train/a", "train/b", "val/a", "trainer/a")
     ready = FoldersSplit(kind="folders")
-    assert parts(names, ready, None) == ([1, 2], [3])
+    assert parts(names, ready, None) == Parts([1, 2], [3])
     other = FoldersSplit(kind="folders", validation="test")
-    assert parts(names, other, None) == ([1, 2], [0])
+    assert parts(names, other, None) == Parts([1, 2], [0])
     with pytest.raises(DataError, match=r"val of split\.validation: they lie in test, train"):
         parts(names[:3], ready, None)
     with pytest.raises(DataError, match=r"train of split\.train: data\.image has no \{folder\}"):

@@ -1,8 +1,12 @@
 """A small sweep on disk: runs that end as a test says, through the store's own interface."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from safetensors.numpy import save
 
 from ablate.metrics import Confusion, scores
 from ablate.registry import Catalogue
@@ -14,6 +18,7 @@ from ablate.runs import (
     Failure,
     Machine,
     Parameters,
+    PartScores,
     Provenance,
     Result,
     RunFolder,
@@ -209,6 +214,7 @@ class SweepOnDisk:
         epochs: Sequence[float] = (),
         selected: int = 7,
         split: int = 0,
+        test_miou: float | None = None,
     ) -> None:
         """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
         folder = self.begin(name, seed, commit, split)
@@ -226,6 +232,7 @@ class SweepOnDisk:
         if is_trained:
             metrics["val_loss"] = 0.1
             leave_events(folder, epochs or [metrics["miou"]] * 20)
+        weights_sha256 = leave_weights(folder)
         folder.publish_result(
             Result(
                 key=folder.key,
@@ -235,10 +242,11 @@ class SweepOnDisk:
                 metrics=metrics,
                 confusion=pixels,
                 parameters=parameters,
-                weights_sha256=digest_of("weights"),
+                weights_sha256=weights_sha256,
                 machine=machine,
                 finished=finished,
                 train_s=12.5,
+                test=None if test_miou is None else leave_test_scores(folder, test_miou),
             )
         )
 
@@ -275,12 +283,39 @@ def pixels_of(miou: float) -> tuple[int, int, int, int]:
     return (positive - low, low, low, background - low)
 
 
+def leave_weights(folder: RunFolder) -> str:
+    """Weights without a tensor, which is what a run that is only evaluated leaves.
+
+    Returns:
+        Their SHA-256.
+    """
+    content = save({})
+    folder.weights_path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def unsealed(result: Path) -> None:
+    """Makes a ``result.json`` one of an older version, which carried no digests."""
+    document = json.loads(result.read_text())
+    del document["files"], document["sha256"]
+    result.write_text(json.dumps(document, indent=2))
+
+
 def leave_confusions(folder: RunFolder, pixels: Sequence[int], images: int = 4) -> Confusions:
     """The pixels (tp, fp, fn, tn) of a whole validation part, spread over some images."""
     counts = [[count // images for count in pixels] for _ in range(images)]
     counts[-1] = [count // images + count % images for count in pixels]
     folder.write_confusions([f"scene-{number}" for number in range(images)], counts)
     return folder.confusions()
+
+
+def leave_test_scores(folder: RunFolder, miou: float, images: int = 3) -> PartScores:
+    """Scores and pixels on a test part of some images."""
+    pixels = dict(zip(("tp", "fp", "fn", "tn"), pixels_of(miou), strict=True))
+    counts = [[count // images for count in pixels.values()] for _ in range(images)]
+    counts[-1] = [count // images + count % images for count in pixels.values()]
+    folder.write_test_confusions([f"test-{number}" for number in range(images)], counts)
+    return PartScores(images=images, metrics=scores(Confusion(**pixels)), confusion=pixels)
 
 
 def leave_events(folder: RunFolder, mious: Sequence[float]) -> None:

@@ -1,6 +1,7 @@
 """Every number of a run is recomputed, and what differs is named."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,22 @@ def test_other_weights_are_named(whole: SweepOnDisk) -> None:
     assert [each.what for each in found(whole)] == ["weights_sha256"]
 
 
+@pytest.mark.parametrize("kind", ["link", "FIFO", "folder"])
+def test_weights_that_are_no_file_are_named(whole: SweepOnDisk, kind: str, tmp_path: Path) -> None:
+    """A store may come from others: nothing is followed, and nothing waits for a writer."""
+    path = whole.folder(ROW).weights_path
+    path.rename(tmp_path / "copy")
+    match kind:
+        case "link":
+            path.symlink_to(tmp_path / "copy")
+        case "FIFO":
+            os.mkfifo(path)
+        case _:
+            path.mkdir()
+    (only,) = found(whole)
+    assert f"it is a {kind}, not a file" in str(only.note)
+
+
 def test_weights_that_are_not_there_are_counted(whole: SweepOnDisk) -> None:
     whole.folder(ROW).weights_path.unlink()
     checks = check_runs(whole.start(), whole.store)
@@ -116,6 +133,14 @@ def test_a_damaged_file_is_named_and_the_others_are_checked(whole: SweepOnDisk, 
     assert {each.file for each in damaged} == {f"runs/{folder.key}/{name}"}
     assert all(each.note for each in damaged)
     assert [each.what for each in disagreements if each.key != folder.key] == ["metrics.miou"]
+
+
+def test_a_damaged_attempt_is_named(whole: SweepOnDisk) -> None:
+    folder = whole.folder(ROW)
+    (folder.path / "attempts").mkdir()
+    (folder.path / "attempts" / "1700000000000.json").write_text("{")
+    (only,) = found(whole)
+    assert f"runs/{folder.key}/attempts/1700000000000.json cannot be read" in str(only.note)
 
 
 def test_a_missing_confusion_cannot_be_recomputed(whole: SweepOnDisk) -> None:

@@ -92,7 +92,7 @@ def test_what_is_not_as_it_was_written_is_one_line(
     message = str(refused.value)
     assert str(folder.confusion_path) in message
     assert reason in message
-    assert "remove the run's folder and run again" in message
+    assert "start the sweep again" in message
     assert "\n" not in message
 
 
@@ -110,7 +110,7 @@ def test_no_flipped_bits_stop_anything(folder: RunFolder, place: int) -> None:
 
 def test_a_missing_file_is_named(folder: RunFolder) -> None:
     folder.confusion_path.unlink()
-    with pytest.raises(StoreError, match=r"confusion\.parquet is missing; remove the run's folder"):
+    with pytest.raises(StoreError, match=r"confusion\.parquet is missing; start the sweep again"):
         folder.confusions()
 
 

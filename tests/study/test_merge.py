@@ -133,7 +133,7 @@ def test_what_is_further_stays(tmp_path: Path, target: Path) -> None:
         for run in ((ROW, 0), (ROW, 1), (OTHER, 0), (OTHER, 1))
     }
     assert list(states.values()) == [State.DONE, State.DONE, State.DIVERGED, State.INTERRUPTED]
-    assert store.run(one.run(OTHER, 1).key).load_checkpoint() == b"state"
+    assert next(store.run(one.run(OTHER, 1).key).load_checkpoints()) == b"state"
 
 
 def test_the_cost_of_all_attempts_is_kept(tmp_path: Path, target: Path) -> None:

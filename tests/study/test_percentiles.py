@@ -42,7 +42,7 @@ def write(root: Path, number: int, values: np.ndarray) -> None:
 
 def expected(root: Path, check: DataCheck) -> tuple[tuple[float, float], ...]:
     """The least and the greatest value of the training images in the bands 3, 1 and 0."""
-    train, _ = parts([str(number) for number in range(10)], check.split, root)
+    train, *_ = parts([str(number) for number in range(10)], check.split, root)
     values = np.stack([tifffile.imread(root / f"images/{index}.tif") for index in train])
     return tuple((float(values[..., b].min()), float(values[..., b].max())) for b in (3, 1, 0))
 

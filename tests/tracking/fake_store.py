@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
+from safetensors.numpy import save
 
 from ablate.runs import (
     Event,
@@ -164,7 +166,7 @@ def log_epochs(
 
 def conclude(folder: RunFolder, *, created_s: float = CREATED_S, offset: float = 0.0) -> Result:
     """All that a finished run leaves."""
-    weights = b"weights of " + folder.key.encode()
+    weights = save({"key": np.frombuffer(folder.key.encode(), dtype=np.uint8)})
     folder.weights_path.write_bytes(weights)
     table = {"image": ["scene-1", "scene-2"], "tp": [3, 4], "fp": [1, 0], "fn": [2, 1]}
     pd.DataFrame(table | {"tn": [10, 11]}).to_parquet(folder.confusion_path, index=False)

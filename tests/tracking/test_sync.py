@@ -1,5 +1,7 @@
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -310,6 +312,24 @@ def test_a_broken_database_is_reported_with_its_repair(swept):
     (swept.store.mlflow_path / "mlflow.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match=r"not a database; remove .*ablate sync"):
         sync(swept.store, [swept.record])
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_locked_database_is_not_to_be_removed(swept, monkeypatch, mode):
+    """Before its first query in one mode of sqlite, and when it writes in the other."""
+    monkeypatch.setattr("ablate.tracking.database._BUSY_S", 0.1)
+    sync(swept.store, [swept.record])
+    log_epochs(swept.folder(1), 1, 2)
+    database = swept.store.mlflow_path / "mlflow.db"
+    with closing(sqlite3.connect(database)) as other:
+        assert other.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode,)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(
+            StoreError, match=r"another program has locked .*mlflow\.db; "
+        ) as caught:
+            sync(swept.store, [swept.record])
+        assert "remove" not in str(caught.value)
+    assert sync(swept.store, [swept.record]) > 0
 
 
 def test_a_moved_store_is_not_mirrored_into_its_old_place(swept, tmp_path):

@@ -8,10 +8,11 @@ import urllib.request
 
 import pytest
 from fake_store import fake_store
+from reading import parents
 
 from ablate.errors import StoreError
 from ablate.runs import Store
-from ablate.tracking import RUNS_VIEW, environment, serve_ui, sync
+from ablate.tracking import NOTE_FILE, RUNS_VIEW, environment, serve_ui, sync
 from chromium import Chromium
 
 SERVE = (
@@ -66,6 +67,13 @@ def wait_for(url, server, limit_s=90):
     pytest.fail(f"{url} does not answer")
 
 
+def leave_report(fake):
+    folder = fake.store.reports_path / fake.record.id
+    folder.mkdir(parents=True)
+    (folder / NOTE_FILE).write_text("| Rows | IoU of rows |\n| --- | --- |\n| A | 1 |")
+    (folder / "report.html").write_text("<!doctype html><p>whole</p>")
+
+
 @pytest.mark.browser
 def test_a_browser_shows_the_runs(tmp_path, with_database):
     binary = shutil.which("chromium")
@@ -75,7 +83,9 @@ def test_a_browser_shows_the_runs(tmp_path, with_database):
     with_database(fake.store)
     result = fake.finish(0).result()
     fake.begin(1)
+    leave_report(fake)
     sync(fake.store, [fake.record])
+    (parent,) = parents(fake.store)
     port = free_port()
     # Nothing of the folder that it is started in is imported.
     folder = tmp_path / "own"
@@ -95,6 +105,13 @@ def test_a_browser_shows_the_runs(tmp_path, with_database):
             words = ("TransLandSeg\n", "TransLandSeg-7", "final/miou", miou, "Runs by MIoU")
             shown = browser.wait_for(*words)
             assert [word for word in words if word not in shown] == []
+            browser.open(f"{page}#/experiments/1/runs/{parent.info.run_id}")
+            # Two cells of the note's table, which is no table as plain text.
+            assert "Rows\tIoU of rows" in browser.wait_for("Rows\tIoU of rows")
+            browser.open(f"{page}#/experiments/1/runs/{parent.info.run_id}/artifacts")
+            assert "report.html" in browser.wait_for("report.html")
+            browser.open(f"{page}#/experiments/1/models?workflowType=machine_learning")
+            assert "Ready" in browser.wait_for("Ready")
             outside = [
                 url
                 for url in browser.requested

@@ -61,7 +61,8 @@ def outcome(folder: RunFolder) -> dict[str, object]:
     """Everything of a finished run that must not depend on how it came about."""
     result = finished(folder)
     events = [event.model_dump(exclude={"time"}) for event in folder.events()]
-    untimed = result.model_dump(exclude={"finished", "train_s"})
+    # The digests cover times.
+    untimed = result.model_dump(exclude={"finished", "train_s", "files", "sha256"})
     return {
         "result": untimed,
         "events": events,

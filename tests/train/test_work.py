@@ -20,7 +20,7 @@ from ablate.runs import Parameters, RunFolder, State, Store
 from ablate.train import work
 from ablate.train.devices import machine
 from ablate.train.meter import Meter
-from ablate.train.results import publish, write_panel
+from ablate.train.results import Evaluated, publish, write_panel
 from ablate.train.signals import stop_on_signals
 from ablate.train.worker import checkpoint_of
 from train.run_helpers import PlanRun, failure_of, finished, outcome, stop_after
@@ -243,8 +243,8 @@ def test_any_name_of_an_image_can_be_left(tmp_path: Path) -> None:
     assert len(list(folder.panels_path.glob("*.png"))) == 5
     publish(
         folder,
-        list(names),
-        [Confusion(1, 2, 3, 4)] * 5,
+        Evaluated(list(names), [Confusion(1, 2, 3, 4)] * 5),
+        Evaluated([], []),
         epoch=0,
         epochs=0,
         steps=0,

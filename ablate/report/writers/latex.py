@@ -165,6 +165,8 @@ def _cell(cell: TableCell) -> str:
     text = _MINUS.sub("$-$", _literal(cell.text))
     if cell.kind == "missing":
         text = f"\\textit{{{text}}}"
+    if cell.is_bold:
+        text = f"\\textbf{{{text}}}"
     return text + (_mark(cell.footnote) if cell.footnote else "")
 
 

@@ -91,6 +91,8 @@ def _padded(line: Sequence[str], widths: Sequence[int], sides: Sequence[str]) ->
 
 def _cell(cell: TableCell) -> str:
     text = _literal(cell.text)
+    if cell.is_bold:
+        text = f"**{text}**"
     return f"{text} {_mark(cell.footnote)}" if cell.footnote else text
 
 

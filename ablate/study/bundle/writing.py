@@ -14,8 +14,7 @@ from ablate.registry import Catalogue, named_files, search_path
 from ablate.report.published import load_parameters, load_scores
 from ablate.report.store_view import StoreView
 from ablate.report.verification import check_runs
-from ablate.runs import RecordedRun, State, Store, SweepRecord, atomic
-from ablate.runs.plain_files import read_bytes
+from ablate.runs import RecordedRun, State, Store, SweepRecord, atomic, plain_files
 from ablate.study.bundle.building import report_of
 from ablate.study.bundle.crate import FileFacts, crate_of
 from ablate.study.bundle.form import CONTENTS, METADATA, REPORTS, BundleContents
@@ -71,6 +70,9 @@ def write_bundle(
         if record.sweep.published:
             _copy_published(record.sweep.published, folder)
         _check(record, StoreView(folder, states=contents.states))
+        if weights:
+            # They are not in the copy.
+            _check(record, store)
         _write(folder / CONTENTS, contents.model_dump_json(indent=1) + "\n")
         made = report_of(folder, record, contents)
         for written, file in REPORTS.items():
@@ -139,7 +141,7 @@ def _copy_runs(runs: dict[str, RecordedRun], store: Store, folder: Path) -> None
         origin = store.run(key)
         for source in origin.record_paths():
             try:
-                content = read_bytes(source)
+                content = plain_files.read_bytes(source)
             except FileNotFoundError:
                 continue
             target = copy.run(key).path / source.relative_to(origin.path)
@@ -190,7 +192,10 @@ def _pack(
 def _add(archive: zipfile.ZipFile, name: str, source: Path) -> FileFacts:
     """Packs a file, and tells what was packed."""
     digest, size_bytes = hashlib.sha256(), 0
-    with source.open("rb") as content, archive.open(_entry(name), "w", force_zip64=True) as packed:
+    with (
+        plain_files.opened(source) as content,
+        archive.open(_entry(name), "w", force_zip64=True) as packed,
+    ):
         while chunk := content.read(_CHUNK_BYTES):
             digest.update(chunk)
             size_bytes += len(chunk)

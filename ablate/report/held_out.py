@@ -1,0 +1,78 @@
+"""The scores on the test part: of the weights that validation images selected, on others."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ablate.report.differences import compare, draw_images_of
+from ablate.report.held_out_model import HeldOut, HeldOutRepeat, HeldOutRow
+from ablate.report.images import ImageDraws
+from ablate.report.results import RunRecord
+from ablate.report.rows import RowRuns
+from ablate.report.statistics import mean_of, sd_of
+from ablate.report.tuning_model import MeanScore
+from ablate.spec import METRIC_NAMES, Sweep
+
+
+def held_out_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> HeldOut | None:
+    """All rows on the test part.
+
+    Args:
+        rows: By name, with their runs on the validation images.
+        sweep: With the baseline and the claims.
+
+    Returns:
+        None where no run has a test part.
+    """
+    tested = {name: _on_test_part(row) for name, row in rows.items()}
+    runs = [run for row in tested.values() for run in row.runs if run.finished]
+    if not runs:
+        return None
+    baseline = tested.get(sweep.baseline or "")
+    draws = draw_images_of(tested, sweep)
+    return HeldOut(
+        images=max(len(run.finished.confusions.names) for run in runs if run.finished),
+        drawn_images=draws.drawn_images(),
+        rows=tuple(_row(row, baseline, draws) for row in tested.values()),
+    )
+
+
+def _on_test_part(row: RowRuns) -> RowRuns:
+    """The row with its scores and pixels on the test part in place of the validation part's."""
+    return replace(row, printed=None, runs=tuple(map(_run_on_test_part, row.runs)))
+
+
+def _run_on_test_part(run: RunRecord) -> RunRecord:
+    finished = run.finished
+    if finished is None:
+        return run
+    test, confusions = finished.result.test, finished.test_confusions
+    if test is None or confusions is None:
+        return replace(run, finished=None, missing_reason="unreadable", cause="no test scores")
+    scored = {"metrics": test.metrics, "confusion": test.confusion}
+    result = finished.result.model_copy(update=scored)
+    return replace(run, finished=replace(finished, result=result, confusions=confusions))
+
+
+def _row(row: RowRuns, baseline: RowRuns | None, draws: ImageDraws) -> HeldOutRow:
+    is_compared = baseline is not None and baseline.name != row.name
+    by_metric = {metric: row.percent(metric) for metric in METRIC_NAMES}
+    return HeldOutRow(
+        name=row.name,
+        label=row.label,
+        missing_reason=row.missing_reason,
+        scores={
+            metric: MeanScore(
+                n=len(values), mean=mean_of([*values.values()]), sd=sd_of([*values.values()])
+            )
+            for metric, values in by_metric.items()
+        },
+        delta=compare(row, baseline, draws).difference if is_compared and baseline else None,
+        repeats=tuple(
+            HeldOutRepeat(
+                split=repeat.split,
+                seed=repeat.seed,
+                scores={metric: values[repeat] for metric, values in by_metric.items()},
+            )
+            for repeat in by_metric["miou"]
+        ),
+    )

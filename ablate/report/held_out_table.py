@@ -1,0 +1,114 @@
+"""The table of the test part, and its columns in the table for programs."""
+
+from ablate.report.difference_tables import IMAGES_ONLY, difference_cells
+from ablate.report.held_out_model import HeldOut, HeldOutRow
+from ablate.report.model import Report, Row
+from ablate.report.notes import footnotes_of, label_cell
+from ablate.report.score_cells import repeats_word
+from ablate.report.table import (
+    DASH,
+    Table,
+    TableCell,
+    caption_of,
+    missing_cell,
+    number_cell,
+    number_column,
+    text_cell,
+    text_column,
+)
+from ablate.report.tuning_model import MeanScore
+from ablate.spec import METRIC_NAMES
+
+_DELTA = ("test_delta_miou", "test_delta_miou_low", "test_delta_miou_high")
+FLAT_COLUMNS = (
+    "test_images",
+    "test_n",
+    *(name for metric in METRIC_NAMES for name in (f"test_{metric}", f"test_{metric}_sd")),
+    *_DELTA,
+)
+"""The columns that the table for programs has where some run has a test part."""
+
+
+def held_out_table(report: Report, tested: HeldOut) -> Table:
+    """The sweep's metrics on the test images, and MIoU minus that of the baseline."""
+    has_delta = any(row.delta for row in tested.rows)
+    of_test = {row.name: row for row in tested.rows}
+    return Table(
+        name="test-part",
+        title="Test part",
+        columns=(
+            text_column("label", "Model"),
+            number_column("n", "n", "left"),
+            *(number_column(key, name, "left") for key, name in report.metrics.items()),
+            *(
+                [number_column("delta", "Δ MIoU"), number_column("interval", "95 % interval")]
+                if has_delta
+                else []
+            ),
+        ),
+        rows=tuple(_cells(row, of_test[row.name], report, has_delta) for row in report.rows),
+        caption=caption_of(report.watermark, *_sentences(report, tested, has_delta)),
+        footnotes=footnotes_of(report),
+    )
+
+
+def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
+    """One row's cells of ``FLAT_COLUMNS``; a missing number has its reason."""
+    own = next(each for each in tested.rows if each.name == row.name)
+    cells = [number_cell(tested.images), number_cell(own.scores["miou"].n)]
+    for metric in METRIC_NAMES:
+        score = own.scores[metric]
+        cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
+    if own.delta is None:
+        text = "baseline" if row.name == report.baseline else "n/a"
+        return [*cells, *[text_cell(text)] * len(_DELTA)]
+    reason = own.missing_reason or own.delta.missing_reason
+    values = (own.delta.mean, own.delta.low, own.delta.high)
+    return [*cells, *(_flat(value, reason) for value in values)]
+
+
+def _flat(value: float | None, reason: str | None) -> TableCell:
+    if value is not None:
+        return number_cell(value, f"{value:z.6f}")
+    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
+
+
+def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tuple[TableCell, ...]:
+    n, planned = len(tested.repeats), len(row.repeats)
+    cells = [
+        label_cell(row),
+        number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}"),
+        *(_score(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
+    ]
+    if has_delta and tested.delta is None:
+        cells += [DASH, DASH]
+    elif tested.delta is not None:
+        reason = tested.missing_reason or tested.delta.missing_reason
+        cells += difference_cells(tested.delta, reason)[1:]
+    return tuple(cells)
+
+
+def _score(score: MeanScore, reason: str | None) -> TableCell:
+    if score.mean is None:
+        return missing_cell(str(reason))
+    spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
+    return number_cell(score.mean, f"{score.mean:.2f}{spread}")
+
+
+def _sentences(report: Report, tested: HeldOut, has_delta: bool) -> list[str]:
+    repeats = repeats_word(report)
+    sentences = [
+        f"Percent, the mean over n {repeats}, ± standard deviation: the weights of the selected "
+        f"epoch on {tested.images} test images that neither training nor the selection of an "
+        "epoch has seen, the same for every split and seed."
+    ]
+    baseline = next((row.label for row in tested.rows if row.name == report.baseline), None)
+    if has_delta and baseline:
+        sentences.append(f"Δ MIoU: minus that of {baseline}, in points, paired by repeat.")
+        if drawn := tested.drawn_images:
+            sentences.append(
+                f"The interval accounts for other trainings (Student's t over the {repeats}) and "
+                f"for other test images ({drawn.draws:,} draws of {drawn.images}); with one "
+                f"training of a row for other images alone ({IMAGES_ONLY})."
+            )
+    return sentences

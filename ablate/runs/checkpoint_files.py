@@ -1,0 +1,61 @@
+"""``checkpoint-STEP.pt`` of a run's folder: the newest states of its training."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ablate.runs import atomic, plain_files
+
+_KEPT = 2
+
+
+class CheckpointFiles:
+    """The checkpoints of one run on disk, each beside its SHA-256.
+
+    Args:
+        path: The run's folder; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Touches nothing."""
+        self._path = path
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return any(self._files())
+
+    def save(self, step: int, content: bytes) -> None:
+        """Writes the state after ``step`` and its SHA-256; keeps the last two."""
+        path = self._path / f"checkpoint-{step:09d}.pt"
+        digest = hashlib.sha256(content).hexdigest()
+        atomic.replace(_digest_of(path), digest.encode())
+        atomic.replace(path, content)
+        for old in self._files()[:-_KEPT]:
+            _remove(old)
+
+    def load(self) -> Iterator[bytes]:
+        """Those whose SHA-256 is right, the newest first."""
+        for path in reversed(self._files()):
+            with suppress(OSError):
+                digest, content = map(plain_files.read_bytes, (_digest_of(path), path))
+                if digest == hashlib.sha256(content).hexdigest().encode():
+                    yield content
+
+    def drop(self) -> None:
+        """Removes all of them."""
+        for path in self._files():
+            _remove(path)
+
+    def _files(self) -> list[Path]:
+        """Oldest first; the names sort by step."""
+        return sorted(self._path.glob("checkpoint-*.pt"))
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+    _digest_of(path).unlink(missing_ok=True)

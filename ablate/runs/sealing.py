@@ -1,0 +1,124 @@
+"""The digests that a result carries: of the files beside it, and of itself."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ablate.errors import StoreError
+from ablate.runs import documents, plain_files
+from ablate.runs.formats import Result
+from ablate.spec import digest_of
+
+# What scores are made of; the rest is compared where it is used.
+_OF_SCORES = ("spec.json", "confusion.parquet", "confusion-test.parquet")
+# The weights have a field of their own.
+_SEALED = (*_OF_SCORES, "events.jsonl")
+_WEIGHTS = "weights.safetensors"
+_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
+# The length of the header, an integer of 64 bits, stands before it.
+# https://huggingface.co/docs/safetensors/index#format
+_LENGTH_BYTES = 8
+_LONGEST_HEADER_BYTES = 100_000_000
+
+
+def seal(result: Result, folder: Path) -> Result:
+    """The result with the digests of the files that lie in the run's folder, and its own.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    files = {}
+    for path in [*(folder / name for name in _SEALED), *sorted(folder.glob("panels/*.png"))]:
+        if os.path.lexists(path):
+            content = plain_files.read_bytes(path)
+            files[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
+    with_files = result.model_copy(update={"files": files, "sha256": None})
+    document = json.loads(with_files.model_dump_json())
+    return with_files.model_copy(update={"sha256": _own_digest(document)})
+
+
+def check(result: Result, folder: Path) -> None:
+    """Makes sure that a result and the files that its scores are made of are as they were written.
+
+    Results of older versions of ablate carry no digests: they pass.
+
+    Args:
+        result: What ``result.json`` holds.
+        folder: The run's folder.
+
+    Raises:
+        StoreError: If a file is missing, or differs from what its digest says.
+    """
+    for name in _OF_SCORES:
+        if name in result.files:
+            check_content(result, name, _content(folder / name), folder)
+    if result.sha256 is not None:
+        path = folder / "result.json"
+        document = documents.decode(_content(path), str(path), _REPAIR)
+        if _own_digest(document) != result.sha256:
+            raise StoreError(f"{path} was changed after it was written", _REPAIR)
+
+
+def check_content(
+    result: Result, name: str, content: bytes, folder: Path, repair: str = _REPAIR
+) -> None:
+    """Makes sure that a file is the one that a result names.
+
+    Args:
+        result: The run's result.
+        name: The file's name in the run's folder; one that the result does not name passes.
+        content: What the file holds.
+        folder: The run's folder.
+        repair: What to do where it is another.
+
+    Raises:
+        StoreError: If it is not.
+    """
+    expected = result.files.get(name)
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise StoreError(f"{folder / name} was changed after the run had ended", repair)
+
+
+def weights_problem(folder: Path) -> str | None:
+    """Why a finished run's weights cannot be used, as far as their size tells; None if they can.
+
+    A digest of them would take seconds for each run: whoever loads weights compares it.
+    """
+    path = folder / _WEIGHTS
+    try:
+        with plain_files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            if length > min(size, _LONGEST_HEADER_BYTES):
+                return f"{_WEIGHTS} is damaged"
+            header = json.loads(file.read(length))
+        end = max((each["data_offsets"][1] for each in _tensors(header)), default=0)
+    except FileNotFoundError:
+        return f"{_WEIGHTS} is missing"
+    except OSError as error:
+        return f"{_WEIGHTS} cannot be read: {error.strerror}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return f"{_WEIGHTS} is damaged"
+    whole = _LENGTH_BYTES + length + end
+    return None if size == whole else f"{_WEIGHTS} is damaged: {size:,} of {whole:,} bytes"
+
+
+def _tensors(header: dict[str, Any]) -> list[dict[str, Any]]:
+    return [value for name, value in header.items() if name != "__metadata__"]
+
+
+def _own_digest(document: dict[str, Any]) -> str | None:
+    """SHA-256 over all of a result but this digest; None where it holds what JSON does not know."""
+    try:
+        return digest_of({name: value for name, value in document.items() if name != "sha256"})
+    except ValueError:
+        return None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return documents.content_of(path, _REPAIR)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", _REPAIR) from error
