@@ -211,7 +211,7 @@ def test_one_seed_has_intervals_of_images_only(full: SweepOnDisk) -> None:
     drawn = figures_of(full, "differences", "parameters", "learning-curves")
     assert marks(drawn, "differences", "interval") == [0]
     shown = texts(drawn, "differences")
-    assert "95 % interval (images only)" in shown
+    assert "reproduced, 95 % interval (images only)" in shown
     assert "reproduced, 95 % interval" not in shown
     assert any(each.endswith("(images only)]") and each.startswith("−4.00") for each in shown)
     assert marks(drawn, "parameters", "spread") == []

@@ -56,5 +56,8 @@ def _intervals(shown: Sequence[PlottedDifference]) -> dict[str, str]:
     kinds = {each.is_of_images for each in shown if each.low is not None}
     if not kinds:
         return {"none": "reproduced"}
-    words = {False: "reproduced, 95 % interval", True: f"95 % interval ({IMAGES_ONLY})"}
-    return {"--" if kind else "-": words[kind] for kind in sorted(kinds)}
+    words = "reproduced, 95 % interval"
+    return {
+        "--" if kind else "-": f"{words} ({IMAGES_ONLY})" if kind else words
+        for kind in sorted(kinds)
+    }

@@ -28,7 +28,7 @@ function valueOf({ low, text }) {
 function drawForest(width, [title], plot) {
   const items = DATA.forest;
   const narrow = width < NARROW;
-  const [lineHeight, top] = narrow ? [44, 6] : [28, 6];
+  const [lineHeight, top] = narrow ? [58, 6] : [28, 6];
   const longest = Math.max(...items.map((item) => label(item.row).length));
   const left = narrow ? 8 : Math.min(260, 16 + LETTER * longest);
   const right = narrow ? width - 8 : width - 24 - LETTER * Math.max(...items.map((item) => valueOf(item).length));
@@ -38,18 +38,19 @@ function drawForest(width, [title], plot) {
   const x = linear(values, left, right, (right - left) / 80);
   const lines = items.map((item, index) => {
     const start = top + index * lineHeight;
-    const y = narrow ? start + 31 : start + lineHeight / 2;
+    const y = narrow ? start + 45 : start + lineHeight / 2;
     const { difference, interval, published, n } = item.text;
     const known = item.mean !== null;
     const words = `${label(item.row)}: ${difference}${item.low === null ? "" : `, interval ${interval}`}`
       + (published === undefined ? "" : `; published ${published}`) + `; n = ${n}`;
     const value = valueOf(item);
-    const room = narrow ? width - 24 - LETTER * value.length : left - 12;
+    const room = narrow ? width - 12 : left - 12;
     return mark(plot, words, item.row, "difference",
       svg("rect", { class: "hit", x: 0, y: start + 1, width, height: lineHeight - 2, rx: 4 }),
       svg("text", { x: 6, y: narrow ? start + 16 : y + 4 }, fitted(label(item.row), room)),
       svg("text", {
-        class: "soft", x: width - 6, y: narrow ? start + 16 : y + 4, "text-anchor": "end",
+        class: "soft", x: narrow ? 6 : width - 6, y: narrow ? start + 32 : y + 4,
+        "text-anchor": narrow ? "start" : "end",
       }, value),
       ...(item.low === null ? [] : [
         svg("line", {
