@@ -17,6 +17,7 @@ def tested(table: SweepOnDisk) -> SweepOnDisk:
     """Three rows on two splits; on the test images the order is another than on the others."""
     table.names, table.baseline = ("translandseg", "translandseg-1", "sam-points"), "translandseg"
     table.published, table.splits, table.seeds = None, (0, 1), (0, 1)
+    table.data = table.data.model_copy(update={"test": 3})
     for split in table.splits:
         for seed in table.seeds:
             miou, test = 0.80 + 0.01 * seed, 0.70 + 0.02 * split + 0.01 * seed

@@ -256,6 +256,7 @@ def test_other_scores_on_the_test_part_are_another_result(tmp_path: Path, target
     roots = []
     for name, miou in (("one", 0.70), ("two", 0.71)):
         table = sweep_in(tmp_path / name)
+        table.data = table.data.model_copy(update={"test": 3})
         finish_with_pixels(table, ROW, test_miou=miou)
         start(table, [ROW])
         roots.append(table.root)
