@@ -215,15 +215,22 @@ class SweepOnDisk:
         selected: int = 7,
         split: int = 0,
         test_miou: float | None = None,
+        per_image: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
+        """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones.
+
+        Pixels are those of ``per_image`` (tp, fp, fn, tn by name), else of ``confusion``.
+        """
         folder = self.begin(name, seed, commit, split)
         if epochs:
             miou = epochs[selected - 1]
         if miou is not None:
             confusion = pixels_of(miou)
-        images = leave_confusions(folder, confusion)
-        pixels = images.pooled
+        if per_image is None:
+            pixels = leave_confusions(folder, confusion).pooled
+        else:
+            folder.write_confusions(list(per_image), list(per_image.values()))
+            pixels = folder.confusions().pooled
         metrics = scores(Confusion(**pixels))
         if miou is not None:
             # Whole numbers of pixels come near enough, but tests may want the very value.

@@ -18,10 +18,8 @@ def finish(table: SweepOnDisk, name: str, number: int, positive: int) -> None:
     counts: Sequence[tuple[int, int, int, int]] = [
         (40, 5, 6, 49) if place < positive else (0, 3, 0, 97) for place in range(number)
     ]
-    tp, fp, fn, tn = (sum(cells) for cells in zip(*counts, strict=True))
-    table.finish(name, confusion=(tp, fp, fn, tn))
-    names = [f"image {place}" for place in range(number)]
-    table.folder(name).write_confusions(names, counts)
+    per_image = {f"image {place}": cells for place, cells in enumerate(counts)}
+    table.finish(name, per_image=per_image)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,9 @@ def made_up(seed: int, n: int) -> Counts:
 
 def finish(table: SweepOnDisk, name: str, seed: int, counts: Counts, split: int = 0) -> None:
     """Ends a run with these confusions; image number i of split s is called ``i + 7 s``."""
-    tp, fp, fn, tn = np.array(counts).sum(axis=0).tolist()
-    table.finish(name, seed, confusion=(tp, fp, fn, tn), split=split)
     names = [f"image {number + 7 * split:04d}" for number in range(len(counts))]
-    table.folder(name, seed, split).write_confusions(names, counts)
+    per_image = dict(zip(names, counts, strict=True))
+    table.finish(name, seed, split=split, per_image=per_image)
 
 
 def runs_of(table: SweepOnDisk) -> dict[str, RunRecord]:
