@@ -1,7 +1,5 @@
 """Notes on what rows are judged on."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from ablate.report import images, tables_of
@@ -15,11 +13,11 @@ def notes(table: SweepOnDisk) -> list[str]:
 
 def finish(table: SweepOnDisk, name: str, number: int, positive: int) -> None:
     """Ends a run of so many images, the first of which show the positive class."""
-    counts: Sequence[tuple[int, int, int, int]] = [
-        (40, 5, 6, 49) if place < positive else (0, 3, 0, 97) for place in range(number)
-    ]
-    per_image = {f"image {place}": cells for place, cells in enumerate(counts)}
-    table.finish(name, per_image=per_image)
+    images = {
+        f"image {place}": (40, 5, 6, 49) if place < positive else (0, 3, 0, 97)
+        for place in range(number)
+    }
+    table.finish(name, pixels_by_image=images)
 
 
 @pytest.mark.parametrize(
