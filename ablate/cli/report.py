@@ -66,6 +66,7 @@ def report(
     explain: Annotated[
         str | None,
         typer.Option(
+            envvar="ABLATE_EXPLAIN",
             metavar="ROW:METRIC",
             help="Write nothing; print where a number of the table comes from: runs, pixels, "
             "formula, files. Such as translandseg:miou; as text or, with --format json, as JSON.",
