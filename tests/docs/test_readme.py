@@ -112,7 +112,9 @@ def test_command(command: str, demo_folder: Path, images_folder: Path) -> None:
         assert done.returncode == 2
         assert "is not the official file of that name" in done.stderr
         return
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Runs as small as these may support no claim.
+    codes = (0, 1, 3) if command.startswith("ablate check") else (0,)
+    assert done.returncode in codes, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
