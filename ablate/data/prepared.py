@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Prepared:
     names: tuple[str, ...]
 
 
-def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
+def prepare(
+    images: Images, size_px: int, cache: Path, digest_now: Callable[[], str] | None = None
+) -> Prepared:
     """Decodes and resizes a data set once into ``cache/DIGEST-SIZEpx/`` and opens it from there.
 
     Sides become ``size_px`` without keeping the aspect ratio, as in the paper: images by
@@ -48,9 +51,12 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
         images: The data set.
         size_px: Side of the square.
         cache: A folder whose content may be deleted at any time.
+        digest_now: Reads the digest of the data anew, once a cache was built: images that have
+            changed meanwhile must not lie under the digest of the old ones. None: they cannot.
 
     Raises:
-        DataError: If an image or mask is broken, or if no pixel at all is positive.
+        DataError: If an image or mask is broken, if no pixel at all is positive, or if the images
+            have changed while they were read.
         StoreError: If the disk is too full.
     """
     folder = cache / f"{images.digest()}-{size_px}px"
@@ -62,7 +68,7 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
             prepared = _open(folder)
             if prepared is None:
                 shutil.rmtree(folder, ignore_errors=True)
-                _build(images, size_px, folder)
+                _build(images, size_px, folder, digest_now)
                 prepared = _open(folder)
     if prepared is None:
         raise StoreError(
@@ -72,7 +78,9 @@ def prepare(images: Images, size_px: int, cache: Path) -> Prepared:
     return prepared
 
 
-def _build(images: Images, size_px: int, folder: Path) -> None:
+def _build(
+    images: Images, size_px: int, folder: Path, digest_now: Callable[[], str] | None
+) -> None:
     """Writes a folder beside ``folder`` and renames it; the caller holds the lock."""
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -81,6 +89,11 @@ def _build(images: Images, size_px: int, folder: Path) -> None:
     partial.mkdir()
     try:
         _write(images, size_px, partial)
+        if digest_now is not None and digest_now() != images.digest():
+            raise DataError(
+                f"the images of {images.label} have changed while they were read",
+                "start again once nothing writes to them",
+            )
         (partial / _DIGESTS).write_text(json.dumps(_digests(partial)), encoding="utf-8")
         partial.rename(folder)
     finally:

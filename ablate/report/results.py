@@ -1,12 +1,23 @@
 """What the store says of the runs of one table, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ablate.errors import StoreError
 from ablate.report.model import MissingReason
 from ablate.report.recomputed import contradictions
-from ablate.runs import Confusions, Provenance, RecordedRun, Result, State, Store, SweepRecord
+from ablate.runs import (
+    Confusions,
+    DataCheck,
+    Provenance,
+    RecordedRun,
+    Result,
+    State,
+    Store,
+    SweepRecord,
+    TuningRecord,
+)
 from ablate.spec import METRIC_NAMES
 
 _REASONS: dict[State, MissingReason] = {
@@ -16,6 +27,9 @@ _REASONS: dict[State, MissingReason] = {
     State.FAILED: "failed",
     State.DIVERGED: "diverged",
 }
+
+
+_Record = TypeVar("_Record", DataCheck, TuningRecord)
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,15 @@ def read_results(record: SweepRecord, store: Store) -> list[RunRecord]:
     What cannot be read leaves its own place empty; the rest of the table stays.
     """
     return [read_run(run, store) for run in record.current_runs()]
+
+
+def readable(read: Callable[[], _Record | None], problems: list[str]) -> _Record | None:
+    """What ``read`` gives; None where it cannot be read, and why goes to ``problems``."""
+    try:
+        return read()
+    except StoreError as error:
+        problems.append(one_line(str(error)))
+        return None
 
 
 def one_line(text: str) -> str:

@@ -17,7 +17,7 @@ from ablate.report.parameters import counted_parameters
 from ablate.report.printed_gaps import detectable_differences, printed_gaps_of
 from ablate.report.provenance import provenance_of
 from ablate.report.published import ScoreTable, StructureColumn, load_scores
-from ablate.report.results import RunRecord, read_results
+from ablate.report.results import RunRecord, read_results, readable
 from ablate.report.rows import TableRuns, row_of
 from ablate.report.selection import selection_of
 from ablate.report.spread_sources import spread_of
@@ -59,7 +59,6 @@ def build_report(
     Raises:
         SpecError: If a published table is missing or breaks rules, or an interpretation in it is
             not a variant.
-        StoreError: If the outcome of the data's check or the record of the tuning cannot be read.
     """
     sweep, context = record.sweep, record.context
     published = load_scores(sweep.published) if sweep.published else None
@@ -81,7 +80,10 @@ def build_report(
         for row in table.rows.values()
     )
     claims = claims_of(sweep.comparisons, table, draws, has_published)
-    tuning = store.tuning(record.id)
+    problems: list[str] = []
+    tuning = readable(lambda: store.tuning(record.id), problems)
+    split = context.protocol.split
+    check = readable(lambda: store.data_check(context.data.digest, split), problems)
     compared = compare_rows(record, table, draws)
     return Report(
         sweep=sweep.name,
@@ -113,9 +115,10 @@ def build_report(
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
-            context,
+            record,
             list(table.rows.values()),
-            store.data_check(context.data.digest, context.protocol.split),
+            check,
+            problems,
         ),
     )
 

@@ -200,6 +200,10 @@ def _check_values(saved: dict[str, Any], trained: Tensors, optimizer: dict[str, 
     for state in (saved["trained"], *([saved["best"]["trained"]] if saved["best"] else [])):
         if {name: value.shape for name, value in state.items()} != wanted:
             raise UnusableCheckpoint("its parameters are those of another model")
+    on_device = saved["device_rng"]
+    states = [saved["rng"], *([] if on_device is None else [on_device])]
+    if any(state.dtype != torch.uint8 for state in states):
+        raise UnusableCheckpoint("its random numbers have no state")
     groups = [(set(group), group["params"]) for group in saved["optimizer"]["param_groups"]]
     if groups != [(set(group), group["params"]) for group in optimizer["param_groups"]]:
         raise UnusableCheckpoint("its optimiser has other parameters")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ablate.data import identify, open_images, parts, prepare
+from ablate.data import Images, identify, open_images, parts, prepare
 from ablate.errors import BadInput, DataError, Interrupted, StoreError, WeightsError
 from ablate.models import (
     SegmentationModel,
@@ -172,13 +172,19 @@ def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSe
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
     root = None if generated else store.source(spec.context.data.digest)
-    images = open_images(protocol.data, root, store.digests_path)
-    if identify(images, protocol.split, root).digest != spec.context.data.digest:
+
+    def opened() -> tuple[Images, str]:
+        images = open_images(protocol.data, root, store.digests_path)
+        return images, identify(images, protocol.split, root).digest
+
+    images, digest = opened()
+    if digest != spec.context.data.digest:
         raise DataError(
             f"the images in {root} are no longer those that this run was planned for",
             "restore them, or start the sweep again",
         )
-    prepared = prepare(images, protocol.image_size_px, store.cache_path)
+    digest_now = None if generated else lambda: opened()[1]
+    prepared = prepare(images, protocol.image_size_px, store.cache_path, digest_now)
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
     train, validation, test = (list(part) for part in found)

@@ -180,3 +180,27 @@ def test_concurrent_builders_build_once(tmp_path: Path, write_pairs: Writer) -> 
     builders = [start(root, cache, log) for _ in range(2)]
     assert [builder.wait(timeout=30) for builder in builders] == [0, 0]
     assert log.read_text().split() == [str(index) for index in range(8)]
+
+
+def test_images_that_change_while_they_are_read_are_not_kept(
+    write_pairs: Writer, tmp_path: Path
+) -> None:
+    """Else pixels of the new ones would be trained on under the digest of the old ones."""
+    root, cache = write_pairs(tmp_path / "data"), tmp_path / "cache"
+    images = open_images(FOLDERS, root)
+    images.digest()
+    load, changed = images.load, sorted((root / "images").iterdir())[-1]
+
+    def load_and_change(index: int) -> tuple[np.ndarray, np.ndarray]:
+        if index == 0:
+            with Image.open(changed) as image:
+                inverted = Image.fromarray(255 - np.asarray(image))
+            inverted.save(changed)
+        return load(index)
+
+    images.load = load_and_change
+    with pytest.raises(DataError, match="have changed while they were read; start again once"):
+        prepare(images, 16, cache, lambda: open_images(FOLDERS, root).digest())
+    assert not [path for path in cache.iterdir() if path.is_dir()]
+    again = open_images(FOLDERS, root)
+    assert len(prepare(again, 16, cache, lambda: open_images(FOLDERS, root).digest()).names) > 0
