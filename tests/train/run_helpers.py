@@ -18,6 +18,9 @@ TINY = [
 # Nine images, in batches of four: three steps, the last with a single image.
 SHORT = "data={kind: generated, seed: 1, count: 14, size_px: 64}"
 
+# A cohort looks twice whether it is to stop before its first step: with the data, and the weights.
+_LOOKS_BEFORE = 2
+
 PlanRun = Callable[..., RunFolder]
 
 
@@ -38,7 +41,7 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
 
     @contextmanager
     def fake() -> Iterator[Stop]:
-        yield StopAfter(looks)
+        yield StopAfter(_LOOKS_BEFORE + looks)
 
     monkeypatch.setattr("ablate.train.worker.stop_on_signals", fake)
 
