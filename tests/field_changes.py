@@ -424,6 +424,8 @@ _COMPARISONS = {
         ("claim", "Another sentence"),
         ("better", "translandseg-3"),
         ("worse", ("translandseg-7", "translandseg-3")),
+        ("by", 2.5),
+        ("equal_within", 0.5),
     )
 }
 

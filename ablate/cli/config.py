@@ -33,11 +33,14 @@ KEYS = {
     "checkpoint": Kind.TEXT,
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
+    "decide": Kind.FLAG,
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
+    "explain": Kind.TEXT,
     "figures": Kind.TEXT,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
+    "into": Kind.TEXT,
     "out": Kind.TEXT,
     "overlaps": Kind.FLAG,
     "port": Kind.NUMBER,
@@ -56,6 +59,7 @@ KEYS = {
     "tracking_uri": Kind.TEXT,
     "trials": Kind.NUMBER,
     "variant": Kind.TEXTS,
+    "wait": Kind.FLAG,
     "weights": Kind.FLAG,
 }
 

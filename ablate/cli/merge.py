@@ -19,6 +19,7 @@ def merge(
         Path,
         typer.Option(
             "--into",
+            envvar="ABLATE_INTO",
             callback=options.expand,
             help="The store that gets everything; made if it is not there.",
         ),

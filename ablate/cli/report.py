@@ -10,7 +10,7 @@ from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.cli.explanation import print_explanation, split_place
 from ablate.errors import ExitCode
-from ablate.report import WRITERS, suffix_of
+from ablate.report import WRITERS, check_format, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
 from ablate.study.report import WrittenFigures, all_files, check_folder, check_target
@@ -66,6 +66,7 @@ def report(
     explain: Annotated[
         str | None,
         typer.Option(
+            envvar="ABLATE_EXPLAIN",
             metavar="ROW:METRIC",
             help="Write nothing; print where a number of the table comes from: runs, pixels, "
             "formula, files. Such as translandseg:miou; as text or, with --format json, as JSON.",
@@ -83,6 +84,7 @@ def report(
         made = report_sweep(latest_start(opened, grid, protocol)[0], opened)
         print_explanation(made, row, metric, format)
         return
+    check_format(format, _ALL)
     if format == _ALL:
         files = all_files(output or _FOLDER, grid)
     else:

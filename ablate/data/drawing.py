@@ -73,13 +73,18 @@ def draw_groups(groups: Sequence[str], declared: GroupsSplit) -> Parts:
     """
     rest, test = list(range(len(groups))), list[int]()
     if declared.test:
-        rest, test = divide_groups(groups, rest, declared.test.share, declared.test.seed)
+        share, seed = declared.test.share, declared.test.seed
+        rest, test = divide_groups(groups, rest, share, seed, "test.share")
     train, validation = divide_groups(groups, rest, declared.validation_share, declared.seed)
     return Parts(train, validation, test)
 
 
 def divide_groups(
-    groups: Sequence[str], indices: Sequence[int], share: float, seed: int
+    groups: Sequence[str],
+    indices: Sequence[int],
+    share: float,
+    seed: int,
+    field: str = "validation_share",
 ) -> tuple[list[int], list[int]]:
     """Takes whole groups out of some images, each that brings their number nearer to a share.
 
@@ -88,6 +93,7 @@ def divide_groups(
         indices: The images to divide.
         share: The share of these images that is to be taken.
         seed: Seed of the shuffle of the groups.
+        field: What messages call the share.
 
     Returns:
         The images that are left and those that are taken, both in the order of ``indices``.
@@ -108,9 +114,9 @@ def divide_groups(
     if not 0 < len(taken) < len(names):
         raise DataError(
             f"{counted(len(names), 'group')} of {counted(len(indices), 'image')}, the largest of "
-            f"{max(sizes.values(), default=0)}, cannot be divided by a share of {share}: one part "
-            "would be empty",
-            "declare smaller groups or another share",
+            f"{max(sizes.values(), default=0)}, cannot be divided by a {field} of {share}: one "
+            "part would be empty",
+            f"declare smaller groups or change split.{field}",
         )
     return (
         [index for index in indices if groups[index] not in taken],

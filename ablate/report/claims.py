@@ -6,14 +6,18 @@ Scandinavian Journal of Statistics 6, 65-70).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ablate.report.comparison_model import Claim, Pair, PairVerdict
-from ablate.report.differences import Compared, compare
+from ablate.report.comparison_model import Claim, Difference, Pair, PairVerdict
+from ablate.report.differences import compare
 from ablate.report.images import ImageDraws
 from ablate.report.rows import RowRuns
 from ablate.report.statistics import CONFIDENCE, holm
 from ablate.spec import Comparison
+
+# Points: what subtracting printed numbers makes of nothing.
+_NOTHING = 1e-9
 
 
 class RowsByName(Protocol):
@@ -34,48 +38,84 @@ def claims_of(
         draws: Of the images of their runs.
         has_published: Whether there are printed numbers to judge as well.
     """
-    names = dict.fromkeys((each.better, worse) for each in comparisons for worse in each.worse)
-    compared = {pair: compare(table[pair[0]], table[pair[1]], draws) for pair in names}
-    p_values = {
-        pair: each.paired.p_value() if each.paired else None for pair, each in compared.items()
+    family = {
+        _test(each, worse): _compared(each, worse, table, draws)
+        for each in comparisons
+        for worse in each.worse
     }
     # What cannot be computed yet is in the family all the same, as what decides nothing.
-    adjusted = dict(
-        zip(p_values, holm([1.0 if p is None else p for p in p_values.values()]), strict=True)
-    )
+    adjusted = holm([1.0 if each.p is None else each.p for each in family.values()])
     pairs = {
-        (better, worse): _pair(
-            table[better].label,
-            table[worse].label,
-            compared[better, worse],
-            p_values[better, worse],
-            adjusted[better, worse],
-        )
-        for better, worse in names
+        test: _pair(each, level)
+        for (test, each), level in zip(family.items(), adjusted, strict=True)
     }
     return [_claim(each, pairs, has_published) for each in comparisons]
 
 
-def _pair(better: str, worse: str, compared: Compared, p: float | None, adjusted: float) -> Pair:
+# Two rows and what is claimed of their difference: two claims may share it.
+_Test = tuple[str, str, float | None, float | None]
+
+
+def _test(comparison: Comparison, worse: str) -> _Test:
+    return comparison.better, worse, comparison.by, comparison.equal_within
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A test of the family.
+
+    Attributes:
+        better: The label of the row that is put ahead.
+        worse: The label of the other.
+        difference: Between the two.
+        claimed: What is claimed of it.
+        beyond: How far it lies on the claim's side; None without a difference.
+        p: Unadjusted; None where there is none.
+    """
+
+    better: str
+    worse: str
+    difference: Difference
+    claimed: str
+    beyond: float | None
+    p: float | None
+
+
+def _compared(
+    comparison: Comparison, worse: str, table: RowsByName, draws: ImageDraws
+) -> _Compared:
+    of, to = table[comparison.better], table[worse]
+    compared = compare(of, to, draws)
+    mean = compared.paired
+    return _Compared(
+        better=of.label,
+        worse=to.label,
+        difference=compared.difference,
+        claimed=comparison.claimed,
+        beyond=comparison.beyond(mean.mean) if mean else None,
+        p=mean.p_value(comparison.boundary(mean.mean)) if mean else None,
+    )
+
+
+def _pair(compared: _Compared, adjusted: float) -> Pair:
     """One difference with the verdict of its adjusted interval."""
-    difference = compared.difference
     verdict: PairVerdict = "cannot tell"
-    if p is not None and difference.mean is not None and adjusted <= 1 - CONFIDENCE:
-        verdict = "holds" if difference.mean > 0 else "does not hold"
+    is_decided = compared.p is not None and adjusted <= 1 - CONFIDENCE
+    if is_decided and compared.beyond is not None:
+        verdict = "holds" if compared.beyond > 0 else "does not hold"
     return Pair(
-        better=better,
-        worse=worse,
-        difference=difference,
-        p=p,
-        p_adjusted=None if p is None else adjusted,
+        better=compared.better,
+        worse=compared.worse,
+        claimed=compared.claimed,
+        difference=compared.difference,
+        p=compared.p,
+        p_adjusted=None if compared.p is None else adjusted,
         verdict=verdict,
     )
 
 
-def _claim(
-    comparison: Comparison, compared: Mapping[tuple[str, str], Pair], has_published: bool
-) -> Claim:
-    pairs = tuple(compared[comparison.better, worse] for worse in comparison.worse)
+def _claim(comparison: Comparison, compared: Mapping[_Test, Pair], has_published: bool) -> Claim:
+    pairs = tuple(compared[_test(comparison, worse)] for worse in comparison.worse)
     verdict = _verdict(pairs)
     only_these_images = _is_for_these_images(verdict, pairs)
     return Claim(
@@ -84,7 +124,7 @@ def _claim(
         verdict=verdict,
         is_for_these_images=only_these_images,
         reproduced=_words(verdict, pairs, only_these_images),
-        published=_published(pairs) if has_published else None,
+        published=_published(comparison, pairs) if has_published else None,
     )
 
 
@@ -119,9 +159,14 @@ def _words(verdict: PairVerdict, pairs: Sequence[Pair], only_these_images: bool)
     return f"{verdict} for these images (one training each)"
 
 
-def _published(pairs: Sequence[Pair]) -> Literal["holds", "does not hold", "not reported"]:
+def _published(
+    comparison: Comparison, pairs: Sequence[Pair]
+) -> Literal["holds", "does not hold", "not reported"]:
     """Takes the printed numbers as they are: the paper gives neither n nor spread."""
     printed = [pair.difference.published for pair in pairs]
-    if any(each is not None and each <= 0 for each in printed):
+    beyond = [comparison.beyond(each) for each in printed if each is not None]
+    # Ahead by nothing is not ahead; ahead by just what is claimed is.
+    is_ahead_at_all = comparison.by is None and comparison.equal_within is None
+    if any(each <= 0 if is_ahead_at_all else each < -_NOTHING for each in beyond):
         return "does not hold"
     return "not reported" if None in printed else "holds"

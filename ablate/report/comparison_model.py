@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ablate.spec import Frozen
+from ablate.spec import JUST_AHEAD, Frozen
 
 NotReported = Literal["not reported"]
 
@@ -119,14 +119,17 @@ class Pair(Frozen):
     Attributes:
         better: The label of the row that the claim puts ahead.
         worse: The label of the other.
+        claimed: What is claimed of the difference, in points.
         difference: MIoU of the first minus that of the second.
-        p: The smallest level at which the interval decides; None where there is none.
+        p: The smallest level at which the interval leaves out the boundary of what is claimed; None
+            where there is none.
         p_adjusted: The same after Holm's adjustment over all pairs of the sweep's claims.
         verdict: What the adjusted interval decides.
     """
 
     better: str
     worse: str
+    claimed: str = JUST_AHEAD
     difference: Difference
     p: float | None = None
     p_adjusted: float | None = None

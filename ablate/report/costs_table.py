@@ -112,8 +112,8 @@ def _caption(costs: Costs, watermark: str | None) -> str:
         "attempt goes on from the last checkpoint; per run: all attempts at a run that is done.",
         shared
         and "Runs that are trained together have equal shares of the time"
-        f"{' and the energy' if total.all.energy_j is not None else ''}; together: their largest "
-        "number.",
+        f"{' and the energy' if total.all.energy_j is not None else ''} of each step; together: "
+        "their largest number.",
         peak
         and (
             "Peak memory: of the accelerator, held by tensors and reserved by torch's allocator; "

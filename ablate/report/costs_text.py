@@ -72,7 +72,7 @@ def _workers(workers: Sequence[Worker]) -> str:
 def _per_run(total: CostLine, unit: str) -> list[str]:
     if total.per_run_s is None:
         return []
-    share = ", an equal share of the time of those trained together" * (total.most_shared_by > 1)
+    share = ", as its share of the time of those trained together" * (total.most_shared_by > 1)
     return [
         f"A run that is done took {time_text(total.per_run_s, unit)} {unit} in the mean{share}."
     ]

@@ -8,7 +8,7 @@ Holm's procedure, which gives each at least as much, decides no later.
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablate.report.claims import claims_of
 from ablate.report.comparison_model import Claim
@@ -41,7 +41,9 @@ def decision_of(record: SweepRecord, store: Store, today: Mapping[str, Variant])
     planner = _Planner(
         table=table,
         draws=draws,
-        tests=len({(each.better, worse) for each in comparisons for worse in each.worse}),
+        tests=len(
+            {(each.better, worse, each.claimed) for each in comparisons for worse in each.worse}
+        ),
         over_splits=len(record.splits) > 1,
         seeds=len(record.seeds),
     )
@@ -90,6 +92,13 @@ class _Planner:
         spreads = {
             row.name: measured_spread(better, row, self.draws, over_splits=self.over_splits)
             for row in worse
+        }
+        # What matters is how far a difference is from what the claim says of it.
+        spreads = {
+            name: replace(each, difference=comparison.beyond(each.difference))
+            if isinstance(each, Spread)
+            else each
+            for name, each in spreads.items()
         }
         known = {name: each for name, each in spreads.items() if isinstance(each, Spread)}
         # A claim that holds takes all of its pairs, each of which may miss its part of the rest;

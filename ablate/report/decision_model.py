@@ -13,7 +13,8 @@ class PairDecision(Frozen):
     Attributes:
         better: The variant that the claim puts ahead.
         worse: The variant that it puts behind.
-        difference: Mean of the repeats seen so far; None where nothing was measured.
+        difference: Mean of the repeats seen so far, minus what the claim says of it at least; None
+            where nothing was measured.
         power: How often so many units as there are would tell this difference; None with one unit.
         power_unlimited: How often infinitely many would, on the same images.
         units: The number of units that tells it; None where no number does or none is known.

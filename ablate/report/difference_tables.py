@@ -1,6 +1,8 @@
 """Differences between rows, and the claims that they support or not."""
 
-from ablate.report.comparison_model import Method, Pair
+from collections.abc import Iterable
+
+from ablate.report.comparison_model import Claim, Method, Pair
 from ablate.report.model import Difference, Report
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
@@ -17,6 +19,8 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
+from ablate.report.tuning_model import TunedClaim
+from ablate.spec import JUST_AHEAD
 
 IMAGES_ONLY = "images only"
 """What marks an interval that is blind to other trainings."""
@@ -136,8 +140,7 @@ def claims_table(report: Report) -> Table:
         rows=tuple(rows),
         caption=caption_of(
             report.watermark,
-            "Reproduced: holds if every difference below is above 0, does not hold if one is below "
-            "0, each with an adjusted p of at most 0.05.",
+            f"Reproduced: {verdict_sentence(report.claims)}",
             report.published
             and "Published: the printed numbers as they are; their n and spread are not reported.",
         ),
@@ -146,11 +149,13 @@ def claims_table(report: Report) -> Table:
 
 def pairs_table(report: Report) -> Table:
     """What each claim compares."""
+    claimed = has_margins(report.claims)
     rows = [
         (
             number_cell(number),
             text_cell(pair.better),
             text_cell(pair.worse),
+            *([text_cell(pair.claimed)] if claimed else []),
             *_difference(report, pair.difference, pair.difference.missing_reason),
             adjusted_p_cell(pair),
         )
@@ -164,6 +169,7 @@ def pairs_table(report: Report) -> Table:
             number_column("number", "No."),
             text_column("better", "MIoU of"),
             text_column("worse", "minus MIoU of"),
+            *([text_column("claimed", "claimed")] if claimed else []),
             *_difference_columns(report),
             number_column("p", "adjusted p"),
         ),
@@ -174,4 +180,22 @@ def pairs_table(report: Report) -> Table:
             *interval_sentences(report),
             *ADJUSTMENT,
         ),
+    )
+
+
+def has_margins(claims: Iterable[Claim | TunedClaim]) -> bool:
+    """Whether some claim says more than that one row is ahead of another."""
+    return any(pair.claimed != JUST_AHEAD for claim in claims for pair in claim.pairs)
+
+
+def verdict_sentence(claims: Iterable[Claim | TunedClaim]) -> str:
+    """What the verdicts of claims mean."""
+    if has_margins(claims):
+        return (
+            "holds if every difference below is as claimed, does not hold if one is not, each with "
+            "an adjusted p of at most 0.05."
+        )
+    return (
+        "holds if every difference below is above 0, does not hold if one is below 0, each with an "
+        "adjusted p of at most 0.05."
     )

@@ -81,7 +81,7 @@ def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tup
         *(_score(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
     ]
     if has_delta and tested.delta is None:
-        cells += [DASH, DASH]
+        cells += [text_cell("baseline") if row.name == report.baseline else DASH] * 2
     elif tested.delta is not None:
         reason = tested.missing_reason or tested.delta.missing_reason
         cells += difference_cells(tested.delta, reason)[1:]

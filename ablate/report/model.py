@@ -18,7 +18,7 @@ from ablate.report.printed_gaps_model import PrintedGaps
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
-from ablate.runs import Parameters
+from ablate.runs import NumberedSplit, Parameters
 from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Repeat
 
 # Why a run has no number. ``changed since it was run``: its variant is not that of the other
@@ -286,7 +286,9 @@ class ReportProvenance(Frozen):
     """What the table was made from: all that two equal sweeps may differ in.
 
     Attributes:
-        context: Protocol, data and weights of every run, and the engine that computed them.
+        context: Protocol, data and weights of every run on the protocol's own split, and the engine
+            that computed them.
+        numbered: What the other splits are; all else is as in ``context``.
         data_check: What a check of the data found; None if it was not checked, as generated data
             never is.
         runs: The runs with a result, in the order of the table.
@@ -294,6 +296,7 @@ class ReportProvenance(Frozen):
     """
 
     context: Context
+    numbered: tuple[NumberedSplit, ...] = ()
     data_check: CheckedData | None = None
     runs: tuple[RunProvenance, ...]
     notes: tuple[str, ...]

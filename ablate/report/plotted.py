@@ -54,6 +54,7 @@ class PlottedDifference(NamedTuple):
         mean: Points of MIoU; None where there is none.
         low: Lower end of the interval; None where there is none.
         high: Upper end of it.
+        is_of_images: Whether the interval says nothing of another training.
         published: The difference of the printed values; None where one is not reported.
         text: The cells of the table of differences, by column.
     """
@@ -63,6 +64,7 @@ class PlottedDifference(NamedTuple):
     mean: float | None
     low: float | None
     high: float | None
+    is_of_images: bool
     published: float | None
     text: dict[str, str]
 
@@ -144,6 +146,7 @@ def _difference(row: Row, text: dict[str, str]) -> PlottedDifference:
         mean=_finite(delta.mean),
         low=low,
         high=high,
+        is_of_images=low is not None and delta.method == "images",
         published=delta.published,
         text=text,
     )

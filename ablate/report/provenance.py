@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from ablate.report.model import CheckedData, ReportProvenance, RunProvenance
 from ablate.report.results import Finished
 from ablate.report.rows import RowRuns
-from ablate.runs import DataCheck, RecordedRun
+from ablate.runs import DataCheck, RecordedRun, SweepRecord
 from ablate.spec import ENGINE_VERSION, Context
 
 
 def provenance_of(
-    context: Context,
+    record: SweepRecord,
     rows: Sequence[RowRuns],
     check: DataCheck | None,
     problems: Sequence[str] = (),
@@ -19,7 +19,7 @@ def provenance_of(
     """The provenance of all results, in the order of the table.
 
     Args:
-        context: What all runs share.
+        record: The start of the sweep.
         rows: The table's rows.
         check: The last check of the data; None: it was never checked.
         problems: What else of the store cannot be read, one line each.
@@ -27,8 +27,10 @@ def provenance_of(
     runs = tuple(
         _run(run.run, row.label, run.finished) for row in rows for run in row.runs if run.finished
     )
+    context = record.context
     return ReportProvenance(
         context=context,
+        numbered=record.numbered,
         data_check=_checked(check) if check else None,
         runs=runs,
         notes=(*_notes(runs, context), *problems),

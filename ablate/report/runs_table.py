@@ -17,7 +17,7 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
-from ablate.spec import BACKBONES
+from ablate.spec import BACKBONES, DataIdentity, split_text
 
 _COLUMNS = (
     number_column("seed", "seed"),
@@ -74,8 +74,8 @@ def _facts(report: Report) -> list[str]:
         f"Protocol: {protocol.label} ({BACKBONES[protocol.backbone].label}, "
         f"{protocol.image_size_px} px, {protocol.epochs} epochs, batches of {protocol.batch_size}, "
         f"{protocol.precision}; kept: {kept})",
-        f"Data: {data.label}, {data.train} training and {data.validation} validation images, "
-        f"SHA-256 {data.digest}",
+        f"Data: {data.label}, {_sizes(data)}, SHA-256 {data.digest}",
+        *_splits(provenance),
         *_data_check(provenance),
         f"Weights: {weights.label}, SHA-256 {weights.sha256}",
         *(
@@ -98,6 +98,26 @@ def _facts(report: Report) -> list[str]:
         f"Dates: {_dates(runs)}; {seconds:.1f} s of computing",
         *(f"Note: {note}" for note in provenance.notes),
     ]
+
+
+def _sizes(data: DataIdentity) -> str:
+    """How many images each part has."""
+    parts = [f"{data.train} training", f"{data.validation} validation"]
+    parts += [f"{data.test} test"] if data.test else []
+    return f"{', '.join(parts[:-1])} and {parts[-1]} images"
+
+
+def _splits(provenance: ReportProvenance) -> list[str]:
+    """What tells the splits from each other, where there are several."""
+    if not provenance.numbered:
+        return []
+    own = provenance.context
+    texts = [f"0: {split_text(own.protocol.split)}"]
+    for each in provenance.numbered:
+        sizes = "" if _sizes(each.data) == _sizes(own.data) else f" ({_sizes(each.data)})"
+        digest = "" if each.data.digest == own.data.digest else f", SHA-256 {each.data.digest}"
+        texts.append(f"{each.number}: {split_text(each.split)}{sizes}{digest}")
+    return [f"Splits ({own.protocol.split.kind}): {'; '.join(texts)}"]
 
 
 def _data_check(provenance: ReportProvenance) -> list[str]:

@@ -49,6 +49,11 @@ class _FolderView(RunFolder):
         """Whether no process has worked on this run, as files and recorded state show it."""
         return self._state in (None, State.NEW) and super().is_untouched()
 
+    def check(self, result: Result) -> None:
+        """Recomputed values need not be those that were sealed."""
+        if not self._is_recomputed:
+            super().check(result)
+
     def result(self) -> Result | None:
         """The result, its scores and pooled pixels recomputed where that is wanted."""
         result = super().result()

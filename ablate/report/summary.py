@@ -115,7 +115,7 @@ def build_report(
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
-            context,
+            record,
             list(table.rows.values()),
             check,
             problems,

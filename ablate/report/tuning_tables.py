@@ -7,7 +7,9 @@ from ablate.report.difference_tables import (
     ADJUSTMENT,
     adjusted_p_cell,
     difference_cells,
+    has_margins,
     interval_sentences,
+    verdict_sentence,
 )
 from ablate.report.model import Report
 from ablate.report.score_cells import repeats_word
@@ -127,19 +129,20 @@ def tuned_claims_table(report: Report, tuning: TuningSummary) -> Table:
         caption=caption_of(
             report.watermark,
             "The verdict on the rows as they are declared, and on the same rows each with its best "
-            "setting of equally many trials; holds if every difference below is above 0, does not "
-            "hold if one is below 0, each with an adjusted p of at most 0.05.",
+            f"setting of equally many trials; {verdict_sentence(tuning.claims)}",
         ),
     )
 
 
 def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
     """What each claim compares, tuned."""
+    claimed = has_margins(tuning.claims)
     rows = [
         (
             number_cell(number),
             text_cell(pair.better),
             text_cell(pair.worse),
+            *([text_cell(pair.claimed)] if claimed else []),
             *difference_cells(pair.difference, pair.difference.missing_reason),
             adjusted_p_cell(pair),
         )
@@ -153,6 +156,7 @@ def tuned_pairs_table(report: Report, tuning: TuningSummary) -> Table:
             number_column("number", "No."),
             text_column("better", "MIoU of"),
             text_column("worse", "minus MIoU of"),
+            *([text_column("claimed", "claimed")] if claimed else []),
             number_column("n", "n"),
             number_column("difference", "tuned"),
             number_column("interval", "95 % interval"),

@@ -20,8 +20,9 @@ from ablate.runs import (
     SweepRecord,
     TuningRecord,
     plain_files,
+    sealing,
 )
-from ablate.spec import ENGINE_VERSION, canonical_json
+from ablate.spec import ENGINE_VERSION, DataIdentity, canonical_json
 
 
 @dataclass
@@ -98,8 +99,8 @@ class _Run:
         self._folder: RunFolder = store.run(run.key)
         self._root = store.root
         self._place = f"runs/{run.key}"
-        # Of the validation part, as the spec has it; None where it cannot be read.
-        self._images: int | None = None
+        # What the spec says; None where it cannot be read.
+        self._data: DataIdentity | None = None
 
     def check(self) -> None:
         """Compares all that the folder says; what cannot be read is a disagreement."""
@@ -115,9 +116,10 @@ class _Run:
             result = self._folder.result()
             if result is None:
                 self._checks.runs_without_result += 1
+                # It decides what the report says of the run.
+                self._folder.failure()
                 return
             self._checks.runs += 1
-            self.compare("key", result.key, self._run.key, f"{self._place}/result.json")
             self._check_weights(result)
             self._check_epochs(result)
             with self._reading("confusion.parquet"):
@@ -125,11 +127,13 @@ class _Run:
             if result.test is not None:
                 with self._reading("confusion-test.parquet"):
                     self._check_test(result.test)
+            # Last: which number was edited says more than that the file was.
+            self._check_digests(result)
 
     def _check_spec(self, spec: SpecFile) -> None:
         """The recorded run is the one of the spec, which its key names."""
         file, backbone = f"{self._place}/spec.json", spec.run.context.protocol.backbone
-        self._images = spec.run.context.data.validation
+        self._data = spec.run.context.data
         self.compare("key", spec.key, self._run.key, file)
         own, recorded = (each.variant.identity(backbone) for each in (spec.run, self._run))
         for name in dict.fromkeys([*own, *recorded]):
@@ -143,8 +147,11 @@ class _Run:
         file = f"{self._place}/result.json"
         confusions = self._folder.confusions()
         pixels, images = confusions.pooled, len(confusions.names)
-        if self._images is not None:
-            self.compare("images", self._images, images, f"{self._place}/confusion.parquet")
+        if self._data is not None:
+            file_of_pixels = f"{self._place}/confusion.parquet"
+            self.compare("images", self._data.validation, images, file_of_pixels)
+            tested = result.test.images if result.test else 0
+            self.compare("test.images", tested, self._data.test, file)
         for cell, stored in result.confusion.items():
             self.compare(f"confusion.{cell}", stored, pixels[cell], file)
         for metric, value in scores(Confusion(**pixels)).items():
@@ -169,6 +176,12 @@ class _Run:
                 file = f"{self._place}/result.json"
                 self.compare("epochs", result.epochs, len(losses), file)
                 self.compare("epoch", result.epoch, losses.index(min(losses)) + 1, file)
+
+    def _check_digests(self, result: Result) -> None:
+        """The digests that the result carries; those of older versions carry none."""
+        self._checks.values += len(result.files) + (result.sha256 is not None)
+        for name, stored, computed in sealing.differences(result, self._folder.path):
+            self._note("sha256", stored, computed, f"{self._place}/{name}")
 
     def _check_weights(self, result: Result) -> None:
         with self._reading("weights.safetensors"):

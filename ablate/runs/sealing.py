@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ _OF_SCORES = ("spec.json", "confusion.parquet", "confusion-test.parquet")
 # The weights have a field of their own.
 _SEALED = (*_OF_SCORES, "events.jsonl")
 _WEIGHTS = "weights.safetensors"
+_NAME = re.compile(r"(panels/)?[^/\x00]+")
 _REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
 # The length of the header, an integer of 64 bits, stands before it.
 # https://huggingface.co/docs/safetensors/index#format
@@ -59,6 +61,32 @@ def check(result: Result, folder: Path) -> None:
         document = documents.decode(_content(path), str(path), _REPAIR)
         if _own_digest(document) != result.sha256:
             raise StoreError(f"{path} was changed after it was written", _REPAIR)
+
+
+def differences(result: Result, folder: Path) -> list[tuple[str, str, str]]:
+    """The digests in a result that are not those of the files that are there.
+
+    Weights have a field of their own. Files that are not there are passed over.
+
+    Returns:
+        For each file its name, the digest that the result has of it, and its own.
+
+    Raises:
+        StoreError: If a file cannot be read.
+    """
+    found: list[tuple[str, str, str]] = []
+    for name, stored in result.files.items():
+        # What a result names is a file of its folder, whatever a forged one says.
+        if not _NAME.fullmatch(name) or not os.path.lexists(folder / name):
+            continue
+        if (computed := hashlib.sha256(_content(folder / name)).hexdigest()) != stored:
+            found.append((name, stored, computed))
+    if result.sha256 is not None:
+        path = folder / "result.json"
+        computed = _own_digest(documents.decode(_content(path), str(path), _REPAIR)) or "none"
+        if computed != result.sha256:
+            found.append((path.name, result.sha256, computed))
+    return found
 
 
 def check_content(

@@ -53,8 +53,9 @@ from ablate.spec.split import (
     OuterSplit,
     Split,
     numbered,
+    split_text,
 )
-from ablate.spec.sweep import Comparison, Sweep
+from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
@@ -71,6 +72,7 @@ __all__ = [
     "ARCHITECTURES",
     "BACKBONES",
     "ENGINE_VERSION",
+    "JUST_AHEAD",
     "MAX_SPLITS",
     "METRIC_NAMES",
     "NANO_WEIGHTS",
@@ -145,5 +147,6 @@ __all__ = [
     "numbered",
     "random_resnet",
     "repeats_text",
+    "split_text",
     "value_at",
 ]

@@ -234,3 +234,16 @@ def numbered(split: Split, number: int) -> Split:
                 "omit --splits, or let parts be drawn with --set 'split={kind: holdout, seed: 42, "
                 "validation_share: 0.3, rounding: floor}'",
             )
+
+
+def split_text(split: Split) -> str:
+    """What tells a drawn split from others of its kind: ``seed 43``, or ``fold 2 of 5``."""
+    match split:
+        case HoldoutSplit() | GroupsSplit():
+            return f"seed {split.seed}"
+        case KFoldSplit():
+            return f"fold {split.fold} of {split.folds}, counted from 0"
+        case InnerSplit():
+            return split_text(split.of)
+        case _:
+            return "as given"

@@ -1,7 +1,8 @@
 """A sweep: which variants, seeds and protocol belong together, and what they are to show."""
 
+import math
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,12 @@ from ablate.spec.tuning import Tuning
 # More repeats of every row than any study has.
 MAX_SEEDS = 1_000
 
+JUST_AHEAD = "> 0"
+"""What a comparison claims of a difference unless it says more."""
+
+# Of MIoU, which has a hundred of them.
+Points = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False)]
+
 Factors = dict[str, tuple[Any, ...]]
 
 
@@ -24,11 +31,49 @@ class Comparison(Frozen):
         claim: The sentence.
         better: The variant that the sentence puts ahead (by MIoU).
         worse: The variants that it puts behind.
+        by: How far ahead at least, in percentage points; None: at all.
+        equal_within: The sentence says instead that they are equal: none is ahead of the other by
+            so many percentage points; None: it says that one is ahead.
     """
 
     claim: str
     better: str
     worse: tuple[str, ...] = Field(min_length=1)
+    by: Points | None = None
+    equal_within: Points | None = None
+
+    @model_validator(mode="after")
+    def _claims_one_thing(self) -> "Comparison":
+        if self.by is not None and self.equal_within is not None:
+            raise ValueError("by goes with being ahead, equal_within with being equal: give one")
+        return self
+
+    def boundary(self, difference: float) -> float:
+        """The difference at which the claim begins to hold, the one that is nearer.
+
+        Args:
+            difference: MIoU of ``better`` minus that of a ``worse``; percentage points.
+        """
+        if self.equal_within is not None:
+            return math.copysign(self.equal_within, difference)
+        return self.by or 0.0
+
+    def beyond(self, difference: float) -> float:
+        """How far a difference lies on the claim's side of the boundary; below 0: on the other.
+
+        Args:
+            difference: MIoU of ``better`` minus that of a ``worse``; percentage points.
+        """
+        if self.equal_within is not None:
+            return self.equal_within - abs(difference)
+        return difference - self.boundary(difference)
+
+    @property
+    def claimed(self) -> str:
+        """What is claimed of each difference, in points."""
+        if self.equal_within is not None:
+            return f"within ±{self.equal_within:g}"
+        return JUST_AHEAD if self.by is None else f"≥ {self.by:g}"
 
 
 class Sweep(Frozen):

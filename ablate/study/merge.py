@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from ablate.errors import BadInput, StoreError, StoresDiffer
 from ablate.report.verification import check_folder
 from ablate.runs import (
+    PartScores,
     Result,
     RunFolder,
     State,
@@ -24,7 +25,7 @@ from ablate.runs.copying import remove_leftovers
 # What one store knows of a run is better than what another knows, from the left to the right.
 _RANKS = (State.NEW, State.INTERRUPTED, State.FAILED, State.DIVERGED, State.DONE)
 # What two results of one run must have in common; when and where it was computed may differ.
-_SAME = ("epoch", "epochs", "steps", "confusion", "metrics", "parameters", "weights_sha256")
+_SAME = ("epoch", "epochs", "steps", "confusion", "metrics", "test", "parameters", "weights_sha256")
 # As many as make a difference to a disk.
 _COPIES_AT_ONCE = 8
 
@@ -155,6 +156,9 @@ def _read(folder: RunFolder, store: Store, problems: list[str]) -> _Found | None
     except (StoreError, OSError) as error:
         problems.append(" ".join(str(error).split()))
         return None
+    if state is State.DAMAGED and not disagreements:
+        problems.append(folder.damage() or f"{folder.path} is damaged")
+        return None
     if state is State.RUNNING:
         problems.append(f"{folder.path} is being worked on; wait until its sweep has ended")
         return None
@@ -182,6 +186,8 @@ def _contradiction(one: _Found, other: _Found) -> list[str]:
         ours, theirs = getattr(one.result, field), getattr(other.result, field)
         if ours == theirs:
             continue
+        if isinstance(ours, PartScores) and isinstance(theirs, PartScores):
+            ours, theirs = ({**each.confusion, **each.metrics} for each in (ours, theirs))
         if isinstance(ours, dict):
             name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
             field, ours, theirs = f"{field}.{name}", ours.get(name), theirs.get(name)

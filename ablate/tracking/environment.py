@@ -31,20 +31,24 @@ _SERVER = {
     "PYTHONSAFEPATH": "1",
 }
 
-# They tie what is logged to another run or model, or do not go with NullPool.
-_FOREIGN = (
-    "MLFLOW_RUN_ID",
-    "MLFLOW_EXPERIMENT_ID",
-    "MLFLOW_EXPERIMENT_NAME",
-    "MLFLOW_ACTIVE_MODEL_ID",
-    "_MLFLOW_ACTIVE_MODEL_ID",
-    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE",
-    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW",
+# What reaches the user's server, database or artifacts is kept: logins, certificates, endpoints,
+# patience. Everything else is meant for an MLflow of the user's own: it would tie what is logged to
+# another run, give the user interface another address, or fill the mirror's log.
+_KEPT = (
+    *("MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_ALLOW_HTTP_REDIRECTS", "MLFLOW_UC_"),
+    *("MLFLOW_MYSQL_SSL_", "MLFLOW_KERBEROS_", "MLFLOW_PYARROW_", "MLFLOW_BOTO_", "MLFLOW_S3_"),
+    *("MLFLOW_GCS_", "MLFLOW_ARTIFACT_", "MLFLOW_MULTIPART_", "MLFLOW_ENABLE_MULTIPART_"),
+    *("MLFLOW_ENABLE_PROXY_MULTIPART_", "MLFLOW_WORKSPACE"),
 )
+# Addresses are given, and the store's own server has no workspaces.
+_REPLACED = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_DIR")
+_NOT_FOR_THE_SERVER = "MLFLOW_WORKSPACE"
 
 
 def prepare_client(level: str) -> None:
-    """Sets this process up as a client of MLflow; what the user has set stays.
+    """Sets this process up as a client of MLflow.
+
+    Of the user's own switches those stay that say how to reach a server.
 
     Args:
         level: From which level on MLflow logs.
@@ -53,14 +57,20 @@ def prepare_client(level: str) -> None:
 
 
 def server_environment() -> dict[str, str]:
-    """The environment for MLflow's server; what the user has set stays."""
-    environment = dict(os.environ)
+    """The environment for MLflow's server, whatever the user has set for another one."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_NOT_FOR_THE_SERVER)
+    }
     _prepare(environment, _QUIET | _SERVER | {"MLFLOW_LOGGING_LEVEL": "WARNING"})
     return environment
 
 
 def _prepare(environment: MutableMapping[str, str], switches: dict[str, str]) -> None:
-    for name in _FOREIGN:
-        environment.pop(name, None)
+    for name in [name for name in environment if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
+        if name in _REPLACED or not name.startswith(_KEPT):
+            del environment[name]
     for name, value in switches.items():
-        environment.setdefault(name, value)
+        if not name.startswith(_KEPT) or name not in environment:
+            environment[name] = value

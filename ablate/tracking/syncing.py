@@ -5,8 +5,9 @@ import os
 import signal
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -15,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from ablate.errors import STOP_SIGNALS, StoreError
 from ablate.runs import Store, SweepRecord, TuningRecord
+from ablate.spec import digest_of
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
 from ablate.tracking.groups import as_group, groups_of
@@ -23,6 +25,7 @@ _POLL_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _SLICE_S = 0.1
 _SYNC_PATIENCE_S = 3.0
+_LAST_PATIENCE_S = 6.0
 _NICENESS = 10
 
 _logger = logging.getLogger(__name__)
@@ -38,8 +41,11 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
 
     from ablate.tracking.mirror import Mirror
 
+    groups = [as_group(record) for record in records]
     try:
-        with _only_writer(address, _SYNC_PATIENCE_S) as alone:
+        with _only_writer(
+            store, address, [group.id for group in groups], _SYNC_PATIENCE_S
+        ) as alone:
             if not alone:
                 raise StoreError(
                     f"another process is writing to {address.uri}",
@@ -48,7 +54,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
             database.ensure(address)
             with _light_commits(address):
                 mirror = Mirror(store, address)
-                passes = [mirror.update(as_group(record), live=False) for record in records]
+                passes = [mirror.update(group, live=False) for group in groups]
     except (MlflowException, SQLAlchemyError, OSError) as error:
         problem = f"MLflow at {address.uri}: {_one_line(error)}"
         raise database.refusal(problem, error, address) from error
@@ -68,13 +74,16 @@ def follow(
     # Runs come first where processors are few.
     os.nice(_NICENESS)
     try:
-        address = Address.of(Store(store_root), uri)
+        store = Store(store_root)
+        address = Address.of(store, uri)
         while True:
             last = ending.requested()
-            with _only_writer(address, patience_s=0) as alone:
+            # Another process that waits for the same runs ends when they do, as this one does.
+            patience_s = _LAST_PATIENCE_S if last else 0.0
+            with _only_writer(store, address, record_ids, patience_s) as alone:
                 if alone:
                     with _light_commits(address):
-                        _follow(Store(store_root), frozenset(record_ids), address, ending)
+                        _follow(store, frozenset(record_ids), address, ending)
                     return
             if last:
                 break
@@ -147,26 +156,36 @@ class _Ending:
 
 
 @contextmanager
-def _only_writer(address: Address, patience_s: float) -> Iterator[bool]:
-    """Holds the right to write to an sqlite mirror; a server needs none.
+def _only_writer(
+    store: Store, address: Address, ids: Sequence[str], patience_s: float
+) -> Iterator[bool]:
+    """Holds the right to mirror these sweeps and tunings.
+
+    Two writers would make each run twice. An sqlite database has one writer at a time; a server has
+    one for each sweep or tuning of a store.
 
     Yields:
         Whether this process has it within ``patience_s``.
     """
-    if address.database is None:
+    with ExitStack() as held:
+        for path in _locks(store, address, ids):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            try:
+                lock.acquire(timeout=patience_s)
+            except Timeout:
+                yield False
+                return
+            held.callback(lock.release)
         yield True
-        return
-    address.database.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(address.database.with_name("writer.lock"))
-    try:
-        lock.acquire(timeout=patience_s)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+
+
+def _locks(store: Store, address: Address, ids: Sequence[str]) -> list[Path]:
+    """Always in the same order, so that no two processes wait for each other."""
+    if address.database is not None:
+        return [address.database.with_name("writer.lock")]
+    names = sorted({digest_of([address.uri, each])[:16] for each in ids})
+    return [store.mlflow_path / f"writer-{name}.lock" for name in names]
 
 
 @contextmanager
@@ -199,6 +218,8 @@ def _redirect_output(log: Path) -> None:
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
+    # Whatever PYTHONWARNINGS says: what libraries deprecate is no trouble of the mirror's.
+    warnings.simplefilter("ignore")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
 
 

@@ -11,8 +11,9 @@ def energy_counter(device: torch.device) -> Callable[[], float | None]:
     """A function that reads the device's counter in joules; it gives None where there is none.
 
     NVIDIA's driver counts the energy of a whole GPU, from Volta on: what other processes use of it
-    at the same time is counted too. ``nvidia-ml-py`` (the module ``pynvml``) reads it, if it is
-    installed: https://docs.nvidia.com/deploy/nvml-api, nvmlDeviceGetTotalEnergyConsumption.
+    at the same time is counted too. ``nvidia-ml-py`` (extra ``energy``, module ``pynvml``) reads
+    the counter, if it is installed. Source: https://docs.nvidia.com/deploy/nvml-api,
+    nvmlDeviceGetTotalEnergyConsumption.
 
     Args:
         device: Only CUDA devices have a counter.

@@ -106,12 +106,12 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
                 evaluate(folder, model, setup, machine(device, "float32"), stop, meter)
             else:
                 runs.append(TrainingRun(folder, model, setup))
-                meter.charge([folder])
         except Interrupted:
             raise
         except Exception as error:
             write_failure(folder, error)
-            meter.charge([folder])
+    # The first model that is built pays for what torch prepares for all.
+    meter.charge([run.folder for run in runs])
     # What is there by now stays. Else Python searches all of torch for garbage again and again, for
     # a twentieth of SAM-nano's time.
     gc.freeze()

@@ -114,6 +114,24 @@ def test_plan_says_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_says_on_which_splits(tmp_path: Path) -> None:
+    split = "split={kind: kfold, folds: 7, seed: 1, test: {share: 0.2, seed: 0}}"
+    words = ("--grid", "table4", "--variant", "translandseg", "--device", "cpu", "--set", split)
+    lines = output(tmp_path, "plan", *words, "--splits", "7", "--seeds", "0,1").splitlines()
+    # 480 of 600 scenes in seven folds.
+    assert "7 splits × 2 seeds · protocol demo with" in lines[-2]
+    assert ": 411 … 412 to train, 68 … 69 to validate, 120 to test · SAM-nano" in lines[-2]
+    assert lines[-1] == "14 of 14 runs to train, in 14 cohorts"
+    assert [line.split()[1:3] for line in lines[3:5]] == [["0", "0"], ["0", "1"]]
+    done = ablate(tmp_path, "plan", *words, "--format", "json", ABLATE_SPLITS="2")
+    plan = json.loads(done.stdout)
+    assert [each["split"]["fold"] for each in plan["splits"]] == [0, 1]
+    assert [run["split"] for run in plan["runs"]] == [0, 1]
+    refused = ablate(tmp_path, "plan", *words, "--splits", "8")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "7 folds give 7 splits and no more; ask for 7 splits at most" in refused.stderr
+
+
 def test_status_tells_states_apart(tmp_path: Path, started_store: Path) -> None:
     first, second, *_ = Store(started_store).runs()
     first.save_checkpoint(1, b"state")

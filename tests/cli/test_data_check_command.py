@@ -39,6 +39,20 @@ def test_sound_data_leaves_with_0(root: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "ablate-store" / "data-checks").glob("*.json"))) == 1
 
 
+def test_groups_and_a_test_part_are_counted(root: Path, tmp_path: Path) -> None:
+    lines = [f"{number},{number // 2}" for number in range(10)]
+    (root / "groups.csv").write_text("\n".join(lines))
+    split = "{kind: groups, file: groups.csv, validation_share: 0.4, seed: 0, test: %s}"
+    test = "{share: 0.2, seed: 0}"
+    done = ablate(tmp_path, "data", "check", "set", *SMALL, "--set", f"split={split % test}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:4] == [
+        "split of protocol paper: 4 to train, 4 to validate, 2 to test",
+        "groups: 2 to train, 2 to validate, 1 to test",
+        "positive pixels at 64 px: all 20.31%, train 20.31%, validation 20.31%, test 20.31%",
+    ]
+
+
 def test_a_note_leaves_with_0_and_a_problem_with_1(root: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros((30, 40), np.uint8)).save(root / "masks/4.png")
     done = ablate(tmp_path, "data", "check", "set", *SMALL, "--sheet", "out/sheet.png")

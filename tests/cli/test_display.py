@@ -4,14 +4,15 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from ablate.cli import display
+from ablate.cli import display, run
 from ablate.cli.display import Display, duration
-from ablate.runs import State
-from ablate.study import RunProgress
+from ablate.runs import RunFolder, State
+from ablate.study import EndedRun, RunProgress
 
 
 class Clock:
@@ -166,3 +167,16 @@ def test_names_are_printed_literally(screen: io.StringIO) -> None:
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_failures_name_their_split_where_there_are_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = io.StringIO()
+    monkeypatch.setattr(run, "err", Console(file=text, width=500, markup=False, emoji=False))
+    failed = EndedRun("translandseg", 3, State.FAILED, RunFolder(tmp_path), None, 2)
+    run.print_failures([failed], has_splits=True)
+    run.print_failures([failed])
+    first, second = text.getvalue().splitlines()
+    assert first.startswith("failed: translandseg split 2 seed 3: without a cause")
+    assert second.startswith("failed: translandseg seed 3: without a cause")

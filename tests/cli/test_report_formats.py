@@ -24,10 +24,18 @@ def test_all_formats_are_written_into_a_folder(started_store: Path, tmp_path: Pa
     assert [f"written to here/{name}" in done.stderr for name in names] == [True] * len(names)
 
 
+def test_an_unknown_format_names_all_of_them(tmp_path: Path) -> None:
+    done = ablate(tmp_path, "report", "--grid", "table4", "--format", "al")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no report format is called 'al'; did you mean 'all'?" in done.stderr
+    assert "use one of markdown, csv, json, latex, html, all" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_all_formats_into_a_file_are_refused(started_store: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     words = ("report", "--grid", "table4", "--store", str(started_store), "--format", "all")
     done = ablate(tmp_path, *words, "--out", "notes.txt")
     assert done.returncode == 2
-    assert "notes.txt is a file; give the name of a folder for all formats" in done.stderr
+    assert "notes.txt is a file; give the name of a folder" in done.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"

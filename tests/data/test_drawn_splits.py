@@ -80,6 +80,11 @@ def test_a_split_without_a_test_part_is_as_it_was() -> None:
 
 
 def test_a_test_part_without_images_is_refused() -> None:
+    huge = GROUPS.model_copy(update={"pattern": "(?P<group>[ab])", "test": TEST})
+    with pytest.raises(
+        DataError, match=r"2 groups of 9 images, .* a test\.share of 0\.2: one part"
+    ):
+        parts([f"{'ab'[number > 3]}{number}" for number in range(9)], huge, None)
     with pytest.raises(DataError, match=r"of 3 images, a test share of 0\.2 leaves none to test"):
         parts("abc", with_test(HOLDOUT), None)
 
@@ -124,7 +129,7 @@ def test_a_file_names_the_groups(tmp_path: Path) -> None:
         ("a,1\na.png,2", r"groups\.csv puts a\.png into the groups 1 and 2; keep one of them"),
         ("a,1\nb", r"line 2 of .*groups\.csv is not an image and its group \(b\); write image,gro"),
         ("a,1\nb,", r"line 2 of .*groups\.csv is not an image and its group \(b,\); write image,"),
-        ("a,1\nb,1\nc,1\nd,1", r"1 group of 4 images, the largest of 4, cannot be divided by a sh"),
+        ("a,1\nb,1\nc,1\nd,1", r"1 group of 4 images, the largest of 4, cannot be divided by a va"),
         ("", r"groups\.csv names no group of 4 images of 4"),
         ('a,"' + "x" * 200_000, r"line 1 of .*groups\.csv cannot be read \(field larger than"),
     ],

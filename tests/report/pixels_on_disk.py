@@ -4,7 +4,7 @@ import hashlib
 
 from ablate.metrics import Confusion, scores
 from ablate.runs import Event, Result, RunFolder
-from report.sweep_on_disk import MACHINE, VIT_L, SweepOnDisk
+from report.sweep_on_disk import MACHINE, VIT_L, SweepOnDisk, leave_test_scores
 
 CELLS = ("tp", "fp", "fn", "tn")
 
@@ -21,6 +21,7 @@ def finish_with_pixels(
     tp: int = 100,
     finished: float = 1.7e9 + 60,
     split: int = 0,
+    test_miou: float | None = None,
 ) -> RunFolder:
     """Ends a run of three epochs, the second of which is selected, as training would."""
     folder = table.begin(name, seed, split=split)
@@ -50,6 +51,7 @@ def finish_with_pixels(
             machine=MACHINE,
             finished=finished,
             train_s=12.5,
+            test=None if test_miou is None else leave_test_scores(folder, test_miou),
         )
     )
     return folder

@@ -215,14 +215,22 @@ class SweepOnDisk:
         selected: int = 7,
         split: int = 0,
         test_miou: float | None = None,
+        pixels_by_image: Mapping[str, tuple[int, int, int, int]] | None = None,
     ) -> None:
-        """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones."""
+        """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones.
+
+        ``pixels_by_image`` (tp, fp, fn, tn) takes the place of ``confusion`` on four images.
+        """
         folder = self.begin(name, seed, commit, split)
         if epochs:
             miou = epochs[selected - 1]
         if miou is not None:
             confusion = pixels_of(miou)
-        images = leave_confusions(folder, confusion)
+        if pixels_by_image is None:
+            images = leave_confusions(folder, confusion)
+        else:
+            folder.write_confusions(list(pixels_by_image), list(pixels_by_image.values()))
+            images = folder.confusions()
         pixels = images.pooled
         metrics = scores(Confusion(**pixels))
         if miou is not None:

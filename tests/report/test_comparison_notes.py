@@ -1,7 +1,5 @@
 """Notes on what rows are judged on."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from ablate.report import images, tables_of
@@ -15,13 +13,11 @@ def notes(table: SweepOnDisk) -> list[str]:
 
 def finish(table: SweepOnDisk, name: str, number: int, positive: int) -> None:
     """Ends a run of so many images, the first of which show the positive class."""
-    counts: Sequence[tuple[int, int, int, int]] = [
-        (40, 5, 6, 49) if place < positive else (0, 3, 0, 97) for place in range(number)
-    ]
-    tp, fp, fn, tn = (sum(cells) for cells in zip(*counts, strict=True))
-    table.finish(name, confusion=(tp, fp, fn, tn))
-    names = [f"image {place}" for place in range(number)]
-    table.folder(name).write_confusions(names, counts)
+    images = {
+        f"image {place}": (40, 5, 6, 49) if place < positive else (0, 3, 0, 97)
+        for place in range(number)
+    }
+    table.finish(name, pixels_by_image=images)
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,8 @@ def made_up(seed: int, n: int) -> Counts:
 
 def finish(table: SweepOnDisk, name: str, seed: int, counts: Counts, split: int = 0) -> None:
     """Ends a run with these confusions; image number i of split s is called ``i + 7 s``."""
-    tp, fp, fn, tn = np.array(counts).sum(axis=0).tolist()
-    table.finish(name, seed, confusion=(tp, fp, fn, tn), split=split)
-    names = [f"image {number + 7 * split:04d}" for number in range(len(counts))]
-    table.folder(name, seed, split).write_confusions(names, counts)
+    images = {f"image {i + 7 * split:04d}": pixels for i, pixels in enumerate(counts)}
+    table.finish(name, seed, split=split, pixels_by_image=images)
 
 
 def runs_of(table: SweepOnDisk) -> dict[str, RunRecord]:

@@ -3,6 +3,7 @@
 import pytest
 
 from ablate.report import tables_of
+from ablate.runs import Store
 from report.sweep_on_disk import NOTHING_TRAINED, SweepOnDisk
 
 
@@ -67,3 +68,16 @@ def test_one_split_is_not_named(over_splits: SweepOnDisk) -> None:
     tables = {each.name: each for each in tables_of(over_splits.report())}
     assert "over n seeds (seed 0, 1)" in str(tables["scores"].caption)
     assert "split" not in [column.key for column in tables["runs"].columns]
+
+
+def test_provenance_says_what_the_splits_are(over_splits: SweepOnDisk) -> None:
+    report = over_splits.report()
+    assert [each.number for each in report.provenance.numbered] == [1]
+    runs = next(each for each in tables_of(report) if each.name == "runs")
+    seed = report.provenance.context.protocol.split.model_dump()["seed"]
+    facts = [*runs.notes, *runs.caption.splitlines()]
+    assert f"Splits (holdout): 0: seed {seed}; 1: seed {seed + 1}" in facts
+    over_splits.splits = (0,)
+    over_splits.store = Store(over_splits.root / "other")
+    runs = next(each for each in tables_of(over_splits.report()) if each.name == "runs")
+    assert not any("Splits" in each for each in (*runs.notes, runs.caption))

@@ -45,7 +45,15 @@ def edit(path: Path, **changes: Any) -> None:
 
 
 def found(table: SweepOnDisk) -> list[Disagreement]:
-    return check_runs(table.start(), table.store).disagreements
+    """What differs besides digests, as where an editor has put them right."""
+    disagreements = check_runs(table.start(), table.store).disagreements
+    return [each for each in disagreements if each.what != "sha256"]
+
+
+def digests_found(table: SweepOnDisk) -> list[str]:
+    """The files whose digests differ."""
+    disagreements = check_runs(table.start(), table.store).disagreements
+    return [each.file for each in disagreements if each.what == "sha256"]
 
 
 def test_what_training_leaves_agrees(whole: SweepOnDisk) -> None:
@@ -76,7 +84,7 @@ def test_an_edited_metric_is_named(whole: SweepOnDisk, metric: str) -> None:
         ({"epoch": 3}, "epoch"),
         ({"epochs": 4}, "epochs"),
         ({"weights_sha256": "0" * 64}, "weights_sha256"),
-        ({"key": "0" * 16}, "key"),
+        ({"key": "0" * 16}, "file"),
         ({"metrics__miou": float("nan")}, "metrics.miou"),
     ],
 )
@@ -85,6 +93,45 @@ def test_any_other_edit_of_a_result_is_named(
 ) -> None:
     edit(whole.folder(ROW).path / "result.json", **change)
     assert [(each.what, each.seed) for each in found(whole)] == [(what, 0)]
+
+
+@pytest.mark.parametrize("name", ["spec.json", "events.jsonl", "confusion.parquet"])
+def test_an_edit_that_changes_no_number_is_named_by_its_digest(
+    whole: SweepOnDisk, name: str
+) -> None:
+    folder = whole.folder(ROW)
+    path = folder.path / name
+    match name:
+        case "spec.json":
+            edit(path, provenance__commit="another")
+        case "events.jsonl":
+            path.write_text(path.read_text().replace("1700000000.0", "1700000001.0", 1))
+        case _:
+            names = [f"other-{number}" for number in range(69)]
+            folder.write_confusions(names, folder.confusions().counts.tolist())
+    assert found(whole) == []
+    assert digests_found(whole) == [f"runs/{folder.key}/{name}"]
+
+
+def test_an_edited_result_has_another_digest(whole: SweepOnDisk) -> None:
+    """Seconds cannot be recomputed; that they were edited can be told."""
+    folder = whole.folder(ROW)
+    edit(folder.path / "result.json", train_s=1.0)
+    assert found(whole) == []
+    assert digests_found(whole) == [f"runs/{folder.key}/result.json"]
+
+
+def test_a_forged_name_leads_out_of_no_folder(whole: SweepOnDisk, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    names = ["../../../secret", "/etc/passwd", str(tmp_path / "secret"), "panels/../../secret"]
+    result = whole.folder(ROW).path / "result.json"
+    edit(result, files=dict.fromkeys(names, "0" * 64))
+    assert digests_found(whole) == [f"runs/{whole.folder(ROW).key}/result.json"]
+
+
+def test_a_result_of_an_older_version_has_no_digests(whole: SweepOnDisk) -> None:
+    edit(whole.folder(ROW).path / "result.json", files={}, sha256=None)
+    assert digests_found(whole) == []
 
 
 def test_other_weights_are_named(whole: SweepOnDisk) -> None:
@@ -132,6 +179,9 @@ def test_a_damaged_file_is_named_and_the_others_are_checked(whole: SweepOnDisk, 
     damaged = [each for each in disagreements if each.key == folder.key]
     assert {each.file for each in damaged} == {f"runs/{folder.key}/{name}"}
     assert all(each.note for each in damaged)
+    assert set(digests_found(whole)) - {f"runs/{folder.key}/{name}"} == {
+        f"runs/{whole.folder('translandseg-1').key}/result.json"
+    }
     assert [each.what for each in disagreements if each.key != folder.key] == ["metrics.miou"]
 
 

@@ -3,7 +3,16 @@
 import pytest
 
 from ablate.errors import BadInput
-from ablate.spec import FoldersSplit, HoldoutSplit, InnerSplit, ListsSplit, Split, numbered
+from ablate.spec import (
+    FoldersSplit,
+    HoldoutSplit,
+    InnerSplit,
+    KFoldSplit,
+    ListsSplit,
+    Split,
+    numbered,
+    split_text,
+)
 
 HOLDOUT = HoldoutSplit(kind="holdout", seed=42, validation_share=0.3, rounding="floor")
 
@@ -35,3 +44,16 @@ def test_a_seed_that_would_be_too_large_is_refused() -> None:
     last = HOLDOUT.model_copy(update={"seed": 2**32 - 1})
     with pytest.raises(BadInput, match=r"split 1 would be drawn with seed 4294967296, which is"):
         numbered(last, 1)
+
+
+@pytest.mark.parametrize(
+    ("split", "text"),
+    [
+        (HOLDOUT, "seed 42"),
+        (inner(HOLDOUT), "seed 42"),
+        (KFoldSplit(kind="kfold", folds=5, seed=1, fold=2), "fold 2 of 5, counted from 0"),
+        (ListsSplit(kind="lists"), "as given"),
+    ],
+)
+def test_what_tells_splits_apart(split: Split, text: str) -> None:
+    assert split_text(split) == text

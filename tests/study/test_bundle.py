@@ -16,6 +16,7 @@ from ablate.report.report_differences import report_differences
 from ablate.report.verification_model import Verification
 from ablate.runs import State
 from ablate.runs.attempts import Attempt
+from ablate.spec import digest_of
 from ablate.study import verify_bundle, write_bundle
 from fixture_stores import FOLDERS, copy_of
 from report.pixels_on_disk import finish_with_pixels
@@ -199,7 +200,9 @@ def test_a_store_that_contradicts_itself_is_not_packed(table: SweepOnDisk, tmp_p
     content = json.loads(result.read_text())
     content["metrics"]["miou"] = 0.99
     result.write_text(json.dumps(content))
-    with pytest.raises(StoreError, match=r"1 values of table4-\w+ are not what .*metrics\.miou"):
+    with pytest.raises(
+        StoreError, match=r"table4-\w+ contradicts .* in 2 of its values, .*metrics\.miou"
+    ):
         write_bundle(table.start(), table.store, tmp_path / "no.zip")
     assert not (tmp_path / "no.zip").exists()
 
@@ -211,8 +214,10 @@ def test_an_altered_file_is_named_by_its_digest(bundle: Path) -> None:
     checked = verify_bundle(
         altered(bundle, set_value("spec.json", "provenance", "created", value=0.0))
     )
-    (only,) = checked.disagreements
-    assert (only.what, only.file.rpartition("/")[2]) == ("sha256", "spec.json")
+    # By the metadata, and by the result of the run.
+    assert [each.what for each in checked.disagreements] == ["sha256", "sha256"]
+    (file,) = {each.file for each in checked.disagreements}
+    assert file.endswith("/spec.json")
 
 
 def test_files_that_are_gone_or_new_are_named(bundle: Path) -> None:
@@ -228,8 +233,14 @@ def test_files_that_are_gone_or_new_are_named(bundle: Path) -> None:
 
 
 def test_a_forged_result_is_found_though_all_digests_are_right(bundle: Path) -> None:
-    forged = altered(bundle, set_value("result.json", "metrics", "miou", value=0.99), digests=True)
-    assert whats(verify_bundle(forged)) == {"metrics.miou"}
+    def edit(files: dict[str, bytes]) -> None:
+        path = next(each for each in sorted(files) if each.endswith("/result.json"))
+        result = json.loads(files[path])
+        result["metrics"]["miou"] = 0.99
+        del result["sha256"]
+        files[path] = json.dumps(result | {"sha256": digest_of(result)}).encode()
+
+    assert whats(verify_bundle(altered(bundle, edit, digests=True))) == {"metrics.miou"}
 
 
 def test_a_forged_report_is_found_though_all_digests_are_right(bundle: Path) -> None:

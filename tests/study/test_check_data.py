@@ -151,3 +151,41 @@ def test_a_folder_that_is_no_data_set_is_bad_input(
     with pytest.raises(DataError):
         check_data(tmp_path / "data", store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_images_and_groups_of_each_part_are_counted(root: Path) -> None:
+    groups = [f"{name},{number // 2}" for number, name in enumerate(NAMES)]
+    (root / "groups.csv").write_text("\n".join(groups))
+    split = "{kind: groups, file: groups.csv, validation_share: 0.4, seed: 0}"
+    overrides = [f"split={split}", "image_size_px=64"]
+    check = check_data(root, overrides=overrides)
+    assert check.groups is not None
+    assert (check.groups.train, check.groups.validation, check.groups.test) == (3, 2, 0)
+    assert (check.train, check.validation, check.test) == (6, 4, 0)
+    assert check.positive.test is None
+    tested = check_data(root, overrides=[*overrides, "split.test={share: 0.2, seed: 0}"])
+    assert tested.groups is not None
+    assert (tested.groups.train, tested.groups.validation, tested.groups.test) == (2, 2, 1)
+    assert (tested.train, tested.validation, tested.test) == (4, 4, 2)
+    assert tested.positive.test is not None
+
+
+def test_groups_that_keep_copies_together_leave_no_finding_across_the_split(root: Path) -> None:
+    (root / "images/b.png").write_bytes((root / "images/a.png").read_bytes())
+    together = [f"{name},{'ab' if name in 'ab' else name}" for name in NAMES]
+    for seed in range(4):
+        (root / "groups.csv").write_text("\n".join(together))
+        split = f"{{kind: groups, file: groups.csv, validation_share: 0.4, seed: {seed}}}"
+        (finding,) = check_data(root, overrides=[f"split={split}", "image_size_px=64"]).findings
+        assert finding.kind == "duplicates"
+
+
+def test_copies_in_the_test_part_are_found(root: Path) -> None:
+    (root / "images/b.png").write_bytes((root / "images/a.png").read_bytes())
+    (root / "train.txt").write_text("a\nc")
+    (root / "val.txt").write_text("d")
+    (root / "test.txt").write_text("b\ne\nf")
+    overrides = ["split={kind: lists, test: test.txt}", "image_size_px=64"]
+    (finding,) = check_data(root, overrides=overrides).findings
+    assert finding.kind == "duplicates-across-split"
+    assert "(0 of 1 validation images, 1 of 3 test images)" in finding.message

@@ -187,8 +187,9 @@ def test_split_lists_are_not_silently_left_aside(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has split lists"):
         check_data(root, protocol="demo")
     made = convert_data(root, tmp_path / "plain")
-    assert made.lists == ("train.txt", "val.txt")
+    assert made.lists == ("train.txt", "val.txt", "test.txt")
     assert (made.target / "val.txt").read_text() == "c\n"
+    assert (made.target / "test.txt").read_text() == "d\n"
 
 
 def test_parts_of_coco_are_not_silently_split_anew(tmp_path: Path) -> None:

@@ -252,6 +252,17 @@ def test_one_run_with_two_results_is_refused_and_both_are_named(
     assert "confusion.tp is " in problem
 
 
+def test_other_scores_on_the_test_part_are_another_result(tmp_path: Path, target: Path) -> None:
+    roots = []
+    for name, miou in (("one", 0.70), ("two", 0.71)):
+        table = sweep_in(tmp_path / name)
+        finish_with_pixels(table, ROW, test_miou=miou)
+        start(table, [ROW])
+        roots.append(table.root)
+    (problem,) = refused(roots, target)
+    assert "are one run with two results: test.tp is " in problem
+
+
 def test_the_same_result_of_another_machine_is_the_same(
     parts: list[Path], tmp_path: Path, target: Path
 ) -> None:

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ablate import Study
+from ablate.data import pairs
 from ablate.errors import BadInput
 from ablate.runs import State, Store
 from ablate.spec import Repeat
@@ -75,6 +78,35 @@ def test_a_sweep_on_two_splits_runs_and_is_reported_by_repeat(tmp_path: Path) ->
     assert len(set(names.values())) == 2
     (status,) = sweep_status(tmp_path)
     assert [each["split"] for each in status.runs] == [0, 1, 0, 1]
+
+
+def test_images_are_digested_once_and_fitted_for_each_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random, root = np.random.default_rng(0), tmp_path / "data"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number in range(12):
+        pixels = random.integers(0, 20 * number + 2, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"images/{number}.png")
+        mask = (random.random((64, 64)) < 0.3).astype(np.uint8)
+        Image.fromarray(mask).save(root / f"masks/{number}.png")
+    calls, content = [], pairs.content
+    monkeypatch.setattr(pairs, "content", lambda *files: calls.append(1) or content(*files))
+    scale = "scale: {kind: percentiles, low: 0, high: 60}"
+    study = tiny_study(
+        tmp_path / "store",
+        data=root,
+        overrides=(*OVERRIDES, f"data={{kind: folders, images: images, masks: masks, {scale}}}"),
+        variants=["translandseg"],
+        splits=2,
+    )
+    planned = study.plan()
+    assert len(calls) == 1
+    assert len({each.data.digest for each in planned.plan.contexts.values()}) == 2
+    # The workers find the images of both.
+    outcome = study.run()
+    assert [run.state for run in outcome.runs] == [State.DONE] * 2, outcome.failed
 
 
 def test_a_later_start_with_fewer_splits_forgets_none(tmp_path: Path) -> None:

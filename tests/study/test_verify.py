@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import StoreError
-from ablate.study import verify_store
+from ablate.study import verify_bundle, verify_store
 from fixture_stores import FOLDERS, copy_of
-from tiny_sweeps import tiny_study
+from tiny_sweeps import OVERRIDES, tiny_study
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -43,11 +43,26 @@ def test_a_store_without_sweeps_is_named(tmp_path: Path) -> None:
 
 
 def test_what_was_trained_here_agrees(tmp_path: Path) -> None:
-    """All of it: digests of weights, epochs and pixels of two rows that are really trained."""
-    study = tiny_study(tmp_path)
+    """All of it: digests of weights, epochs and pixels of two rows that are really trained.
+
+    The split has a test part, whose scores are checked and packed too.
+    """
+    overrides = (*OVERRIDES, "split.test={share: 0.25, seed: 5}")
+    study = tiny_study(tmp_path, overrides=overrides)
     study.run()
     checked = study.verify()
     assert checked.agrees
     assert (checked.runs, checked.weights, checked.weights_absent) == (2, 2, 0)
+    bundle = tmp_path / "table4.zip"
+    study.bundle(bundle, weights=True)
+    assert verify_bundle(bundle).agrees
+    path = next(tmp_path.glob("runs/*/result.json"))
+    whole = path.read_text()
+    result = json.loads(whole)
+    for edited in (None, result["test"] | {"metrics": result["test"]["metrics"] | {"miou": 0.99}}):
+        path.write_text(json.dumps(result | {"test": edited}))
+        whats = {each.what for each in study.verify().disagreements}
+        assert whats == {"sha256", "test.images" if edited is None else "test.metrics.miou"}
+    path.write_text(whole)
     shutil.rmtree(tmp_path / "runs")
     assert study.verify().runs == 0

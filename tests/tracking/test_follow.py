@@ -59,6 +59,8 @@ def fake(tmp_path, with_database):
 
 def test_a_sweep_is_mirrored_while_it_runs(fake, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("PYTHONWARNINGS", "always")
     log = tmp_path / "logs" / "mlflow.log"
     folder = fake.folder(0)
     with following(fake, log) as (process, stop):

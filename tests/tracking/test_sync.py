@@ -25,6 +25,8 @@ from ablate.registry import Catalogue
 from ablate.runs import Provenance, SpecFile, Store
 from ablate.spec import RunSpec, digest_of
 from ablate.tracking import sync
+from ablate.tracking.address import Address
+from ablate.tracking.syncing import _only_writer
 from fixture_stores import FOLDERS, copy_of
 
 
@@ -306,6 +308,21 @@ def test_only_one_process_writes(swept, monkeypatch):
         pytest.raises(StoreError, match="another process is writing"),
     ):
         sync(swept.store, [swept.record])
+
+
+def test_a_server_has_one_writer_for_each_sweep_of_a_store(tmp_path):
+    store = Store(tmp_path)
+    address = Address.of(store, "http://127.0.0.1:9")
+    with _only_writer(store, address, ["a", "b"], 0) as first:
+        with _only_writer(store, address, ["b", "c"], 0) as second:
+            assert (first, second) == (True, False)
+        with _only_writer(store, address, ["c"], 0) as other:
+            assert other
+        elsewhere = Address.of(store, "http://127.0.0.1:10")
+        with _only_writer(store, elsewhere, ["a"], 0) as other:
+            assert other
+    with _only_writer(store, address, ["b", "c"], 0) as later:
+        assert later
 
 
 def test_a_broken_database_is_reported_with_its_repair(swept):

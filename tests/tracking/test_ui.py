@@ -1,3 +1,4 @@
+import os
 import shutil
 import signal
 import socket
@@ -48,6 +49,46 @@ def test_the_server_keeps_to_itself(monkeypatch):
     assert environ["MLFLOW_DISABLE_TELEMETRY"] == environ["DO_NOT_TRACK"] == "true"
     assert environ["PYTHONSAFEPATH"]
     assert environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("HOST", "PORT", "WORKERS", "STATIC_PREFIX", "BACKEND_STORE_URI", "DEFAULT_ARTIFACT_ROOT"),
+        *("TRACKING_URI", "UVICORN_OPTS", "SERVER_ALLOWED_HOSTS", "WORKSPACE", "EXPERIMENT_ID"),
+    ],
+)
+def test_what_is_meant_for_another_server_is_left_out(monkeypatch, name):
+    monkeypatch.setenv(f"MLFLOW_{name}", "theirs")
+    assert f"MLFLOW_{name}" not in environment.server_environment()
+
+
+def test_logging_is_ours_and_what_reaches_artifacts_stays(monkeypatch):
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", "https://s3.example")
+    environ = environment.server_environment()
+    assert environ["MLFLOW_LOGGING_LEVEL"] == "WARNING"
+    assert environ["MLFLOW_S3_ENDPOINT_URL"] == "https://s3.example"
+
+
+def test_a_client_keeps_its_login_and_its_patience(monkeypatch):
+    ours = {
+        "MLFLOW_ENABLE_ASYNC_LOGGING": "true",
+        "MLFLOW_LOGGING_LEVEL": "DEBUG",
+        "MLFLOW_TRACKING_TOKEN": "secret",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "7",
+        "MLFLOW_WORKSPACE": "team",
+    }
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    environment.prepare_client(level="CRITICAL")
+    assert {name: os.environ.get(name) for name in ours} == {
+        "MLFLOW_ENABLE_ASYNC_LOGGING": None,
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+        "MLFLOW_TRACKING_TOKEN": "secret",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "7",
+        "MLFLOW_WORKSPACE": "team",
+    }
 
 
 def free_port():

@@ -28,8 +28,8 @@ def draw(report: Report, page: PageData) -> list[Sheet] | LeftOut:
                 lines.append(ForestLine(label=level, text=text))
                 continue
             if estimate.low is not None:
-                text += f" ({cells['interval'].text})"
-            lines.append(ForestLine(level, estimate.mean, estimate.low, estimate.high, text))
+                text += f" [{cells['interval'].text}]"
+            lines.append(ForestLine(level, estimate.mean, estimate.low, estimate.high, text=text))
     if all(line.mean is None for line in lines):
         return LeftOut("the runs cannot tell any effect")
     shown = lines[:MOST_LINES]

@@ -33,6 +33,7 @@ class ForestLine(NamedTuple):
         mean: The estimate; None where there is none.
         low: Lower end of its interval; None where there is none.
         high: Upper end of it.
+        is_dashed: Whether the interval is dashed.
         text: The numbers as tables print them, or why there are none.
         published: What is set beside it; None where nothing is.
         is_heading: Whether it is a heading over the lines below it.
@@ -42,6 +43,7 @@ class ForestLine(NamedTuple):
     mean: float | None = None
     low: float | None = None
     high: float | None = None
+    is_dashed: bool = False
     text: str = ""
     published: float | None = None
     is_heading: bool = False
@@ -65,15 +67,9 @@ def forest(lines: Sequence[ForestLine], axis: str) -> "Figure":
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, line in enumerate(lines):
         if line.low is not None and line.high is not None:
-            axes.plot([line.low, line.high], [place, place], color=BLUE, gid=f"interval-{place}")
-            axes.plot(
-                [line.low, line.high],
-                [place, place],
-                color=BLUE,
-                marker="|",
-                markersize=4,
-                linestyle="none",
-            )
+            ends, dashes = (line.low, line.high), "--" if line.is_dashed else "-"
+            axes.plot(ends, (place, place), color=BLUE, linestyle=dashes, gid=f"interval-{place}")
+            axes.plot(ends, (place, place), color=BLUE, marker="|", markersize=4, linestyle="none")
         if line.published is not None:
             axes.plot([line.published], [place], **HOLLOW, gid=f"published-{place}")
         if line.mean is not None:

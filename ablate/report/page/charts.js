@@ -28,7 +28,7 @@ function linear(values, from, to, count) {
 function logarithmic(values, from, to) {
   const powers = values.map(Math.log10);
   let [low, high] = [Math.min(...powers), Math.max(...powers)];
-  const room = Math.max(0.05, (high - low) * 0.06);
+  const room = Math.max(0.004, (high - low) * 0.06);
   [low, high] = [low - room, high + room];
   const scale = (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from);
   const fits = (factors) => {
@@ -43,7 +43,10 @@ function logarithmic(values, from, to) {
   };
   let ticks = fits([1]);
   if (ticks.length < 3) ticks = fits([1, 2, 5]);
-  if (ticks.length < 2) ticks = linear(values, 0, 1, 3).ticks.map(([tick]) => tick);
+  if (ticks.length < 2) {
+    ticks = linear([10 ** low, 10 ** high], 0, 1, 3).ticks.map(([tick]) => tick)
+      .filter((tick) => Math.log10(tick) >= low && Math.log10(tick) <= high);
+  }
   scale.ticks = ticks.map((tick) => [tick, compact(tick)]);
   return scale;
 }

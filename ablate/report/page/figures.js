@@ -20,34 +20,43 @@ function mark(plot, words, row, metric, ...children) {
   return group;
 }
 
+// What stands at the end of a line.
+function valueOf({ low, text }) {
+  return low === null ? text.difference : `${text.difference} [${text.interval}]`;
+}
+
 function drawForest(width, [title], plot) {
   const items = DATA.forest;
   const narrow = width < NARROW;
-  const [lineHeight, top] = narrow ? [44, 6] : [28, 6];
+  const [lineHeight, top] = narrow ? [58, 6] : [28, 6];
   const longest = Math.max(...items.map((item) => label(item.row).length));
   const left = narrow ? 8 : Math.min(260, 16 + LETTER * longest);
-  const right = narrow ? width - 8 : width - 210;
+  const right = narrow ? width - 8 : width - 24 - LETTER * Math.max(...items.map((item) => valueOf(item).length));
   const bottom = top + lineHeight * items.length;
   const values = items.flatMap((item) => [item.mean, item.low, item.high, item.published, 0])
     .filter((value) => value !== null);
   const x = linear(values, left, right, (right - left) / 80);
   const lines = items.map((item, index) => {
     const start = top + index * lineHeight;
-    const y = narrow ? start + 31 : start + lineHeight / 2;
+    const y = narrow ? start + 45 : start + lineHeight / 2;
     const { difference, interval, published, n } = item.text;
     const known = item.mean !== null;
-    const words = `${label(item.row)}: ${difference}${item.low === null ? "" : ` (${interval})`}`
+    const words = `${label(item.row)}: ${difference}${item.low === null ? "" : `, interval ${interval}`}`
       + (published === undefined ? "" : `; published ${published}`) + `; n = ${n}`;
-    const value = known ? `${difference}${item.low === null ? "" : `  (${interval})`}` : difference;
-    const room = narrow ? width - 24 - LETTER * value.length : left - 12;
+    const value = valueOf(item);
+    const room = narrow ? width - 12 : left - 12;
     return mark(plot, words, item.row, "difference",
       svg("rect", { class: "hit", x: 0, y: start + 1, width, height: lineHeight - 2, rx: 4 }),
       svg("text", { x: 6, y: narrow ? start + 16 : y + 4 }, fitted(label(item.row), room)),
       svg("text", {
-        class: "soft", x: width - 6, y: narrow ? start + 16 : y + 4, "text-anchor": "end",
+        class: "soft", x: narrow ? 6 : width - 6, y: narrow ? start + 32 : y + 4,
+        "text-anchor": narrow ? "start" : "end",
       }, value),
       ...(item.low === null ? [] : [
-        svg("line", { class: "whisker", x1: x(item.low), x2: x(item.high), y1: y, y2: y }),
+        svg("line", {
+          class: "whisker", "stroke-dasharray": item.is_of_images ? "5 4" : null,
+          x1: x(item.low), x2: x(item.high), y1: y, y2: y,
+        }),
         ...[item.low, item.high].map((end) =>
           svg("line", { class: "whisker", x1: x(end), x2: x(end), y1: y - 4, y2: y + 4 })),
       ]),

@@ -24,9 +24,10 @@ function showProvenance(row, key) {
   document.getElementById("provenance-title").textContent =
     score ? `${values.label}: ${score.heading}` : values.label;
   const place = DATA.runColumns.indexOf("key");
-  const columns = score ? DATA.runColumns.toSpliced(place, 0, "value") : DATA.runColumns;
+  const inserted = (cells, value) => [...cells.slice(0, place), value, ...cells.slice(place)];
+  const columns = score ? inserted(DATA.runColumns, "value") : DATA.runColumns;
   const lines = values.runs.map((cells) =>
-    score ? cells.toSpliced(place, 0, String(score.values[cells[place]] ?? "")) : cells);
+    score ? inserted(cells, String(score.values[cells[place]] ?? "")) : cells);
   body.replaceChildren(
     listed([
       ...(score ? [["reproduced", score.text], ["published", score.printed]] : []),

@@ -31,16 +31,21 @@ def suffix_of(format: str) -> str:
     return SUFFIXES.get(format, f".{format}")
 
 
-def check_format(format: str) -> None:
+def check_format(format: str, *also: str) -> None:
     """Makes sure that there is such a format.
+
+    Args:
+        format: Its name.
+        also: What else may be asked for.
 
     Raises:
         BadInput: If there is not.
     """
-    if format not in WRITERS:
+    names = (*WRITERS, *also)
+    if format not in names:
         raise BadInput(
-            f"no report format is called {format!r}{nearest(format, WRITERS)}",
-            f"use one of {', '.join(WRITERS)}",
+            f"no report format is called {format!r}{nearest(format, names)}",
+            f"use one of {', '.join(names)}",
         )
 
 

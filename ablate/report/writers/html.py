@@ -61,6 +61,9 @@ def _sections(report: Report, tables: Iterable[Table], page: PageData) -> list[F
     """The sections in the order of the page: tables, and the figures before the provenance."""
     rows, sections = RowNames(report), list[Figure]()
     for table in tables:
+        # The views of the scores show it.
+        if table.name == "positive-class":
+            continue
         if table.name == "runs":
             sections += figures_of(report, page)
         block = scores_block if table.name == "scores" else table_block

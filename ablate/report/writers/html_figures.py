@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ablate.report.difference_tables import IMAGES_ONLY, interval_sentences
 from ablate.report.model import Report
 from ablate.report.page.model import PageData
 from ablate.report.plotted import plotted_parameters
+from ablate.report.score_cells import repeats_word
 from ablate.report.table import caption_of
 from ablate.report.writers.html_tables import literal
 
@@ -42,15 +44,15 @@ def forest_plot(report: Report) -> str:
     labels = {row.name: row.label for row in report.rows}
     baseline = labels.get(str(report.baseline), str(report.baseline))
     legend = {"filled": "reproduced, 95 % interval"}
-    if report.published:
-        legend["hollow"] = "published"
+    deltas = [row.delta for row in report.rows if row.delta]
+    if any(each.method == "images" for each in deltas):
+        legend["dashed"] = f"interval of {IMAGES_ONLY}"
+    if any(each.published is not None for each in deltas):
+        legend["hollow"] = "published (not comparable)" if report.watermark else "published"
     return _figure(
         "forest",
         f"MIoU minus that of {baseline} (percentage points)",
-        caption_of(
-            report.watermark,
-            f"Each row against {baseline}. Intervals need two repeats that both rows have.",
-        ),
+        caption_of(report.watermark, f"Each row against {baseline}.", *interval_sentences(report)),
         legend,
     )
 
@@ -70,21 +72,21 @@ def _scatter(report: Report) -> str:
 
 def _curves(report: Report, page: PageData) -> str:
     several = any(curve.n > 1 for curve in page.curves)
+    words = f"Lines: the mean over {repeats_word(report)}; bands: from the lowest to the highest."
+    caption = _words(caption_of(report.watermark, several and words), page.curve_notes)
+    if not page.curves:
+        return caption
     return (
         f'{_chooser("curves")}<div class="pair">'
         f"{_plot('val_loss', 'epoch|validation loss')}{_plot('miou', 'epoch|MIoU (%)')}</div>"
-        f'<p class="readout" aria-live="polite"></p>'
-        + _words(
-            caption_of(
-                report.watermark,
-                several and "Lines: the mean over seeds; bands: from the lowest to the highest.",
-            ),
-            page.curve_notes,
-        )
+        f'<p class="readout" aria-live="polite"></p>{caption}'
     )
 
 
 def _pictures(report: Report, page: PageData) -> str:
+    caption = _words(caption_of(report.watermark), page.picture_notes)
+    if not page.pictures:
+        return caption
     positive = literal(report.positive_class)
     return (
         f"{_chooser('pictures')}"
@@ -92,8 +94,7 @@ def _pictures(report: Report, page: PageData) -> str:
         '<li><i class="alarm"></i>false alarm</li>'
         f'<li><i class="missed"></i>{positive} missed</li>'
         '<li><label><input type="checkbox" id="over-image" checked> over the image</label></li>'
-        "</ul>"
-        '<div class="pictures"></div>' + _words(caption_of(report.watermark), page.picture_notes)
+        f'</ul><div class="pictures"></div>{caption}'
     )
 
 

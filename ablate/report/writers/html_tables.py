@@ -18,7 +18,7 @@ VIEW_ROWS = LINES // 2
 TALL = 45
 # The tables whose numbers come from the runs of their rows; those of others come from trials, or
 # from no run at all, even where a label is that of a row.
-_OF_RUNS = {"scores", "differences", "selection", "test-part", "positive-class", "runs"}
+_OF_RUNS = {"scores", "differences", "selection", "test-part", "runs"}
 # A longer text is broken into lines; labels stay in sight, so that they are to leave room.
 _LONGEST_TEXT, _LONGEST_LABEL = 44, 26
 Line = tuple[TableCell, ...]

@@ -84,6 +84,11 @@ KINDS = (
         "TP, FP, FN and TN of every test image.",
     ),
     _kind(
+        rf"{_RUN}/confusion-test\.parquet",
+        "application/vnd.apache.parquet",
+        "TP, FP, FN and TN of every test image.",
+    ),
+    _kind(
         rf"{_RUN}/weights\.safetensors",
         "application/octet-stream",
         "The trained parameters of the selected epoch.",

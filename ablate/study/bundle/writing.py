@@ -95,7 +95,7 @@ def _check(record: SweepRecord, copy: Store) -> None:
     first = disagreements[0]
     what = first.note or f"{first.what} is {first.stored}, recomputed {first.recomputed}"
     raise StoreError(
-        f"{len(disagreements)} values of {record.id} are not what the raw files give: "
+        f"{record.id} contradicts its raw files in {len(disagreements)} of its values, in "
         f"{first.file}: {what}",
         f"see `ablate verify --grid {record.sweep.name}`, remove these runs and run them again",
     )
