@@ -70,6 +70,7 @@ class Store:
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
         self._runs_path = self.root / "runs"
+        self._folders: dict[str, RunFolder] = {}
         self._sweeps_path = self.root / "sweeps"
         self._sources_path = self.root / "sources"
         self._data_checks_path = self.root / "data-checks"
@@ -82,7 +83,10 @@ class Store:
 
     def run(self, key: str) -> RunFolder:
         """The folder of a run, there or not."""
-        return RunFolder(self._runs_path / key)
+        # A report asks four times for each of perhaps thousands.
+        if key not in self._folders:
+            self._folders[key] = RunFolder(self._runs_path / key)
+        return self._folders[key]
 
     def runs(self) -> list[RunFolder]:
         """Every run that was ever planned, by key; what else lies there is passed over."""
