@@ -183,7 +183,8 @@ def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSe
             f"the images in {root} are no longer those that this run was planned for",
             "restore them, or start the sweep again",
         )
-    digest_now = None if generated else lambda: opened()[1]
+    # Of the images alone: the digest of a run's data also has the parts that lists name.
+    digest_now = None if generated else lambda: opened()[0].digest()
     prepared = prepare(images, protocol.image_size_px, store.cache_path, digest_now)
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)

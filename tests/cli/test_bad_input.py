@@ -48,7 +48,10 @@ TABLE4 = ["run", "--grid", "table4"]
         ([*TABLE4, "--seeds", "0;1"], "--seeds 0;1 is not a list of numbers"),
         ([*TABLE4, "--seeds", "9" * 5000], "error: a seed is too large; give whole numbers from 0"),
         ([*TABLE4, "--executor", "locl"], "there is no executor 'locl'; there are inline, local"),
-        (["report", "--grid", "table4", "--format", "markdwn"], "was never started in"),
+        (
+            ["report", "--grid", "table4", "--format", "markdwn"],
+            "no report format is called 'markdwn'; did you mean 'markdown'?; use one of",
+        ),
         ([*TABLE4, "--seeds", "0,0"], "seed 0 appears twice"),
         ([*TABLE4, "--set", "epoch=3"], "--set epoch=3: unknown key 'epoch'; did you mean"),
         ([*TABLE4, "--device", "abacus"], "device 'abacus' cannot be used; there are "),

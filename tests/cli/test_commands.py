@@ -28,7 +28,7 @@ def test_list_names_what_sets_the_variants_apart(tmp_path: Path) -> None:
         "architecture": None,
         "auxiliary_weight": None,
         "prompts": None,
-        **dict.fromkeys(["method", "rank", "alpha", "target", "on", "scale"]),
+        **dict.fromkeys(["arrangement", "method", "rank", "alpha", "target", "on", "scale"]),
     }
     assert listed["translandseg-23-sites"]["sites"] == "between"
     assert listed["random-encoder"]["encoder_weights"] == "random"
@@ -92,7 +92,7 @@ def test_params_are_exact(tmp_path: Path) -> None:
     counted = {
         row["variant"]: row for row in rows(tmp_path, "variants", "params", "--backbone", "vit_l")
     }
-    assert len(counted) == 38
+    assert len(counted) == 41
     assert (counted["pspnet"]["total"], counted["pspnet"]["trainable"]) == (46_582_337,) * 2
     assert (counted["sam-points"]["total"], counted["sam-points"]["trainable"]) == (312_342_832, 0)
     assert counted["translandseg"] == {

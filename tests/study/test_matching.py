@@ -365,7 +365,12 @@ def test_every_row_that_cannot_come_near_is_named(folder: Path) -> None:
 
 def test_a_match_changes_no_key_of_the_shipped_variants() -> None:
     for name in named(shipped("variants")):
-        assert "match" not in Catalogue().variant(name).identity("vit_l")
+        variant = Catalogue().variant(name)
+        if isinstance(variant, SamVariant) and variant.match:
+            # It has no key before its match is found: a run refuses it.
+            assert name == "lora-as-houlsby"
+        else:
+            assert "match" not in variant.identity("vit_l")
 
 
 def named(folder: Path) -> list[str]:

@@ -88,6 +88,6 @@ def test_whatever_goes_wrong_is_a_note(tmp_path: Path, monkeypatch: pytest.Monke
     line = "the report is not in MLflow: no luck; `ablate sync` adds it"
     assert leave_reports(store, ids) == [line] * len(ids)
     assert leave_reports(store, []) == []
+    # A record that cannot be read is passed over; the mirror names it.
     next((store.root / "sweeps").glob("*.json")).write_text("{")
-    (note,) = leave_reports(store, ids)
-    assert "cannot be read" in note
+    assert leave_reports(store, ids) == [line] * (len(ids) - 1)
