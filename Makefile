@@ -14,8 +14,9 @@ demo: $(VENV)/installed
 		--figures reports/figures
 	@echo "the table lies in reports/table4.md, figures in reports/figures; browse the runs with $(BIN)/ablate ui --store $(STORE)"
 
+# Two files at a time: a test that starts a sweep waits for its processes most of the time.
 test: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
