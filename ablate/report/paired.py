@@ -149,7 +149,9 @@ def paired_mean(values: Mapping[Repeat, float], images: Images | None) -> Paired
     same = squares.same_split_share
     parts = []
     if n > squares.splits:
-        parts.append(Part(squares.within / n, n - squares.splits))
+        # Images alone set the seeds apart by this much: seeds that agree more do so by chance.
+        seeds = max(squares.within, shared.variance - shared.in_split)
+        parts.append(Part(seeds / n, n - squares.splits))
     if squares.splits > 1:
         parts.append(squares.of_splits(shared))
     if images:
@@ -218,7 +220,8 @@ class MeanSquares:
         own; where every split has one value, seeds and splits cannot be told apart.
         """
         if self.n == self.splits:
-            return Part(self.between / self.n, self.splits - 1)
+            splits = max(self.between, shared.variance - shared.across)
+            return Part(splits / self.n, self.splits - 1)
         own = max(0.0, self.split_variance(shared))
         return Part(own * self.same_split_share, self.splits - 1)
 
