@@ -2,23 +2,19 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
-
-from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
+from ablate.runs.claim_file import ClaimFile
 from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.spec import ENGINE_VERSION, RunSpec
-
-# A display that checks whether a run is claimed holds the lock for microseconds.
-_CLAIM_PATIENCE_S = 1.0
 
 # The beginning of the names of folders for damaged files.
 _SET_ASIDE = "damaged-"
@@ -49,7 +45,7 @@ class RunFolder:
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
-        self._claim_path = path / "claim.lock"
+        self._claim = ClaimFile(path / "claim.lock")
         self._attempts = AttemptFiles(path / "attempts")
         self._checkpoints = CheckpointFiles(path)
 
@@ -115,45 +111,13 @@ class RunFolder:
 
     # Who works on it ----------------------------------------------------------------------
 
-    @contextmanager
-    def claim(self) -> Iterator[bool]:
-        """Holds the run for this process; the operating system ends the claim with the process.
-
-        Yields:
-            Whether this process has the claim; False: another process works on this run.
-
-        Raises:
-            StoreError: If there is no file that can be locked.
-        """
-        lock = FileLock(self._claim_path)
-        if not self._acquire(lock, _CLAIM_PATIENCE_S):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+    def claim(self) -> AbstractContextManager[bool]:
+        """Holds the run for this process; see ``ClaimFile.held``."""
+        return self._claim.held()
 
     def is_claimed(self) -> bool:
         """Whether some process works on this run now."""
-        if not os.path.lexists(self._claim_path):
-            return False
-        lock = FileLock(self._claim_path)
-        if not self._acquire(lock, 0):
-            return True
-        lock.release()
-        return False
-
-    def _acquire(self, lock: FileLock, timeout_s: float) -> bool:
-        try:
-            lock.acquire(timeout=timeout_s)
-        except Timeout:
-            return False
-        except OSError as error:
-            raise StoreError(
-                f"{self._claim_path} cannot be locked: {error.strerror}", "remove it"
-            ) from error
-        return True
+        return self._claim.is_held()
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
@@ -218,7 +182,7 @@ class RunFolder:
             earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
             target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            kept = {*earlier, self._claim_path, self._attempts.path}
+            kept = {*earlier, self._claim.path, self._attempts.path}
             files = set(self.path.iterdir()) - kept
             if not self.has_result():
                 files &= self._broken_files()
@@ -243,7 +207,7 @@ class RunFolder:
 
         To be called with the claim, and before an earlier failure is removed.
         """
-        # One that cannot be read is left to whoever asks for the cost.
+        # An unreadable attempt stays as it is: the report of the cost names it.
         with suppress(StoreError):
             last = self._attempts.last()
             if last is not None and last.ending is None:

@@ -74,7 +74,8 @@ def _descriptor(path: Path, flags: int) -> Iterator[int]:
     except OSError as error:
         if path.is_symlink():
             raise OSError(errno.EINVAL, "it is a link, not a file", str(path)) from None
-        if error.errno == errno.ENXIO:  # a FIFO that nobody reads, opened to be written
+        # What the system says of a FIFO without a reader that is opened for writing.
+        if error.errno == errno.ENXIO:
             raise OSError(errno.EINVAL, "it is a FIFO, not a file", str(path)) from None
         raise
     try:

@@ -112,7 +112,7 @@ def check_content(
 def weights_problem(folder: Path) -> str | None:
     """Why a finished run's weights cannot be used, as far as their size tells; None if they can.
 
-    A digest of them would take seconds for each run: whoever loads weights compares it.
+    Their digest would take seconds for each run; ``ablate verify`` compares it.
     """
     path = folder / _WEIGHTS
     try:

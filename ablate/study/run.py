@@ -23,7 +23,7 @@ from ablate.study.preflight import check_rows
 from ablate.study.request import Request
 from ablate.study.watching import Progress, pause_s, watching
 
-# How often a run that nobody works on is given to workers. One claims it, or another process has.
+# How often an unclaimed run is given to workers: one claims it, unless another process does.
 _MOST_TRIES = 5
 
 

@@ -1,4 +1,4 @@
-"""From one store every process writes the same bytes, whoever runs it, wherever and whenever."""
+"""From one store every process writes the same bytes, in any folder and time zone."""
 
 import os
 import shutil

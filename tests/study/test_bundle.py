@@ -1,4 +1,4 @@
-"""A sweep in one archive, and what is found when somebody has altered it."""
+"""A sweep in one archive, and what is found when the archive was altered."""
 
 import json
 import shutil
@@ -276,7 +276,7 @@ def test_forged_published_values_are_found(bundle: Path) -> None:
 
 
 def test_metadata_may_be_added_to(bundle: Path) -> None:
-    """Whoever deposits a bundle adds a licence and authors."""
+    """A licence and authors are added when a bundle is deposited."""
 
     def edit(files: dict[str, bytes]) -> None:
         crate = json.loads(files["ro-crate-metadata.json"])
