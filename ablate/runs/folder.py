@@ -59,13 +59,16 @@ class RunFolder:
     def create(self, spec: SpecFile) -> None:
         """Writes ``spec.json`` unless it is there; it never changes after that.
 
-        Damaged files of an earlier start are set aside before, so that the run is trained anew.
+        Damaged files of an earlier start are set aside before, so that the run is trained anew;
+        what a kill has left beside a result is removed.
 
         Raises:
             StoreError: If another process works on the damaged run.
         """
         if self.path.exists() and self.damage() is not None:
             self._set_aside()
+        elif self.has_result():
+            self._remove_what_is_over()
         if not os.path.lexists(self._spec_path):
             atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
 
@@ -121,7 +124,8 @@ class RunFolder:
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
-        return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
+        untouched = {self._spec_path, self.path / atomic.PUBLISH_LOCK}
+        return not self.path.exists() or set(self.path.iterdir()) <= untouched
 
     def state(self) -> State:
         """The state that the files show; of a damaged run, ``damage`` says why."""
@@ -182,14 +186,15 @@ class RunFolder:
             earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
             target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            kept = {*earlier, self._claim.path, self._attempts.path}
+            publish_lock = self.path / atomic.PUBLISH_LOCK
+            kept = {*earlier, self._claim.path, self._attempts.path, publish_lock}
             files = set(self.path.iterdir()) - kept
             if not self.has_result():
                 files &= self._broken_files()
             target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
             for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                path.rename(target / path.name)
+                atomic.rename(path, target / path.name)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -342,7 +347,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return _read_confusions(self.confusion_path)
+        return confusions.read(self.confusion_path)
 
     def test_confusions(self) -> Confusions:
         """The pixels of every test image.
@@ -350,7 +355,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return _read_confusions(self.test_confusion_path)
+        return confusions.read(self.test_confusion_path)
 
     # The end ------------------------------------------------------------------------------
 
@@ -358,9 +363,14 @@ class RunFolder:
         """Makes the run done, with the digests of its files; an existing result is kept."""
         sealed = sealing.seal(result, self.path)
         atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
+        self._remove_what_is_over()
+
+    def _remove_what_is_over(self) -> None:
+        """Of a finished run: checkpoints, the failure of an earlier attempt, and the like."""
         self._failure_path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
         self._checkpoints.drop()
+        atomic.remove_leftovers(self.path)
 
     def has_result(self) -> bool:
         """Whether the run is done, or a damaged result lies in its place."""
@@ -406,11 +416,3 @@ def _read(model: type[_File], path: Path) -> _File | None:
         return documents.read(model, path, _REPAIR)
     except FileNotFoundError:
         return None
-
-
-def _read_confusions(path: Path) -> Confusions:
-    try:
-        content = documents.content_of(path, _REPAIR)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing", _REPAIR) from error
-    return confusions.decode(content, path)
