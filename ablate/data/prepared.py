@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
 from ablate.runs import locks
+from ablate.runs.disk import size_text
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
 _FILES = ("images.npy", "masks.npy", "names.json")
@@ -134,7 +135,7 @@ def _check_space(needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
-            f"the images need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free",
+            f"the images need {size_text(needed)} in {folder}, {size_text(free)} are free",
             "free space or name another store",
         )
 

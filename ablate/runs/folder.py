@@ -390,8 +390,13 @@ class RunFolder:
         return result
 
     def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on."""
-        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+        """Writes why the run could not go on, if anything can be written.
+
+        If not, who waits for the run finds it without result or failure: see ``disk.py``.
+        """
+        content = (failure.model_dump_json(indent=2) + "\n").encode()
+        with suppress(OSError):
+            atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.

@@ -168,7 +168,7 @@ class Store:
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
-        with locks.held(path.with_name(".lock")):
+        with locks.held(path.with_name(".records.lock")):
             if path.exists() and (earlier := self._read_record(path)):
                 record = join(earlier, record)
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())

@@ -89,9 +89,9 @@ def _end(process: BaseProcess, pipe: Connection, log: Path, patience_s: float) -
         process.join()
     if is_behind:
         return ["MLflow is behind; `ablate sync` completes it"]
+    if log.exists() and log.stat().st_size:
+        return [f"MLflow had trouble, see {log}; `ablate sync` completes it"]
     if process.exitcode:
         how = how_it_ended(process.exitcode)
         return [f"the process that mirrors into MLflow {how}; `ablate sync` completes it"]
-    if log.exists() and log.stat().st_size:
-        return [f"MLflow had trouble, see {log}; `ablate sync` completes it"]
     return []

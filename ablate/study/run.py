@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ablate.errors import RunFailed, StoreError
 from ablate.executors import run_cohorts, warm_up
 from ablate.plan import (
     Cohort,
@@ -14,7 +15,7 @@ from ablate.plan import (
     group_into_cohorts,
     resnet_files,
 )
-from ablate.runs import Failure, RunFolder, State, Store
+from ablate.runs import Failure, RunFolder, State, Store, disk
 from ablate.spec import Context
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
@@ -84,9 +85,11 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
 
     Raises:
         BadInput: If a variant is vacuous, or the store cannot be written; nothing was started.
+        RunFailed: If nothing more can be written to the store; what is there continues.
         Interrupted: If a stop was requested; the state is saved.
     """
     store, request = Store(planned.request.store), planned.request
+    disk.check_writable(store.root)
     is_pending = bool(planned.plan.pending)
     elsewhere = planned.elsewhere if request.wait else ()
     if is_pending:
@@ -100,6 +103,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     if is_pending or elsewhere:
         count_for_report(record, store)
         with (
+            stops_on_a_full_disk(),
             mirrored(request, [record.id], store) as notes,
             watching(planned.plan.runs, progress),
         ):
@@ -148,6 +152,7 @@ def train(
         store: Where the runs lie.
 
     Raises:
+        RunFailed: If nothing more can be written to the store.
         Interrupted: If a stop was requested; the state is saved.
     """
     tries: Counter[str] = Counter()
@@ -160,6 +165,7 @@ def train(
                 logs=store.logs_path,
                 settings=request.executor_settings,
             )
+            _check_written(cohorts, store)
         if not request.wait:
             return
         dropped = [run for run in _dropped_by_others(runs) if tries[run.folder.key] < _MOST_TRIES]
@@ -167,6 +173,36 @@ def train(
             return
         tries.update(run.folder.key for run in dropped)
         cohorts = group_into_cohorts(dropped, len(devices), request.cohort_size)
+
+
+@contextmanager
+def stops_on_a_full_disk() -> Iterator[None]:
+    """What cannot be written while this is open ends training, which was started.
+
+    Raises:
+        RunFailed: If a file cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RunFailed("; ".join(disk.in_words(error))) from error
+
+
+def _check_written(cohorts: Sequence[Cohort], store: Store) -> None:
+    """Looks for a reason where a run was worked on and has neither a result nor a failure.
+
+    Another process may have taken it; else nothing can be written.
+
+    Raises:
+        RunFailed: If nothing can be written to the store.
+    """
+    folders = [RunFolder(path) for cohort in cohorts for path in cohort.folders]
+    if all(folder.has_result() or folder.has_failure() for folder in folders):
+        return
+    try:
+        disk.check_writable(store.root)
+    except StoreError as error:
+        raise RunFailed(str(error)) from error
 
 
 def _dropped_by_others(runs: Sequence[PlannedRun]) -> list[PlannedRun]:

@@ -17,11 +17,11 @@ from ablate.plan import (
     group_into_cohorts,
     look_up,
 )
-from ablate.runs import State, Store, TuningRecord
+from ablate.runs import State, Store, TuningRecord, disk
 from ablate.spec import RunSpec
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
-from ablate.study.run import EndedRun, ended, mirrored, record_sources, train
+from ablate.study.run import EndedRun, ended, mirrored, record_sources, stops_on_a_full_disk, train
 from ablate.study.tuning_ledger import Ledger, RowTrials, only_tuning
 from ablate.study.tuning_plan import TuningPlan
 from ablate.study.tuning_storage import Studies, open_studies
@@ -108,6 +108,7 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
                 studies = open_studies(planned, ledger, store)
                 with studies.showing(set()):
                     return tuning.outcome(0.0, studies.notes)
+        disk.check_writable(store.root)
         warm_up()
         check_rows(planned.sweep.plan)
         with only_tuning(store, ledger.record.id):
@@ -124,7 +125,8 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     count_for_report(record, store)
     ledger.ask()
     started = time.monotonic()
-    with mirrored(request, [record.id, group_id(ledger.record)], store) as notes:
+    ids = [record.id, group_id(ledger.record)]
+    with stops_on_a_full_disk(), mirrored(request, ids, store) as notes:
         tuning.run_trials(studies)
         ledger.choose()
         tuning.run_rows()

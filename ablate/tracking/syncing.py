@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sqlite3
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -81,8 +82,9 @@ def follow(
             with _only_writer(store, address, record_ids, patience_s) as alone:
                 if alone:
                     with _light_commits(address):
-                        _follow(store, frozenset(record_ids), address, ending)
-                    return
+                        is_complete = _follow(store, frozenset(record_ids), address, ending)
+                    # The log may lie on the disk that is full.
+                    sys.exit(not is_complete)
             if last:
                 break
             ending.wait(_POLL_S)
@@ -90,10 +92,15 @@ def follow(
     # Only the log has it: whatever breaks the mirror, the runs go on.
     except Exception:
         _logger.exception("the mirror gives up: run `ablate sync`")
+    sys.exit(1)
 
 
-def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> None:
-    """Updates from the folders until the end is requested, and then once more."""
+def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> bool:
+    """Updates from the folders until the end is requested, and then once more.
+
+    Returns:
+        Whether MLflow has everything.
+    """
     from ablate.tracking.mirror import Mirror
 
     mirror: Mirror | None = None
@@ -120,7 +127,7 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             _logger.error("%s", trouble, exc_info=cause)
         reported = trouble
         if last:
-            return
+            return not trouble
         ending.wait(pause_s)
 
 
@@ -207,8 +214,11 @@ def _light_commits(address: Address) -> Iterator[None]:
 
 def _redirect_output(log: Path) -> None:
     """Sends all that this process, its libraries and their C code print to ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)

@@ -25,6 +25,7 @@ from ablate.runs import (
     Result,
     RunFolder,
     atomic,
+    disk,
     panel_names,
 )
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
@@ -246,6 +247,8 @@ def write_failure(folder: RunFolder, error: Exception) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text."""
+    """The exception's type and the first line of its text; of a full disk, what to do."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
