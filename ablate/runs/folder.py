@@ -122,7 +122,10 @@ class RunFolder:
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
-        return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
+        try:
+            return all(path == self._spec_path for path in self.path.iterdir())
+        except FileNotFoundError:
+            return True
 
     def state(self) -> State:
         """The state that the files show; of a damaged run, ``damage`` says why."""
