@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import StoreError
+from ablate.runs import documents
 from ablate.runs.names import shown
 from ablate.runs.sealing import REPAIR
 
@@ -85,6 +86,15 @@ def encode(names: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(columns, names=[_NAMES, *CELLS]), buffer)
     return buffer.getvalue()
+
+
+def read(path: Path) -> Confusions:
+    """Reads a file of them.
+
+    Raises:
+        StoreError: If it is missing or cannot be read.
+    """
+    return decode(documents.required_content(path, REPAIR), path)
 
 
 def decode(content: bytes, path: Path) -> Confusions:

@@ -47,6 +47,18 @@ def content_of(path: Path, repair: str) -> bytes:
         raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
 
 
+def required_content(path: Path, repair: str) -> bytes:
+    """What is in a file that must be there.
+
+    Raises:
+        StoreError: If it is missing, cannot be read, or is no regular file.
+    """
+    try:
+        return content_of(path, repair)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", repair) from error
+
+
 def from_content(model: type[_Model], content: bytes, where: str, repair: str) -> _Model:
     """The document that ``content`` is.
 

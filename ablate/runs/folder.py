@@ -58,13 +58,16 @@ class RunFolder:
     def create(self, spec: SpecFile) -> None:
         """Writes ``spec.json`` unless it is there; it never changes after that.
 
-        Damaged files of an earlier start are set aside before, so that the run is trained anew.
+        Damaged files of an earlier start are set aside before, so that the run is trained anew;
+        what a kill has left beside a result is removed.
 
         Raises:
             StoreError: If another process works on the damaged run.
         """
         if self.path.exists() and self.damage() is not None:
             self._set_aside()
+        elif self.has_result():
+            self._remove_what_is_over()
         if not os.path.lexists(self._spec_path):
             atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
 
@@ -75,7 +78,7 @@ class RunFolder:
             StoreError: If it is missing, unreadable, or not the spec of this key. The key of a run
                 of an older engine cannot be computed any more; its folder's name is trusted.
         """
-        return self._spec_of(_content(self._spec_path))
+        return self._spec_of(documents.required_content(self._spec_path, REPAIR))
 
     def _spec_of(self, content: bytes, *, is_as_sealed: bool = False) -> SpecFile:
         """The spec that a file holds; the key of one that a result has the digest of is right."""
@@ -122,8 +125,9 @@ class RunFolder:
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
+        untouched = {self._spec_path, self.path / atomic.PUBLISH_LOCK}
         try:
-            return all(path == self._spec_path for path in self.path.iterdir())
+            return all(path in untouched for path in self.path.iterdir())
         except FileNotFoundError:
             return True
 
@@ -175,14 +179,15 @@ class RunFolder:
             earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
             target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            kept = {*earlier, self._claim.path, self._attempts.path}
+            publish_lock = self.path / atomic.PUBLISH_LOCK
+            kept = {*earlier, self._claim.path, self._attempts.path, publish_lock}
             files = set(self.path.iterdir()) - kept
             if not self.has_result():
                 files &= self._broken_files()
             target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
             for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                path.rename(target / path.name)
+                atomic.rename(path, target / path.name)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -310,7 +315,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return confusions.decode(_content(self.confusion_path), self.confusion_path)
+        return confusions.read(self.confusion_path)
 
     def test_confusions(self) -> Confusions:
         """The pixels of every test image.
@@ -318,8 +323,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        path = self.test_confusion_path
-        return confusions.decode(_content(path), path)
+        return confusions.read(self.test_confusion_path)
 
     # The end ------------------------------------------------------------------------------
 
@@ -327,9 +331,14 @@ class RunFolder:
         """Makes the run done, with the digests of its files; an existing result is kept."""
         sealed = sealing.seal(result, self.path)
         atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
+        self._remove_what_is_over()
+
+    def _remove_what_is_over(self) -> None:
+        """Of a finished run: checkpoints, the failure of an earlier attempt, and the like."""
         self._failure_path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
         self._checkpoints.drop()
+        atomic.remove_leftovers(self.path)
 
     def has_result(self) -> bool:
         """Whether the run is done, or a damaged result lies in its place."""
@@ -406,10 +415,3 @@ def _content_if_there(path: Path) -> bytes | None:
         return documents.content_of(path, REPAIR)
     except FileNotFoundError:
         return None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return documents.content_of(path, REPAIR)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing", REPAIR) from error

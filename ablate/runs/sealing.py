@@ -91,11 +91,12 @@ def differences(result: Result, folder: Path) -> list[tuple[str, str, str]]:
         # What a result names is a file of its folder, whatever a forged one says.
         if not _NAME.fullmatch(name) or not os.path.lexists(folder / name):
             continue
-        if (computed := hashlib.sha256(_content(folder / name)).hexdigest()) != stored:
+        content = documents.required_content(folder / name, REPAIR)
+        if (computed := hashlib.sha256(content).hexdigest()) != stored:
             found.append((name, stored, computed))
     if result.sha256 is not None:
         path = folder / "result.json"
-        computed = _own_digest(documents.decode(_content(path), str(path), REPAIR)) or "none"
+        computed = _own_digest(documents.load(path, REPAIR)) or "none"
         if computed != result.sha256:
             found.append((path.name, result.sha256, computed))
     return found
@@ -155,10 +156,3 @@ def _own_digest(document: dict[str, Any]) -> str | None:
         return digest_of({name: value for name, value in document.items() if name != "sha256"})
     except ValueError:
         return None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return documents.content_of(path, REPAIR)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing", REPAIR) from error

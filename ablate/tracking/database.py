@@ -8,9 +8,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import StoreError
+from ablate.runs import locks
 from ablate.tracking.address import Address, sqlite_uri
 
 # Making one takes seconds; a slow shared disk may take a minute.
@@ -36,15 +35,14 @@ def ensure(address: Address) -> bool:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name("database.lock")
-    try:
-        with FileLock(lock, timeout=_PATIENCE_S):
-            if is_there(path):
-                return False
-            _build(path, address)
-    except Timeout as error:
-        raise StoreError(
-            f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
-        ) from error
+    with locks.held(lock, _PATIENCE_S) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
+            )
+        if is_there(path):
+            return False
+        _build(path, address)
     return True
 
 

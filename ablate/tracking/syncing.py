@@ -12,10 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import STOP_SIGNALS, StoreError
-from ablate.runs import Store, SweepRecord, TuningRecord
+from ablate.runs import Store, SweepRecord, TuningRecord, locks
 from ablate.spec import digest_of
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
@@ -170,13 +168,9 @@ def _only_writer(
     with ExitStack() as held:
         for path in _locks(store, address, ids):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                lock.acquire(timeout=patience_s)
-            except Timeout:
+            if not held.enter_context(locks.held(path, patience_s)):
                 yield False
                 return
-            held.callback(lock.release)
         yield True
 
 
