@@ -269,7 +269,9 @@ class RunFolder:
         """
         try:
             content = documents.content_of(self._events_path, _EVENTS_REPAIR)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if result is not None and self._events_path.name in result.files:
+                raise StoreError(f"{self._events_path} is missing", _EVENTS_REPAIR) from error
             return []
         if result is not None:
             sealing.check_content(
