@@ -32,15 +32,20 @@ def read(model: type[_Model], path: Path, repair: str) -> _Model:
     return from_content(model, content_of(path, repair), str(path), repair)
 
 
-def content_of(path: Path, repair: str) -> bytes:
+def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES) -> bytes:
     """What is in a file of the store.
+
+    Args:
+        path: The file.
+        repair: What to do where it cannot be read.
+        most_bytes: A larger file is refused before it is read.
 
     Raises:
         FileNotFoundError: If there is no such file.
         StoreError: If it cannot be read, or is no regular file.
     """
     try:
-        return plain_files.read_bytes(path)
+        return plain_files.read_bytes(path, most_bytes)
     except FileNotFoundError:
         raise
     except OSError as error:
