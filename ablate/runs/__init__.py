@@ -15,6 +15,7 @@ from ablate.runs.data_check import (
     scale_line,
 )
 from ablate.runs.digests import FileDigests
+from ablate.runs.finished import FinishedRun
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
     Event,
@@ -56,6 +57,7 @@ __all__ = [
     "FileDigests",
     "Finding",
     "FindingKind",
+    "FinishedRun",
     "GroupCounts",
     "Machine",
     "MatchedRow",
