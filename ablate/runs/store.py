@@ -8,10 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock
-
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents
+from ablate.runs import atomic, documents, locks
 from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
@@ -170,7 +168,7 @@ class Store:
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
-        with FileLock(path.with_name(".lock")):
+        with locks.held(path.with_name(".lock")):
             if path.exists() and (earlier := self._read_record(path)):
                 record = join(earlier, record)
             atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())

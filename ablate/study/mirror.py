@@ -92,11 +92,13 @@ def _end(process: BaseProcess, pipe: Connection, log: Path, patience_s: float) -
         # Not by SIGTERM, which requests a last pass.
         process.kill()
         process.join()
+    if not process.exitcode:
+        # Trouble that has passed is in its log alone.
+        return []
     if is_behind:
-        return ["MLflow is behind; `ablate sync` completes it"]
-    if process.exitcode:
-        how = how_it_ended(process.exitcode)
-        return [f"the process that mirrors into MLflow {how}; `ablate sync` completes it"]
-    if log.exists() and log.stat().st_size:
-        return [f"MLflow had trouble, see {log}; `ablate sync` completes it"]
-    return []
+        problem = "MLflow is behind"
+    elif process.exitcode == tracking.EXIT_BEHIND and (why := tracking.why_behind(log)):
+        problem = f"MLflow is behind: {why} (see {log})"
+    else:
+        problem = f"the process that mirrors into MLflow {how_it_ended(process.exitcode)}"
+    return [f"{problem}; `ablate sync` completes it"]

@@ -25,6 +25,8 @@ def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
     Raises:
         StoreError: If MLflow cannot be written to, or a run's folder cannot be read.
     """
+    if uri is not None:
+        tracking.check_uri(uri)
     problems: list[str] = []
     records, tunings = store.sweep_records(problems=problems), store.tunings(problems)
     notes = problems + [note for record in records for note in _leave(record, store)]
