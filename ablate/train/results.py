@@ -178,7 +178,7 @@ def publish(
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
     pooled = validated.pooled
-    meter.end(folder)
+    finished = meter.end(folder)
     folder.publish_result(
         Result(
             key=folder.key,
@@ -191,7 +191,7 @@ def publish(
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
-            finished=time.time(),
+            finished=finished,
             train_s=train_s,
             micro_batches=micro_batches,
         )
