@@ -56,7 +56,7 @@ class Outcome:
         runs: All its runs, in the table's order.
         pending: How many were to be trained, or waited for.
         spent_s: Seconds from the first cohort to the last.
-        notes: What the user should know of the MLflow mirror.
+        notes: What the user should know of the record of the sweep and of the MLflow mirror.
     """
 
     runs: tuple[EndedRun, ...]
@@ -94,6 +94,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
         check_rows(planned.plan)
     for context in planned.plan.contexts.values():
         record_sources(request, context, store)
+    damaged = store.set_damaged_record_aside(planned.plan.record_id)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
@@ -106,6 +107,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
             train(request, planned.plan.runs, planned.cohorts, planned.devices, store)
     spent_s = time.monotonic() - started
     pending = len(planned.plan.pending) + len(elsewhere)
+    notes = [*([damaged] if damaged else []), *notes]
     return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes))
 
 
