@@ -12,7 +12,8 @@
     │       ├── StoreClosed   what is there is not damaged, and yet cannot be read
     │       └── StoresDiffer  stores cannot be joined; carries every reason
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
-    │   └── Diverged        the loss is no longer a finite number
+    │   ├── Diverged        the loss is no longer a finite number
+    │   └── OutOfMemory     it does not fit into the memory of its device
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
 
 Anything else that escapes is a defect of ablate itself.
@@ -153,6 +154,24 @@ class RunFailed(AblateError):
 
 class Diverged(RunFailed):
     """The loss is no longer a finite number."""
+
+
+class OutOfMemory(RunFailed):
+    """A run does not fit into the memory of its device.
+
+    Args:
+        problem: What does not fit.
+        repair: What to do about it.
+    """
+
+    def __init__(self, problem: str, repair: str) -> None:
+        """Joins problem and repair into one line."""
+        super().__init__(f"{problem}; {repair}")
+        self._arguments = (problem, repair)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As ``BadInput`` does it: ``args`` hold the joined line.
+        return type(self), self._arguments
 
 
 class Interrupted(AblateError):

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 from PIL import Image as Pillow
 
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
-from ablate.runs import plain_files
+from ablate.runs import locks, plain_files
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
 _FILES = ("images.npy", "masks.npy", "names.json")
@@ -64,7 +63,7 @@ def prepare(
     prepared = _open(folder)
     if prepared is None:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
+        with locks.held(folder.with_name(f"{folder.name}.lock")):
             # Another process may have built it while this one waited.
             prepared = _open(folder)
             if prepared is None:

@@ -33,7 +33,7 @@ class AttemptFiles:
         if force:
             atomic.replace(path, content.encode())
             return
-        self.path.mkdir(exist_ok=True)
+        atomic.make_folder(self.path)
         atomic.replace_lightly(path, content.encode())
 
     def read(self) -> list[Attempt]:

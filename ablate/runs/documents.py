@@ -1,11 +1,13 @@
 """Reading the JSON documents of a store: older ones are upgraded, broken ones are one line."""
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ablate.errors import StoreClosed, StoreError
 from ablate.runs import plain_files
@@ -53,6 +55,18 @@ def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES
         raise StoreClosed(problem, "check its permissions and the disk") from error
 
 
+def required_content(path: Path, repair: str) -> bytes:
+    """What is in a file that must be there.
+
+    Raises:
+        StoreError: If it is missing, cannot be read, or is no regular file.
+    """
+    try:
+        return content_of(path, repair)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", repair) from error
+
+
 def from_content(model: type[_Model], content: bytes, where: str, repair: str) -> _Model:
     """The document that ``content`` is.
 
@@ -68,10 +82,38 @@ def from_content(model: type[_Model], content: bytes, where: str, repair: str) -
     # Nearly every document: validated once, which takes a third of the time of what is below.
     with suppress(ValidationError):
         document = model.model_validate_json(content)
-        # An older one has no such field, and other names of metrics.
-        if "schema_version" in document.model_fields_set:
+        if _is_present(document):
             return document
     return parse(model, decode(content, where, repair), where, repair)
+
+
+def from_lines(
+    model: type[_Model], lines: Sequence[bytes], path: Path, repair: str
+) -> list[_Model]:
+    """The documents of a file that has one in each line.
+
+    Raises:
+        StoreError: As ``from_content`` does, of the first line that cannot be read.
+    """
+    # All at once takes a quarter of the time of one by one; messages name the line.
+    with suppress(ValidationError):
+        found = _list_of(model).validate_json(b"[" + b",".join(lines) + b"]")
+        if len(found) == len(lines) and all(map(_is_present, found)):
+            return found
+    return [
+        from_content(model, line, f"line {number} of {path}", repair)
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+@cache
+def _list_of(model: type[_Model]) -> TypeAdapter[list[_Model]]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]  # a type that is known when called
+
+
+def _is_present(document: Document) -> bool:
+    """Whether it says its schema: an older one has no such field, and other names of metrics."""
+    return "schema_version" in document.model_fields_set
 
 
 def load(path: Path, repair: str) -> dict[str, Any]:

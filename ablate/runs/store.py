@@ -8,10 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock
-
 from ablate.errors import StoreClosed, StoreError
-from ablate.runs import atomic, documents, plain_files, records
+from ablate.runs import atomic, documents, locks, plain_files, records
 from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
@@ -177,7 +175,7 @@ class Store:
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
-        with FileLock(path.with_name(".lock")):
+        with locks.held(path.with_name(".lock")):
             if records.is_there(path) and (earlier := self._read_record(path)):
                 record = join(earlier, record)
             records.write(record, path)
@@ -195,7 +193,7 @@ class Store:
         path = self._sweeps_path / f"{sweep_id}.json"
         if not records.is_there(path):
             return None
-        with FileLock(path.with_name(".lock")):
+        with locks.held(path.with_name(".lock")):
             try:
                 self._read_record(path)
             except StoreClosed:

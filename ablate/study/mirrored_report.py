@@ -6,6 +6,7 @@ from ablate import tracking
 from ablate.errors import AblateError
 from ablate.report import suffix_of, to_note
 from ablate.runs import Store, SweepRecord, atomic
+from ablate.study import mirror_mark
 from ablate.study.report import report_sweep
 
 _FORMATS = ("markdown", "json", "html")
@@ -24,10 +25,15 @@ def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
     Raises:
         StoreError: If MLflow cannot be written to, or a run's folder cannot be read.
     """
+    if uri is not None:
+        tracking.check_uri(uri)
     problems: list[str] = []
     records, tunings = store.sweep_records(problems=problems), store.tunings(problems)
     notes = problems + [note for record in records for note in _leave(record, store)]
-    return tracking.sync(store, [*records, *tunings], uri), notes
+    mirrored = tracking.sync(store, [*records, *tunings], uri)
+    ids = [record.id for record in records] + [tracking.group_id(tuning) for tuning in tunings]
+    mirror_mark.clear(store, ids, uri)
+    return mirrored, notes
 
 
 def leave_reports(store: Store, ids: Collection[str]) -> list[str]:

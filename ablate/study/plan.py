@@ -27,7 +27,8 @@ class SweepPlan:
         devices: Where they are trained, one worker for each.
         seeds: The seeds, the first of them first.
         choice: Why this protocol is used; None where the user or the sweep names it.
-        cohorts: The runs that are trained together, in the order in which workers take them.
+        cohorts: The runs that are trained together, in the order in which workers take them: the
+            first repeat of every row first.
         ranges: The percentiles of the training images that become 0 and 255, for red, green and
             blue; None: none are declared.
     """

@@ -16,6 +16,7 @@ from ablate.plan import (
 )
 from ablate.runs import Failure, RunFolder, State, Store
 from ablate.spec import Context
+from ablate.study import mirror_mark
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
@@ -98,7 +99,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
-    if is_pending or elsewhere:
+    if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
         count_for_report(record, store)
         with (
             mirrored(request, [record.id], store) as notes,
@@ -129,6 +130,11 @@ def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[lis
         return
     with mirror(store, ids, request.tracking_uri) as notes:
         yield notes
+
+
+def is_mirror_unfinished(request: Request, ids: Sequence[str], store: Store) -> bool:
+    """Whether MLflow is wanted and lacks the end of what an earlier start has trained."""
+    return request.track and mirror_mark.is_marked(store, ids, request.tracking_uri)
 
 
 def train(

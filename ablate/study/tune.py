@@ -21,7 +21,7 @@ from ablate.runs import State, Store, TuningRecord
 from ablate.spec import RunSpec
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
-from ablate.study.run import EndedRun, ended, mirrored, record_sources, train
+from ablate.study.run import EndedRun, ended, is_mirror_unfinished, mirrored, record_sources, train
 from ablate.study.tuning_ledger import Ledger, RowTrials, only_tuning
 from ablate.study.tuning_plan import TuningPlan
 from ablate.study.tuning_storage import Studies, open_studies
@@ -107,11 +107,22 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
             with only_tuning(store, ledger.record.id):
                 studies = open_studies(planned, ledger, store)
                 with studies.showing(set()):
-                    return tuning.outcome(0.0, studies.notes)
+                    notes = _complete_mirror(planned, ledger, store)
+                    return tuning.outcome(0.0, [*notes, *studies.notes])
         warm_up()
         check_rows(planned.sweep.plan)
         with only_tuning(store, ledger.record.id):
             return _tune(planned, store, ledger, tuning)
+
+
+def _complete_mirror(planned: TuningPlan, ledger: Ledger, store: Store) -> list[str]:
+    """Makes the last pass that a kill may have prevented, though nothing is left to train."""
+    request, ids = planned.sweep.request, [ledger.record.id, group_id(ledger.record)]
+    if not is_mirror_unfinished(request, ids, store):
+        return []
+    with mirrored(request, ids, store) as notes:
+        pass
+    return notes
 
 
 def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") -> TuningOutcome:

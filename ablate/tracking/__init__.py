@@ -9,12 +9,14 @@ from pathlib import Path
 
 from ablate.runs import Store, SweepRecord, TuningRecord
 from ablate.tracking.address import check_uri, is_file, tracking_uri
+from ablate.tracking.behind import EXIT_BEHIND, why_behind
 from ablate.tracking.groups import group_id
 from ablate.tracking.mapping import TAG_CHARACTERS as NOTE_CHARACTERS
 from ablate.tracking.report_copy import NOTE_FILE
 from ablate.tracking.ui_view import RUNS_VIEW
 
 __all__ = [
+    "EXIT_BEHIND",
     "NOTE_CHARACTERS",
     "NOTE_FILE",
     "RUNS_VIEW",
@@ -26,6 +28,7 @@ __all__ = [
     "serve_ui",
     "sync",
     "tracking_uri",
+    "why_behind",
 ]
 
 
@@ -78,7 +81,8 @@ def follow(
 
     Ends, after a last update from the folders, when the parent closes its end of the pipe or is
     gone, or on SIGTERM. Ignores Ctrl-C, which the parent handles. Never raises because of
-    MLflow: what goes wrong is written to ``log`` and tried again.
+    MLflow: what goes wrong is written to ``log`` and tried again. Where the last update fails, it
+    exits with EXIT_BEHIND, and ``why_behind`` tells the reason.
 
     Args:
         store_root: The store's folder.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ablate.errors import StoreError
 from ablate.runs import Store
-from ablate.tracking import database
+from ablate.tracking import database, environment
 from ablate.tracking.address import Address
 
 _LIMIT_S = 5
@@ -31,10 +31,10 @@ def check(store: Store, uri: str | None) -> str:
     address = Address.of(store, uri)
     if address.database is not None:
         return _check_sqlite(address)
-    if address.uri.startswith("http"):
+    if address.is_server:
         return _check_server(address)
     if address.uri.startswith("databricks") or address.uri.startswith("uc"):
-        return f"{address.uri} (not contacted)"
+        return f"{address.shown} (not contacted)"
     return _check_database(address)
 
 
@@ -55,22 +55,23 @@ def _check_sqlite(address: Address) -> str:
 
 def _check_server(address: Address) -> str:
     parts = urlsplit(address.uri)
-    # Without user and password, which urllib would take for part of the host.
+    # Without the user, whom urllib would take for part of the host.
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/version"
+    environment.bypass_proxy()
     try:
         with urllib.request.urlopen(url, timeout=_LIMIT_S) as answer:
             version = answer.read(80).decode(errors="replace").strip()
     except urllib.error.HTTPError as error:
         # It is there, and wants a login that MLflow's client may have.
         if error.code in (401, 403):
-            return f"{address.uri} (asks for a login)"
+            return f"{address.shown} (asks for a login)"
         raise StoreError(
-            f"MLflow at {address.uri}: {url} answers {error.code}", address.repair
+            f"MLflow at {address.shown}: {url} answers {error.code}", address.repair
         ) from error
     except (OSError, HTTPException) as error:
         cause = getattr(error, "reason", error)
-        raise StoreError(f"MLflow at {address.uri}: {cause}", address.repair) from error
-    return f"{address.uri} (MLflow {version})"
+        raise StoreError(f"MLflow at {address.shown}: {cause}", address.repair) from error
+    return f"{address.shown} (MLflow {version})"
 
 
 def _check_database(address: Address) -> str:
@@ -84,5 +85,5 @@ def _check_database(address: Address) -> str:
             connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise StoreError(f"MLflow at {url.render_as_string()}: {cause}", address.repair) from error
-    return url.render_as_string()
+        raise StoreError(f"MLflow at {address.shown}: {cause}", address.repair) from error
+    return address.shown

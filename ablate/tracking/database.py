@@ -4,13 +4,17 @@ MLflow itself creates and migrates tables in place: a kill in between leaves a d
 refuses, and two processes that begin at once break each other's migrations.
 """
 
+import importlib.metadata
+import importlib.util
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from alembic.script import ScriptDirectory
 
 from ablate.errors import StoreError
+from ablate.runs import locks
 from ablate.tracking.address import Address, sqlite_uri
 
 # Making one takes seconds; a slow shared disk may take a minute.
@@ -36,15 +40,14 @@ def ensure(address: Address) -> bool:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name("database.lock")
-    try:
-        with FileLock(lock, timeout=_PATIENCE_S):
-            if is_there(path):
-                return False
-            _build(path, address)
-    except Timeout as error:
-        raise StoreError(
-            f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
-        ) from error
+    with locks.held(lock, _PATIENCE_S) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
+            )
+        if is_there(path):
+            return False
+        _build(path, address)
     return True
 
 
@@ -66,17 +69,41 @@ def _build(path: Path, address: Address) -> None:
 
 
 def check(path: Path, address: Address) -> None:
-    """Refuses what is not a database of MLflow's, which would itself try it for minutes.
+    """Refuses what is not a database of this MLflow's, which would itself try it for minutes.
 
     Raises:
         StoreError: If it is not.
     """
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
-            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.Error as error:
         problem = f"{path} is not a usable MLflow database: {error}"
         raise refusal(problem, error, address) from error
+    _check_version(str(row[0]) if row else "", path, address)
+
+
+def _check_version(revision: str, path: Path, address: Address) -> None:
+    newest, *older = _revisions()
+    if revision == newest:
+        return
+    version = importlib.metadata.version("mlflow")
+    if revision in older:
+        problem = f"{path} was made by an MLflow older than {version}"
+        upgrade = f"`mlflow db upgrade {address.uri}` keeps it"
+    else:
+        problem = f"{path} was made by an MLflow newer than {version} (revision {revision!r})"
+        upgrade = "install that MLflow"
+    raise StoreError(problem, f"{upgrade}, or {address.repair}" if address.own else upgrade)
+
+
+@cache
+def _revisions() -> list[str]:
+    """The versions of the tables that the installed MLflow knows, the newest first."""
+    spec = importlib.util.find_spec("mlflow")
+    (folder,) = spec.submodule_search_locations or [] if spec else []
+    scripts = ScriptDirectory(str(Path(folder) / "store" / "db_migrations"))
+    return [script.revision for script in scripts.walk_revisions()]
 
 
 def refusal(problem: str, error: BaseException, address: Address) -> StoreError:
@@ -88,7 +115,7 @@ def refusal(problem: str, error: BaseException, address: Address) -> StoreError:
         address: Where the mirror lies.
     """
     if _is_locked(error):
-        where = address.database or address.uri
+        where = address.database or address.shown
         return StoreError(
             f"another program has locked {where}",
             "end it, or wait until it has ended, and run `ablate sync`: the runs are untouched",

@@ -3,6 +3,9 @@
 import os
 from collections.abc import MutableMapping
 
+from ablate.errors import StoreError
+from ablate.tracking.address import Address
+
 # Nothing is sent to the outside (client and server alike have telemetry) or to the terminal.
 # https://mlflow.org/docs/latest/community/usage-tracking/
 _QUIET = {
@@ -40,20 +43,57 @@ _KEPT = (
     *("MLFLOW_GCS_", "MLFLOW_ARTIFACT_", "MLFLOW_MULTIPART_", "MLFLOW_ENABLE_MULTIPART_"),
     *("MLFLOW_ENABLE_PROXY_MULTIPART_", "MLFLOW_WORKSPACE"),
 )
+# A proxy of the whole machine's knows nothing of what listens on this machine alone.
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Addresses are given, and the store's own server has no workspaces.
 _REPLACED = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_DIR")
 _NOT_FOR_THE_SERVER = "MLFLOW_WORKSPACE"
 
 
-def prepare_client(level: str) -> None:
+def prepare_client(address: Address, level: str) -> None:
     """Sets this process up as a client of MLflow.
 
-    Of the user's own switches those stay that say how to reach a server.
+    Of the user's own switches those stay that say how to reach a server; none where the mirror is
+    the store's own database.
 
     Args:
+        address: Where the mirror lies.
         level: From which level on MLflow logs.
+
+    Raises:
+        StoreError: If MLflow cannot read the value of a switch that stays.
     """
-    _prepare(os.environ, _QUIET | _CLIENT | {"MLFLOW_LOGGING_LEVEL": level})
+    switches = _QUIET | _CLIENT | {"MLFLOW_LOGGING_LEVEL": level}
+    _prepare(os.environ, switches, kept=() if address.own else _KEPT)
+    bypass_proxy()
+    if address.login is not None:
+        names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+        os.environ.update(zip(names, address.login, strict=True))
+    _check_switches()
+
+
+def bypass_proxy() -> None:
+    """Lets this process reach servers on this machine without the user's proxy."""
+    # Libraries read one of the two names first, and not all of them the same.
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host for host in (each.strip() for each in given.split(",")) if host]
+    hosts += [host for host in _LOOPBACK if host not in hosts]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*" if "*" in hosts else ",".join(hosts)
+
+
+def _check_switches() -> None:
+    import mlflow.environment_variables as switches
+
+    for name in sorted(os.environ):
+        switch = getattr(switches, name, None) if name.startswith("MLFLOW_") else None
+        try:
+            if switch is not None:
+                switch.get()
+        except ValueError as error:
+            reason = str(error).partition("\n")[0]
+            raise StoreError(
+                f"MLflow cannot read {name}: {reason}", "correct or unset it"
+            ) from error
 
 
 def server_environment() -> dict[str, str]:
@@ -63,14 +103,16 @@ def server_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(_NOT_FOR_THE_SERVER)
     }
-    _prepare(environment, _QUIET | _SERVER | {"MLFLOW_LOGGING_LEVEL": "WARNING"})
+    _prepare(environment, _QUIET | _SERVER | {"MLFLOW_LOGGING_LEVEL": "WARNING"}, _KEPT)
     return environment
 
 
-def _prepare(environment: MutableMapping[str, str], switches: dict[str, str]) -> None:
+def _prepare(
+    environment: MutableMapping[str, str], switches: dict[str, str], kept: tuple[str, ...]
+) -> None:
     for name in [name for name in environment if name.startswith(("MLFLOW_", "_MLFLOW_"))]:
-        if name in _REPLACED or not name.startswith(_KEPT):
+        if name in _REPLACED or not name.startswith(kept):
             del environment[name]
     for name, value in switches.items():
-        if not name.startswith(_KEPT) or name not in environment:
+        if not name.startswith(kept) or name not in environment:
             environment[name] = value

@@ -12,13 +12,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
-from ablate.errors import STOP_SIGNALS, StoreError
-from ablate.runs import Store, SweepRecord, TuningRecord
+from ablate.errors import STOP_SIGNALS, BadInput, StoreError
+from ablate.runs import Store, SweepRecord, TuningRecord, locks
 from ablate.spec import digest_of
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
+from ablate.tracking.behind import end_behind
 from ablate.tracking.groups import as_group, groups_of
 
 _POLL_S = 1.0
@@ -33,9 +32,9 @@ _logger = logging.getLogger(__name__)
 
 def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str | None) -> int:
     """See ``ablate.tracking.sync``."""
-    # What MLflow logs as an error it raises as well.
-    environment.prepare_client(level="CRITICAL")
     address = Address.of(store, uri)
+    # What MLflow logs as an error it raises as well.
+    environment.prepare_client(address, level="CRITICAL")
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,7 +47,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
         ) as alone:
             if not alone:
                 raise StoreError(
-                    f"another process is writing to {address.uri}",
+                    f"another process is writing to {address.shown}",
                     "wait until the sweep has ended (it is mirrored while it runs)",
                 )
             database.ensure(address)
@@ -56,7 +55,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                 mirror = Mirror(store, address)
                 passes = [mirror.update(group, live=False) for group in groups]
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        problem = f"MLflow at {address.uri}: {_one_line(error)}"
+        problem = f"MLflow at {address.shown}: {_one_line(error)}"
         raise database.refusal(problem, error, address) from error
     problems = [problem for one in passes for problem in one.problems]
     if problems:
@@ -70,32 +69,47 @@ def follow(
     """See ``ablate.tracking.follow``."""
     ending = _Ending(parent)
     _redirect_output(log)
-    environment.prepare_client(level="WARNING")
     # Runs come first where processors are few.
     os.nice(_NICENESS)
     try:
-        store = Store(store_root)
-        address = Address.of(store, uri)
-        while True:
-            last = ending.requested()
-            # Another process that waits for the same runs ends when they do, as this one does.
-            patience_s = _LAST_PATIENCE_S if last else 0.0
-            with _only_writer(store, address, record_ids, patience_s) as alone:
-                if alone:
-                    with _light_commits(address):
-                        _follow(store, frozenset(record_ids), address, ending)
-                    return
-            if last:
-                break
-            ending.wait(_POLL_S)
-        _logger.error("another process wrote to %s to the end: run `ablate sync`", address.uri)
-    # Only the log has it: whatever breaks the mirror, the runs go on.
-    except Exception:
-        _logger.exception("the mirror gives up: run `ablate sync`")
+        reason = _follow_alone(Store(store_root), record_ids, uri, ending)
+    # Whatever breaks the mirror, the runs go on.
+    except Exception as error:
+        _logger.exception("the mirror gives up")
+        reason = _one_line(error)
+    if reason:
+        end_behind(reason)
 
 
-def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> None:
-    """Updates from the folders until the end is requested, and then once more."""
+def _follow_alone(
+    store: Store, record_ids: Sequence[str], uri: str | None, ending: "_Ending"
+) -> str:
+    """Follows once no other process does.
+
+    Returns:
+        Why MLflow lacks something in the end; empty where it has all.
+    """
+    address = Address.of(store, uri)
+    environment.prepare_client(address, level="WARNING")
+    while True:
+        last = ending.requested()
+        # Another process that waits for the same runs ends when they do, as this one does.
+        patience_s = _LAST_PATIENCE_S if last else 0.0
+        with _only_writer(store, address, record_ids, patience_s) as alone:
+            if alone:
+                with _light_commits(address):
+                    return _follow(store, frozenset(record_ids), address, ending)
+        if last:
+            return f"another process wrote to {address.shown} to the end"
+        ending.wait(_POLL_S)
+
+
+def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> str:
+    """Updates from the folders until the end is requested, and then once more.
+
+    Returns:
+        What is wrong after the last update; empty where nothing is.
+    """
     from ablate.tracking.mirror import Mirror
 
     mirror: Mirror | None = None
@@ -119,10 +133,11 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             mirror = None
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         if trouble and trouble != reported:
-            _logger.error("%s", trouble, exc_info=cause)
+            # What ablate itself refuses says all in its line.
+            _logger.error("%s", trouble, exc_info=None if isinstance(cause, BadInput) else cause)
         reported = trouble
         if last:
-            return
+            return trouble
         ending.wait(pause_s)
 
 
@@ -170,13 +185,9 @@ def _only_writer(
     with ExitStack() as held:
         for path in _locks(store, address, ids):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                lock.acquire(timeout=patience_s)
-            except Timeout:
+            if not held.enter_context(locks.held(path, patience_s)):
                 yield False
                 return
-            held.callback(lock.release)
         yield True
 
 
@@ -225,4 +236,5 @@ def _redirect_output(log: Path) -> None:
 
 def _one_line(error: Exception) -> str:
     """The first line; of a database's error, the database's own words."""
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return said or type(error).__name__

@@ -8,7 +8,7 @@ from types import FrameType
 
 from ablate.errors import StoreError
 from ablate.runs import Store
-from ablate.tracking import environment
+from ablate.tracking import database, environment
 from ablate.tracking.address import Address, sqlite_uri
 
 _HOST = "127.0.0.1"
@@ -17,15 +17,17 @@ _HOST = "127.0.0.1"
 def serve(store: Store, port: int, uri: str | None) -> int:
     """See ``ablate.tracking.serve_ui``."""
     address = Address.of(store, uri)
-    if address.uri.startswith(("http:", "https:")):
+    if address.is_server:
         raise StoreError(
-            f"the runs are mirrored to a server, {address.uri}", "open that address in a browser"
+            f"the runs are mirrored to a server, {address.shown}", "open that address in a browser"
         )
-    if address.database is not None and not address.database.exists():
+    if address.database is not None and not database.is_there(address.database):
         raise StoreError(
             f"there is no MLflow database {address.database}",
             "run a sweep with `ablate run`, or `ablate sync` for the runs that are there",
         )
+    if address.database is not None:
+        database.check(address.database, address)
     _check_port(port)
     server: subprocess.Popen[bytes] | None = None
     is_requested = False

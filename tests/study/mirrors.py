@@ -1,5 +1,6 @@
 """Stand-ins for the process that mirrors into MLflow."""
 
+import logging
 import os
 import signal
 import time
@@ -8,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ablate.errors import STOP_SIGNALS
+from ablate.tracking.behind import end_behind
 
 
 def follow(root: Path, ids: Sequence[str], uri: str | None, parent: Connection, log: Path) -> None:
@@ -34,9 +36,10 @@ def hang(root: Path, ids: Sequence[str], uri: str | None, parent: Connection, lo
 def complain(
     root: Path, ids: Sequence[str], uri: str | None, parent: Connection, log: Path
 ) -> None:
-    """Ends at once, with something in its log."""
+    """Ends at once, and leaves the reason."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("the disk is full\n")
+    logging.basicConfig(filename=log)
+    end_behind("the disk\nis full")
 
 
 def _say(root: Path, line: str) -> None:

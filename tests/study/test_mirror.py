@@ -81,13 +81,13 @@ def test_one_that_dies_again_and_again_is_named(
     ]
 
 
-def test_trouble_is_in_its_log(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_in_the_end_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     stands_in(monkeypatch, mirrors.complain)
     with mirror(store, ["a"], None) as notes:
         pass
     (note,) = notes
-    assert note.startswith("MLflow had trouble, see ")
-    assert note.endswith("; `ablate sync` completes it")
+    assert note.startswith("MLflow is behind: the disk is full (see ")
+    assert note.endswith("); `ablate sync` completes it")
 
 
 @pytest.mark.parametrize("uri", [None, "http://127.0.0.1:9"])

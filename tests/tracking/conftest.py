@@ -14,11 +14,11 @@ from ablate.tracking.address import Address
 @pytest.fixture(scope="session", autouse=True)
 def mlflow_imported():
     """Imports MLflow once, without what it makes SQLAlchemy 2.1 say."""
-    environment.prepare_client(level="CRITICAL")
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message="The ``noload`` loader strategy", category=DeprecationWarning
         )
+        environment.prepare_client(Address.of(Store(Path()), None), level="CRITICAL")
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 

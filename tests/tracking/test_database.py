@@ -1,5 +1,7 @@
 import multiprocessing
+import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import closing
@@ -8,7 +10,7 @@ import pytest
 
 from ablate.errors import StoreError
 from ablate.runs import Store
-from ablate.tracking import database, environment
+from ablate.tracking import check, database, environment, serve_ui, sync
 from ablate.tracking.address import Address
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -21,8 +23,8 @@ def revision(path):
 
 def ensure(root, start):
     """Runs in a process of its own."""
-    environment.prepare_client(level="CRITICAL")
     address = Address.of(Store(root), None)
+    environment.prepare_client(address, level="CRITICAL")
     start.wait()
     sys.exit(0 if database.ensure(address) else 7)
 
@@ -79,6 +81,52 @@ def test_anything_else_in_its_place_is_refused(tmp_path):
     address.database.write_bytes(b"not a database " * 100)
     with pytest.raises(StoreError, match="is not a usable MLflow database"):
         database.ensure(address)
+
+
+@pytest.mark.parametrize("is_older", [True, False])
+def test_tables_of_another_mlflow_are_one_line_with_their_repair(tmp_path, with_database, is_older):
+    store = Store(tmp_path)
+    with_database(store)
+    own = Address.of(store, None)
+    found = database._revisions()[1] if is_older else "ffffffffffff"
+    with closing(sqlite3.connect(own.database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [found])
+    other = tmp_path / "other.db"
+    shutil.copy(own.database, other)
+    theirs = Address.of(store, f"sqlite:///{other}")
+    removal = f"remove {own.database.parent} and run `ablate sync`"
+    for address, repair in ((own, removal), (theirs, None)):
+        for use in (sync, check):
+            with pytest.raises(StoreError) as caught:
+                use(store, *([[]] if use is sync else []), address.uri)
+            said = str(caught.value)
+            assert f"made by an MLflow {'older' if is_older else 'newer'} than" in said
+            assert "\n" not in said
+            assert (removal in said) is (repair is not None)
+            assert (f"mlflow db upgrade {address.uri}" in said) is is_older
+    with pytest.raises(StoreError, match="made by an MLflow"):
+        serve_ui(store, 5999)
+
+
+def test_an_upgraded_database_is_used_again(tmp_path, with_database):
+    """Tables of an older MLflow, made by stepping back, and then what the message advises."""
+    store = Store(tmp_path)
+    with_database(store)
+    address = Address.of(store, None)
+    _step_back(address.uri)
+    with pytest.raises(StoreError, match=r"`mlflow db upgrade sqlite:.*` keeps it"):
+        sync(store, [], None)
+    upgrade = [sys.executable, "-m", "mlflow", "db", "upgrade", address.uri]
+    subprocess.run(upgrade, check=True, capture_output=True)
+    assert sync(store, [], None) == 0
+
+
+def _step_back(uri):
+    """Takes the newest change of the tables back."""
+    import alembic.command
+    from mlflow.store.db.utils import _get_alembic_config
+
+    alembic.command.downgrade(_get_alembic_config(uri), "-1")
 
 
 def test_a_server_needs_no_database(tmp_path):

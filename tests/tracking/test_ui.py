@@ -14,6 +14,7 @@ from reading import parents
 from ablate.errors import StoreError
 from ablate.runs import Store
 from ablate.tracking import NOTE_FILE, RUNS_VIEW, environment, serve_ui, sync
+from ablate.tracking.address import Address
 from chromium import Chromium
 
 SERVE = (
@@ -71,7 +72,7 @@ def test_logging_is_ours_and_what_reaches_artifacts_stays(monkeypatch):
     assert environ["MLFLOW_S3_ENDPOINT_URL"] == "https://s3.example"
 
 
-def test_a_client_keeps_its_login_and_its_patience(monkeypatch):
+def test_a_client_keeps_its_login_and_its_patience(tmp_path, monkeypatch):
     ours = {
         "MLFLOW_ENABLE_ASYNC_LOGGING": "true",
         "MLFLOW_LOGGING_LEVEL": "DEBUG",
@@ -81,7 +82,8 @@ def test_a_client_keeps_its_login_and_its_patience(monkeypatch):
     }
     for name, value in ours.items():
         monkeypatch.setenv(name, value)
-    environment.prepare_client(level="CRITICAL")
+    server = Address.of(Store(tmp_path), "https://mlflow.example")
+    environment.prepare_client(server, level="CRITICAL")
     assert {name: os.environ.get(name) for name in ours} == {
         "MLFLOW_ENABLE_ASYNC_LOGGING": None,
         "MLFLOW_LOGGING_LEVEL": "CRITICAL",
