@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
@@ -62,9 +62,12 @@ class RunFolder:
         what a kill has left beside a result is removed.
 
         Raises:
+            StoreClosed: If a file cannot be read, though it is not damaged.
             StoreError: If another process works on the damaged run.
         """
-        if self.path.exists() and self.damage() is not None:
+        if self.path.exists() and (error := self._damage()) is not None:
+            if isinstance(error, StoreClosed):
+                raise error
             self._set_aside()
         elif self.has_result():
             self._remove_what_is_over()
@@ -155,6 +158,10 @@ class RunFolder:
         Of a finished run, the result, the spec and the files that the numbers are made of; of
         any other, what its state is read from. Weights are not looked at (``weights_problem``).
         """
+        error = self._damage()
+        return None if error is None else str(error)
+
+    def _damage(self) -> StoreError | None:
         try:
             if finished := self.finished():
                 finished.check()
@@ -164,7 +171,7 @@ class RunFolder:
                 self.is_claimed()
                 self.failure()
         except StoreError as error:
-            return str(error)
+            return error
         return None
 
     def weights_problem(self) -> str | None:

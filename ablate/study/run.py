@@ -59,7 +59,7 @@ class Outcome:
         runs: All its runs, in the table's order.
         pending: How many were to be trained, or waited for.
         spent_s: Seconds from the first cohort to the last.
-        notes: What the user should know of the MLflow mirror.
+        notes: What the user should know of the record of the sweep and of the MLflow mirror.
         is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
@@ -101,6 +101,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
         check_rows(planned.plan)
     for context in planned.plan.contexts.values():
         record_sources(request, context, store)
+    damaged = store.set_damaged_record_aside(planned.plan.record_id)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
@@ -116,6 +117,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
             train(request, planned.plan.runs, planned.cohorts, planned.devices, store, should_stop)
     spent_s = time.monotonic() - started
     pending = len(planned.plan.pending) + len(elsewhere)
+    notes = [*([damaged] if damaged else []), *notes]
     return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes), should_stop.has_failed)
 
 

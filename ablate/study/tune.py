@@ -58,7 +58,7 @@ class TuningOutcome:
         pending: How many runs were to be trained.
         spent_s: Seconds from the first cohort to the last.
         began_anew: Whether the store held a tuning of another space, sampler or split.
-        notes: What the user should know of MLflow and of Optuna's storage.
+        notes: What the user should know of the sweep's record, of MLflow and of Optuna's storage.
         is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
@@ -136,6 +136,7 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     studies = open_studies(planned, ledger, store)
     record_sources(request, plan.context, store)
     record_sources(request, planned.inner, store)
+    damaged = store.set_damaged_record_aside(plan.record_id)
     record = create_run_folders(plan, store)
     count_for_report(record, store)
     ledger.ask()
@@ -148,7 +149,8 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
         tuning.run_trials(studies)
         ledger.choose()
         tuning.run_rows()
-    return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+    notes = [*([damaged] if damaged else []), *notes, *studies.notes]
+    return tuning.outcome(time.monotonic() - started, notes)
 
 
 @contextmanager
