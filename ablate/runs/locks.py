@@ -106,4 +106,8 @@ def _refusal(path: Path, error: OSError, repair: str) -> StoreError:
             f"{path.parent} is on a file system without file locks ({error.strerror})",
             "put the store on another disk",
         )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        repair = "check its permissions, or use a store that you can write to"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        repair = "free space"
     return StoreError(f"{path} cannot be locked: {error.strerror}", repair)
