@@ -40,6 +40,10 @@ COMMANDS = {
         "ablate.cli.status:status",
         "Show the state of every run: done, running, interrupted, failed, diverged or new.",
     ),
+    "logs": Listed(
+        "ablate.cli.logs:logs",
+        "Show all that is known of a run: attempts, why it failed, the end of its worker's log.",
+    ),
     "report": Listed(
         "ablate.cli.report:report",
         "Write the sweep's table, reproduced beside published, and print it.",

@@ -88,15 +88,23 @@ def sweep_status(
         raise StoreError(
             f"{what} {store}", "start one with `ablate run --grid table4`, or give --store"
         )
+    return [status_of(record, opened, found) for record in records]
+
+
+def status_of(record: SweepRecord, store: Store, problems: list[str] | None = None) -> SweepStatus:
+    """The state of every run of one sweep.
+
+    Args:
+        record: Its start.
+        store: Where its runs lie.
+        problems: Takes a line where its tuning cannot be read.
+    """
     now = time.time()
-    return [
-        SweepStatus(
-            record,
-            tuple(_row(record, run, opened, now) for run in record.runs),
-            _tuning_status(record, opened, found),
-        )
-        for record in records
-    ]
+    return SweepStatus(
+        record,
+        tuple(_row(record, run, store, now) for run in record.runs),
+        _tuning_status(record, store, [] if problems is None else problems),
+    )
 
 
 def _tuning_status(record: SweepRecord, store: Store, problems: list[str]) -> TuningStatus | None:

@@ -25,6 +25,7 @@ from ablate.study.request import (
 )
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
+from ablate.study.status import SweepStatus, status_of
 from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.verify import verify_sweep
@@ -174,6 +175,15 @@ class Study:
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return tune_sweep(planned, progress)
+
+    def status(self) -> SweepStatus:
+        """What every run of this very sweep is at.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return status_of(record, store)
 
     def plan_decision(self) -> Decision:
         """How many repeats and device hours decide each claim of this very sweep. Writes nothing.
