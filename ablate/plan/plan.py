@@ -71,6 +71,11 @@ class Plan:
     matched: Mapping[str, MatchedRow] = field(default_factory=dict)
 
     @property
+    def record_id(self) -> str:
+        """The name of the record that its start leaves in the store."""
+        return f"{self.sweep.name}-{self.context.id}"
+
+    @property
     def contexts(self) -> dict[int, Context]:
         """What the runs on each split share, by the split's number."""
         contexts = {run.spec.split: run.spec.context for run in self.runs}

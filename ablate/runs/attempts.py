@@ -62,6 +62,12 @@ class Attempt(Document):
     ending: Ending | None = None
     log: str | None = None
 
+    def not_before(self, time_s: float) -> "Attempt":
+        """The same attempt, begun at that time at the earliest; Unix seconds."""
+        if self.started >= time_s:
+            return self
+        return self.model_copy(update={"started": time_s, "seen": time_s})
+
 
 def is_log_name(name: str) -> bool:
     """Whether this is the name of a log, and no path that leads elsewhere."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
-from ablate.runs import ScaleRanges, State, Store
+from ablate.runs import ScaleRanges, State, Store, disk
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -79,6 +79,7 @@ def plan_sweep(request: Request) -> SweepPlan:
         BadInput: If a name, a path or a file is wrong, or data, weights or a device are missing.
     """
     store = Store(request.store)
+    disk.check_readable(store.root)
     executor_settings(request.executor, request.executor_settings)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)

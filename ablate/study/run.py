@@ -14,9 +14,10 @@ from ablate.plan import (
     group_into_cohorts,
     resnet_files,
 )
-from ablate.runs import Failure, RunFolder, State, Store
+from ablate.runs import Failure, RunFolder, State, Store, disk
 from ablate.spec import Context
 from ablate.study import mirror_mark
+from ablate.study.full_disk import check_written, stops_on_a_full_disk
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
@@ -58,7 +59,7 @@ class Outcome:
         runs: All its runs, in the table's order.
         pending: How many were to be trained, or waited for.
         spent_s: Seconds from the first cohort to the last.
-        notes: What the user should know of the MLflow mirror.
+        notes: What the user should know of the record of the sweep and of the MLflow mirror.
         is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
@@ -88,9 +89,11 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
 
     Raises:
         BadInput: If a variant is vacuous, or the store cannot be written; nothing was started.
+        RunFailed: If nothing more can be written to the store; what is there continues.
         Interrupted: If a stop was requested; the state is saved.
     """
     store, request = Store(planned.request.store), planned.request
+    disk.check_writable(store.root)
     is_pending = bool(planned.plan.pending)
     elsewhere = planned.elsewhere if request.wait else ()
     if is_pending:
@@ -98,6 +101,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
         check_rows(planned.plan)
     for context in planned.plan.contexts.values():
         record_sources(request, context, store)
+    damaged = store.set_damaged_record_aside(planned.plan.record_id)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
@@ -105,6 +109,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
         count_for_report(record, store)
         with (
+            stops_on_a_full_disk(),
             mirrored(request, [record.id], store) as notes,
             watching(planned.plan.runs, progress),
             suppress(FirstFailure),
@@ -112,6 +117,7 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
             train(request, planned.plan.runs, planned.cohorts, planned.devices, store, should_stop)
     spent_s = time.monotonic() - started
     pending = len(planned.plan.pending) + len(elsewhere)
+    notes = [*([damaged] if damaged else []), *notes]
     return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes), should_stop.has_failed)
 
 
@@ -161,6 +167,7 @@ def train(
         should_stop: What ends it early, besides signals.
 
     Raises:
+        RunFailed: If nothing more can be written to the store.
         Interrupted: If a stop was requested; the state is saved.
         FirstFailure: If a run has failed and the others are not to go on; their state is saved.
     """
@@ -176,6 +183,7 @@ def train(
                 should_stop=should_stop,
             )
             should_stop.raise_if_stopped()
+            check_written(cohorts, store)
         if not request.wait:
             return
         dropped = [

@@ -17,8 +17,9 @@ from ablate.plan import (
     group_into_cohorts,
     look_up,
 )
-from ablate.runs import State, Store, TuningRecord
+from ablate.runs import State, Store, TuningRecord, disk
 from ablate.spec import RunSpec
+from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
 from ablate.study.run import EndedRun, ended, is_mirror_unfinished, mirrored, record_sources, train
@@ -57,7 +58,7 @@ class TuningOutcome:
         pending: How many runs were to be trained.
         spent_s: Seconds from the first cohort to the last.
         began_anew: Whether the store held a tuning of another space, sampler or split.
-        notes: What the user should know of MLflow and of Optuna's storage.
+        notes: What the user should know of the sweep's record, of MLflow and of Optuna's storage.
         is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
@@ -112,6 +113,7 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
                 with studies.showing(set()):
                     notes = _complete_mirror(planned, ledger, store)
                     return tuning.outcome(0.0, [*notes, *studies.notes])
+        disk.check_writable(store.root)
         warm_up()
         check_rows(planned.sweep.plan)
         with only_tuning(store, ledger.record.id):
@@ -134,18 +136,21 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     studies = open_studies(planned, ledger, store)
     record_sources(request, plan.context, store)
     record_sources(request, planned.inner, store)
+    damaged = store.set_damaged_record_aside(plan.record_id)
     record = create_run_folders(plan, store)
     count_for_report(record, store)
     ledger.ask()
     started = time.monotonic()
     with (
+        stops_on_a_full_disk(),
         mirrored(request, [record.id, group_id(ledger.record)], store) as notes,
         suppress(FirstFailure),
     ):
         tuning.run_trials(studies)
         ledger.choose()
         tuning.run_rows()
-    return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+    notes = [*([damaged] if damaged else []), *notes, *studies.notes]
+    return tuning.outcome(time.monotonic() - started, notes)
 
 
 @contextmanager
