@@ -90,7 +90,9 @@ class DriverFile:
     def remove(self) -> None:
         """Removes what is there of it."""
         for path in self.files():
-            path.unlink(missing_ok=True)
+            # The store may have vanished.
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def files(self) -> tuple[Path, ...]:
         """Its files, there or not."""

@@ -75,9 +75,7 @@ def cancel_record(record: str, store: Store, patience_s: float) -> tuple[Cancell
     return _cancel(mine, patience_s)
 
 
-def _cancel(
-    drivers: dict[DriverFile, Driver], patience_s: float
-) -> tuple[CancelledDriver, ...]:
+def _cancel(drivers: dict[DriverFile, Driver], patience_s: float) -> tuple[CancelledDriver, ...]:
     for file in drivers:
         file.cancel()
     deadline = time.monotonic() + patience_s
@@ -86,9 +84,7 @@ def _cancel(
         if time.monotonic() > deadline:
             break
         time.sleep(_POLL_S)
-    return tuple(
-        CancelledDriver(driver, file not in waiting) for file, driver in drivers.items()
-    )
+    return tuple(CancelledDriver(driver, file not in waiting) for file, driver in drivers.items())
 
 
 def _living(store: Store) -> dict[DriverFile, Driver]:
@@ -104,5 +100,5 @@ def _records_of(key: str, store: Store) -> set[str]:
         for record in store.sweep_records(problems=[])
         if any(run.key == key for run in record.runs)
     }
-    tunings = {tuning.id for tuning in store.tunings([]) if key in tuning.keys()}
+    tunings = {tuning.id for tuning in store.tunings([]) if key in tuning.run_keys}
     return sweeps | tunings
