@@ -42,6 +42,7 @@ KEYS = {
     "grid": Kind.TEXT,
     "into": Kind.TEXT,
     "keep_going": Kind.FLAG,
+    "lines": Kind.NUMBER,
     "out": Kind.TEXT,
     "overlaps": Kind.FLAG,
     "port": Kind.NUMBER,

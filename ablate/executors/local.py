@@ -23,6 +23,7 @@ from ablate.executors.fork_server import start_process
 from ablate.executors.isolation import UNKNOWN_EXIT_CODE, hear_only_sigterm, how_it_ended
 from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State
+from ablate.runs.attempts import LOG_VARIABLE
 from ablate.spec import Frozen
 
 _LAST_LINES = 20
@@ -270,7 +271,7 @@ def _tail(log: Path) -> str:
 def _serve(pipe: Connection, work: str, device: str, threads: int, log: Path) -> None:
     """The worker process: works on what comes through the pipe until that says None."""
     hear_only_sigterm()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ |= {"OMP_NUM_THREADS": str(threads), LOG_VARIABLE: log.name}
     _print_to(log)
     threading.Thread(target=_follow_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):

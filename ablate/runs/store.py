@@ -51,7 +51,7 @@ class Store:
     """A store on disk.
 
     Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``tunings/ID.json``,
-    ``sources/DIGEST.json``, ``data-checks/ID.json``,
+    ``sources/DIGEST.json``, ``data-checks/ID.json``, ``drivers/`` (who trains here now),
     ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, the last three of
     which may be deleted.
 
@@ -74,6 +74,7 @@ class Store:
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
+        self.drivers_path = self.root / "drivers"
         self._runs_path = self.root / "runs"
         self._folders: dict[str, RunFolder] = {}
         self._sweeps_path = self.root / "sweeps"

@@ -15,6 +15,7 @@ from ablate.plan import (
     resnet_files,
 )
 from ablate.runs import Failure, RunFolder, State, Store, disk
+from ablate.runs.drivers import driving
 from ablate.spec import Context
 from ablate.study import mirror_mark
 from ablate.study.full_disk import check_written, stops_on_a_full_disk
@@ -94,18 +95,31 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     """
     store, request = Store(planned.request.store), planned.request
     disk.check_writable(store.root)
-    is_pending = bool(planned.plan.pending)
-    elsewhere = planned.elsewhere if request.wait else ()
-    if is_pending:
+    if planned.plan.pending:
         warm_up()
         check_rows(planned.plan)
+    with driving(store.drivers_path, planned.plan.record_id, request.sweep) as driver:
+        return _run(
+            planned,
+            store,
+            StopCheck(planned.plan.runs, driver.is_cancelled, keep_going=request.keep_going),
+            progress,
+        )
+
+
+def _run(
+    planned: SweepPlan, store: Store, should_stop: StopCheck, progress: Progress | None
+) -> Outcome:
+    """What is left of a sweep, with this process shown as its driver."""
+    request = planned.request
+    is_pending = bool(planned.plan.pending)
+    elsewhere = planned.elsewhere if request.wait else ()
     for context in planned.plan.contexts.values():
         record_sources(request, context, store)
     damaged = store.set_damaged_record_aside(planned.plan.record_id)
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
-    should_stop = StopCheck(planned.plan.runs, keep_going=request.keep_going)
     if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
         count_for_report(record, store)
         with (
@@ -173,6 +187,7 @@ def train(
     """
     tries: Counter[str] = Counter()
     while True:
+        should_stop.raise_if_stopped()
         if cohorts:
             run_cohorts(
                 request.executor,

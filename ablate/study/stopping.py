@@ -1,9 +1,9 @@
 """What ends a sweep before all its runs have ended, besides signals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ablate.errors import StoreError
+from ablate.errors import Interrupted, StoreError
 from ablate.plan import PlannedRun
 from ablate.runs import Failure, RunFolder
 
@@ -20,14 +20,21 @@ class StopCheck:
 
     Args:
         runs: All runs that are to be done in the end.
+        is_cancelled: Whether another process has asked for it (``ablate cancel``).
         keep_going: Whether the others go on after one has failed.
         ignores_divergence: Whether a run that diverges counts as an outcome, as of a trial.
     """
 
     def __init__(
-        self, runs: Sequence[PlannedRun], *, keep_going: bool, ignores_divergence: bool = False
+        self,
+        runs: Sequence[PlannedRun],
+        is_cancelled: Callable[[], bool],
+        *,
+        keep_going: bool,
+        ignores_divergence: bool = False,
     ) -> None:
         """Remembers what has failed before, which is no reason to stop."""
+        self._is_cancelled = is_cancelled
         self._ignores_divergence = ignores_divergence
         self._watched = [] if keep_going else [(run.folder, _failure(run.folder)) for run in runs]
         self.has_failed = False
@@ -35,16 +42,20 @@ class StopCheck:
     def __call__(self) -> bool:
         """Whether to stop."""
         self.has_failed = self.has_failed or any(map(self._failed_anew, self._watched))
-        return self.has_failed
+        return self.has_failed or self._is_cancelled()
 
     def raise_if_stopped(self) -> None:
         """To be called where nothing runs.
 
         Raises:
+            Interrupted: If another process has asked for it.
             FirstFailure: If a run has failed, and the others are not to go on.
         """
-        if self():
-            raise FirstFailure
+        if not self():
+            return
+        if self._is_cancelled():
+            raise Interrupted("stopped by `ablate cancel`; the state of every run is saved")
+        raise FirstFailure
 
     def _failed_anew(self, watched: tuple[RunFolder, Failure | None]) -> bool:
         folder, before = watched

@@ -11,6 +11,7 @@ from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
 from ablate.study.bundle import write_bundle
+from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
 from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
@@ -25,6 +26,7 @@ from ablate.study.request import (
 )
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
+from ablate.study.status import SweepStatus, status_of
 from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.verify import verify_sweep
@@ -174,6 +176,30 @@ class Study:
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return tune_sweep(planned, progress)
+
+    def cancel(self, patience_s: float = PATIENCE_S) -> tuple[CancelledDriver, ...]:
+        """Asks the processes that train or tune this very sweep to save their state and to end.
+
+        Args:
+            patience_s: How long to wait until they have.
+
+        Returns:
+            Those that were asked; empty where none trains.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return cancel_record(record.id, store, patience_s)
+
+    def status(self) -> SweepStatus:
+        """What every run of this very sweep is at.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return status_of(record, store)
 
     def plan_decision(self) -> Decision:
         """How many repeats and device hours decide each claim of this very sweep. Writes nothing.

@@ -18,6 +18,7 @@ from ablate.plan import (
     look_up,
 )
 from ablate.runs import State, Store, TuningRecord, disk
+from ablate.runs.drivers import driving
 from ablate.spec import RunSpec
 from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
@@ -116,7 +117,11 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
         disk.check_writable(store.root)
         warm_up()
         check_rows(planned.sweep.plan)
-        with only_tuning(store, ledger.record.id):
+        with (
+            only_tuning(store, ledger.record.id),
+            driving(store.drivers_path, ledger.record.id, planned.sweep.request.sweep) as driver,
+        ):
+            tuning.is_cancelled = driver.is_cancelled
             return _tune(planned, store, ledger, tuning)
 
 
@@ -179,6 +184,9 @@ def _interruptible() -> Iterator[None]:
 class _Tuning:
     """The stages of a tuning.
 
+    Attributes:
+        is_cancelled: Whether another process has asked this one to stop.
+
     Args:
         planned: The plan.
         store: Where it is kept.
@@ -195,6 +203,7 @@ class _Tuning:
         self._progress = progress
         self._pending = 0
         self._is_cut_short = False
+        self.is_cancelled: Callable[[], bool] = lambda: False
 
     def is_settled(self) -> bool:
         """Whether nothing is left to be tried or trained."""
@@ -279,7 +288,10 @@ class _Tuning:
         cohorts = group_into_cohorts(pending, len(sweep.devices), sweep.request.cohort_size)
         # A trial that diverges is an outcome.
         should_stop = StopCheck(
-            shown, keep_going=sweep.request.keep_going, ignores_divergence=not is_final
+            shown,
+            self.is_cancelled,
+            keep_going=sweep.request.keep_going,
+            ignores_divergence=not is_final,
         )
         try:
             with watching(shown, self._watcher(is_final=is_final)):

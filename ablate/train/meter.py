@@ -10,6 +10,7 @@ import torch
 
 from ablate.errors import Interrupted
 from ablate.runs import Attempt, PeakMemory, RunFolder
+from ablate.runs.attempts import log_of_this_process
 from ablate.train.devices import device_name
 from ablate.train.energy import energy_counter
 from ablate.train.peak_memory import peak_memory, reset_peak_memory
@@ -72,6 +73,7 @@ class Meter:
                 device=str(device),
                 device_name=device_name(device),
                 shared_by=len(folders),
+                log=log_of_this_process(),
             )
             with suppress(OSError):
                 attempt = folder.begin_attempt(attempt)

@@ -46,3 +46,17 @@ def fail_then_wait(folders: Sequence[Path], device: str) -> None:
             raise Interrupted("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def wait_until_stopped(folders: Sequence[Path], device: str) -> None:
+    """Waits in the first run, until it is stopped; saves its state."""
+    stopped = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    folder = RunFolder(folders[0])
+    try:
+        with folder.claim():
+            until(stopped.is_set)
+            folder.save_checkpoint(1, b"state")
+        raise Interrupted("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
