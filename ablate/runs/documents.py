@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import plain_files
 from ablate.runs.formats import SCHEMA_VERSION, Document
 from ablate.runs.upgrade import UPGRADES
@@ -32,19 +32,27 @@ def read(model: type[_Model], path: Path, repair: str) -> _Model:
     return from_content(model, content_of(path, repair), str(path), repair)
 
 
-def content_of(path: Path, repair: str) -> bytes:
+def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES) -> bytes:
     """What is in a file of the store.
+
+    Args:
+        path: The file.
+        repair: What to do where it cannot be read.
+        most_bytes: A larger file is refused before it is read.
 
     Raises:
         FileNotFoundError: If there is no such file.
         StoreError: If it cannot be read, or is no regular file.
     """
     try:
-        return plain_files.read_bytes(path)
+        return plain_files.read_bytes(path, most_bytes)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
+        problem = f"{path} cannot be read: {error.strerror}"
+        if error.errno in plain_files.NOT_A_FILE:
+            raise StoreError(problem, repair) from error
+        raise StoreClosed(problem, "check its permissions and the disk") from error
 
 
 def required_content(path: Path, repair: str) -> bytes:
@@ -157,7 +165,7 @@ def parse(model: type[_Model], document: dict[str, Any], where: str, repair: str
     """
     version = schema_version(document)
     if version > SCHEMA_VERSION:
-        raise StoreError(
+        raise StoreClosed(
             f"{where} is written in schema {version}, newer than this ablate's {SCHEMA_VERSION}",
             "install the version of ablate that wrote it, or a newer one",
         )

@@ -36,7 +36,9 @@ class EventFile:
         """
         try:
             content = documents.content_of(self.path, _REPAIR)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if result is not None and self.path.name in result.files:
+                raise StoreError(f"{self.path} is missing", _REPAIR) from error
             return []
         if result is not None:
             sealing.check_content(result, self.path.name, content, self.path.parent, _REPAIR)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
@@ -62,9 +62,12 @@ class RunFolder:
         what a kill has left beside a result is removed.
 
         Raises:
+            StoreClosed: If a file cannot be read, though it is not damaged.
             StoreError: If another process works on the damaged run.
         """
-        if self.path.exists() and self.damage() is not None:
+        if self.path.exists() and (error := self._damage()) is not None:
+            if isinstance(error, StoreClosed):
+                raise error
             self._set_aside()
         elif self.has_result():
             self._remove_what_is_over()
@@ -155,6 +158,10 @@ class RunFolder:
         Of a finished run, the result, the spec and the files that the numbers are made of; of
         any other, what its state is read from. Weights are not looked at (``weights_problem``).
         """
+        error = self._damage()
+        return None if error is None else str(error)
+
+    def _damage(self) -> StoreError | None:
         try:
             if finished := self.finished():
                 finished.check()
@@ -164,7 +171,7 @@ class RunFolder:
                 self.is_claimed()
                 self.failure()
         except StoreError as error:
-            return str(error)
+            return error
         return None
 
     def weights_problem(self) -> str | None:
@@ -376,8 +383,13 @@ class RunFolder:
         return result
 
     def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on."""
-        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+        """Writes why the run could not go on, if anything can be written.
+
+        If not, who waits for the run finds it without result or failure: see ``disk.py``.
+        """
+        content = (failure.model_dump_json(indent=2) + "\n").encode()
+        with suppress(OSError):
+            atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.

@@ -232,7 +232,7 @@ class RecordedRun(Frozen):
         split: The number of the split; 0 is the protocol's own.
     """
 
-    key: str
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
     name: str
     variant: Variant
     seed: int

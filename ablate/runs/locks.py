@@ -5,6 +5,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -75,6 +76,22 @@ def is_held(path: Path) -> bool:
             return False
         raise _refusal(path, error, "remove it") from error
     return False
+
+
+def check_support(file: IO[bytes], folder: Path) -> None:
+    """Refuses a file that cannot be locked.
+
+    Args:
+        file: Open for writing, and known to nobody else.
+        folder: Where it lies.
+
+    Raises:
+        StoreError: If the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise _refusal(folder / "file", error, "") from error
 
 
 def are_missing(error: OSError) -> bool:

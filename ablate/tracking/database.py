@@ -14,7 +14,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from ablate.errors import StoreError
-from ablate.runs import locks
+from ablate.runs import atomic, locks
 from ablate.tracking.address import Address, sqlite_uri
 
 # Making one takes seconds; a slow shared disk may take a minute.
@@ -60,12 +60,25 @@ def _build(path: Path, address: Address) -> None:
     """Creates and migrates all tables in a temporary file, then renames it into place."""
     temporary = path.with_name(f".{path.name}.new")
     # Journals too: sqlite would play that of a database that is gone into the new one.
-    for leftover in (*path.parent.glob(f"{temporary.name}*"), *path.parent.glob(f"{path.name}-*")):
-        leftover.unlink()
+    _remove(path.parent, f"{temporary.name}*")
+    _remove(path.parent, f"{path.name}-*")
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(sqlite_uri(temporary), str(address.artifacts))  # type: ignore[no-untyped-call]
-    temporary.replace(path)
+    # With the rights that the umask leaves: sqlite's own would close it to a group that shares it.
+    temporary.touch()
+    try:
+        SqlAlchemyStore(  # type: ignore[no-untyped-call]
+            sqlite_uri(temporary), str(address.artifacts)
+        )
+        atomic.sync_file(temporary)
+        atomic.rename(temporary, path)
+    finally:
+        _remove(path.parent, f"{temporary.name}*")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink(missing_ok=True)
 
 
 def check(path: Path, address: Address) -> None:

@@ -27,6 +27,7 @@ from ablate.runs import (
     Result,
     RunFolder,
     atomic,
+    disk,
     panel_names,
 )
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
@@ -279,7 +280,9 @@ def _kind(error: Exception) -> Literal["error", "diverged", "out-of-memory"]:
 
 
 def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text; a repair where memory is short."""
+    """The exception's type and the first line of its text; of what is short, what to do."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
     text = str(error).strip().partition("\n")[0]
     if is_out_of_memory(error) and not isinstance(error, OutOfMemory):
         text = f"{text or 'no memory'}; {_MORE_MEMORY}"

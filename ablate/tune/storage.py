@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablate.errors import StoreError
-from ablate.runs import Setting, locks
+from ablate.runs import Setting, locks, plain_files
 from ablate.tune.proposals import quiet
 from ablate.tune.space import Space, distributions
 
@@ -92,9 +92,10 @@ def open_journal(path: Path) -> BaseStorage:
 
 
 def _remove_half_line(path: Path) -> None:
-    if not path.exists():
+    try:
+        content = plain_files.read_bytes(path)
+    except FileNotFoundError:
         return
-    content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         with path.open("r+b") as file:

@@ -294,6 +294,8 @@ def edit_record(store: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     (path,) = store.glob("sweeps/table4-*.json")
     content = json.loads(path.read_text())
     edit(content)
+    # As in a record of an older version.
+    del content["sha256"]
     path.write_text(json.dumps(content))
 
 
