@@ -100,8 +100,10 @@ def torment(
     while figures.kills < kills:
         own = folder / f"sweep-{figures.sweeps + 1}"
         _kill_in_each_phase(own, chance, kills, figures, say)
-        _end(own, undisturbed, figures)
-        shutil.rmtree(own)
+        if not (problems := _end(own, undisturbed, figures)):
+            shutil.rmtree(own)
+        for problem in problems:
+            say(problem)
     figures.leftovers += sorted(comparison.shared_memory() - shared_memory)
     figures.spent_s = time.monotonic() - began
     return figures
@@ -140,8 +142,12 @@ def _wait_for(started: Session, store: Path, phase: Phase, chance: random.Random
         started.until(lambda: time.monotonic() >= end)
 
 
-def _end(folder: Path, undisturbed: dict[str, object], figures: Figures) -> None:
-    """Completes a sweep and counts what is wrong with it."""
+def _end(folder: Path, undisturbed: dict[str, object], figures: Figures) -> list[str]:
+    """Completes a sweep and counts what is wrong with it.
+
+    Returns:
+        What differs, and what is left.
+    """
     store = folder / "store"
     ended = complete(folder, *run_words())
     trained = comparison.trained(store)
@@ -150,8 +156,8 @@ def _end(folder: Path, undisturbed: dict[str, object], figures: Figures) -> None
     figures.lost += sum(count == 0 for count in trained.values())
     figures.trained_twice += sum(count > 1 for count in trained.values())
     figures.repeated_steps += comparison.repeated_steps(store)
-    name = folder.name
-    figures.differing += [f"{name}: {each}" for each in comparison.differences(store, undisturbed)]
-    figures.leftovers += [f"{name}: {each}" for each in comparison.leftovers(store)]
-    figures.leftovers += [f"{name}: {each}" for each in ended.leftovers(0.0)]
-    figures.leftovers += [f"{name}: {each}" for each in ended.temporary_files()]
+    left = comparison.leftovers(store) + ended.leftovers(0.0) + ended.temporary_files()
+    differing = comparison.differences(store, undisturbed)
+    figures.differing += [f"{folder.name}: {each}" for each in differing]
+    figures.leftovers += [f"{folder.name}: {each}" for each in left]
+    return differing + left

@@ -171,7 +171,7 @@ class Session:
         """The exit code."""
         return self.popen.wait(patience_s)
 
-    def leftovers(self, patience_s: float = 10.0) -> list[str]:
+    def leftovers(self, patience_s: float = 60.0) -> list[str]:
         """The processes that are still there a while after the driver's end."""
         deadline = time.monotonic() + patience_s
         while (left := self.processes()) and time.monotonic() < deadline:

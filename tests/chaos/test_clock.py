@@ -39,6 +39,8 @@ def test_set_back_by_a_year(tmp_path: Path, undisturbed: dict[str, object]) -> N
         assert run["created"] <= run["finished"]
         assert run["train_s"] > 0
     total = report["costs"]["total"]
-    assert total["abandoned"]["attempts"] == total["done"]["attempts"] == 4
+    assert total["done"]["attempts"] == 4
+    # Those runs that had begun when the signal came.
+    assert 0 < total["abandoned"]["attempts"] <= 4
     assert total["running"]["attempts"] == 0
     assert not re.search(r"-\d+\.?\d* s\b", report["costs"]["paragraph"])
