@@ -9,9 +9,11 @@
     │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
     │   └── StoreError      the store cannot be used
+    │       ├── StoreClosed   what is there is not damaged, and yet cannot be read
     │       └── StoresDiffer  stores cannot be joined; carries every reason
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
-    │   └── Diverged        the loss is no longer a finite number
+    │   ├── Diverged        the loss is no longer a finite number
+    │   └── OutOfMemory     it does not fit into the memory of its device
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
 
 Anything else that escapes is a defect of ablate itself.
@@ -125,6 +127,13 @@ class StoreError(BadInput):
     """The store cannot be used."""
 
 
+class StoreClosed(StoreError):
+    """What lies in the store is whole, as far as can be told, and yet cannot be read.
+
+    A newer ablate has written it, or it is closed to this user: it is not to be replaced.
+    """
+
+
 class StoresDiffer(StoreError):
     """Stores cannot be joined; nothing was copied.
 
@@ -145,6 +154,24 @@ class RunFailed(AblateError):
 
 class Diverged(RunFailed):
     """The loss is no longer a finite number."""
+
+
+class OutOfMemory(RunFailed):
+    """A run does not fit into the memory of its device.
+
+    Args:
+        problem: What does not fit.
+        repair: What to do about it.
+    """
+
+    def __init__(self, problem: str, repair: str) -> None:
+        """Joins problem and repair into one line."""
+        super().__init__(f"{problem}; {repair}")
+        self._arguments = (problem, repair)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As ``BadInput`` does it: ``args`` hold the joined line.
+        return type(self), self._arguments
 
 
 class Interrupted(AblateError):

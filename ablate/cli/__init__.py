@@ -1,10 +1,14 @@
 """The command line: parses, prints and exits; what it does lies in ``ablate.study``."""
 
+import errno
+import gc
 import os
 import sys
 
 from ablate.cli.signals import interrupt_on_signals, leave_on_signals
-from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiffer
+from ablate.errors import BadInput, ExitCode, Interrupted, RunFailed, SpecError, StoresDiffer
+
+_COLLECT_AFTER = 100_000
 
 
 def main() -> None:
@@ -13,6 +17,9 @@ def main() -> None:
     0: all done; 1: some run failed; 2: bad input, nothing started; 3: some run is not done, though
     none failed: another process trains it; 75: interrupted, state saved.
     """
+    # A report over thousands of runs makes millions of values and hardly any cycle among them:
+    # with Python's own thresholds, a quarter of its time goes into looking for those.
+    gc.set_threshold(_COLLECT_AFTER)
     interrupt_on_signals()
     try:
         _run()
@@ -32,8 +39,8 @@ def _run() -> None:
         # The reader has seen enough, as in `ablate report … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (BadInput, Interrupted, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:
+    except (BadInput, RunFailed, Interrupted, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno != errno.ENOSPC:
             raise
         sys.exit(_report_cause(error))
 
@@ -46,7 +53,7 @@ def _accept_any_encoding() -> None:
             reconfigure(errors="replace")
 
 
-def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
+def _report_cause(error: BadInput | RunFailed | Interrupted | OSError) -> ExitCode:
     """Prints what went wrong, and returns the exit code."""
     # Most commands end without it, and `--help` needs no console.
     from ablate.cli.console import err, print_error
@@ -62,6 +69,11 @@ def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
                 print_error(problem)
         case BadInput():
             print_error(str(error))
+        case RunFailed():
+            print_error(str(error))
+            return ExitCode.RUN_FAILED
         case _:
-            print_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
+            from ablate.runs.disk import in_words
+
+            print_error("; ".join(in_words(error)))
     return ExitCode.BAD_INPUT

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 from PIL import Image as Pillow
 
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
+from ablate.runs import locks, plain_files
+from ablate.runs.disk import size_text
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
 _FILES = ("images.npy", "masks.npy", "names.json")
@@ -63,7 +64,7 @@ def prepare(
     prepared = _open(folder)
     if prepared is None:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{folder.name}.lock")):
+        with locks.held(folder.with_name(f"{folder.name}.lock")):
             # Another process may have built it while this one waited.
             prepared = _open(folder)
             if prepared is None:
@@ -134,7 +135,7 @@ def _check_space(needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
-            f"the images need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free",
+            f"the images need {size_text(needed)} in {folder}, {size_text(free)} are free",
             "free space or name another store",
         )
 
@@ -143,11 +144,11 @@ def _open(folder: Path) -> Prepared | None:
     """The cache; None where there is none, or one whose files are not as they were written."""
     try:
         # One of an older version has no digests.
-        if json.loads((folder / _DIGESTS).read_bytes()) != _digests(folder):
+        if json.loads(plain_files.read_bytes(folder / _DIGESTS)) != _digests(folder):
             return None
         images, masks = (np.load(folder / name, mmap_mode="r") for name in _FILES[:2])
-        names = tuple(json.loads((folder / _FILES[2]).read_bytes()))
-    except (OSError, ValueError, EOFError):
+        names = tuple(json.loads(plain_files.read_bytes(folder / _FILES[2])))
+    except (OSError, ValueError, EOFError, RecursionError):
         return None
     return Prepared(images, masks, names)
 
@@ -156,6 +157,6 @@ def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of a cache."""
     found = {}
     for name in _FILES:
-        with (folder / name).open("rb") as content:
+        with plain_files.opened(folder / name) as content:
             found[name] = hashlib.file_digest(content, "sha256").hexdigest()
     return found

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from ablate.data.images import Images
 from ablate.errors import DataError
-from ablate.runs import atomic
+from ablate.runs import atomic, plain_files
 
 # Raised whenever ``load`` refuses more than before.
 _VERSION = 1
@@ -86,7 +86,7 @@ def verify(images: Images, digests: Path | None) -> None:
 def _read(path: Path) -> list[str]:
     """What is remembered; empty where the file is missing or broken."""
     try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        known = json.loads(plain_files.read_bytes(path))
+    except (OSError, ValueError, RecursionError):
         return []
     return known if isinstance(known, list) else []

@@ -271,13 +271,22 @@ def _serve(pipe: Connection, work: str, device: str, threads: int, log: Path) ->
     """The worker process: works on what comes through the pipe until that says None."""
     hear_only_sigterm()
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
+    _print_to(log)
     threading.Thread(target=_follow_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         while (folders := pipe.recv()) is not None:
             pipe.send(_attempt(work, folders, device))
+
+
+def _print_to(log: Path) -> None:
+    """What this process prints goes to a file; where none can be written, nowhere."""
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
 
 
 def _attempt(work: str, folders: Sequence[Path], device: str) -> JobState:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ablate.errors import WeightsError
 from ablate.models.checkpoint import gaps_between, shapes_of
@@ -27,6 +28,11 @@ class SegmentationModel(nn.Module):
     def parameters_without_gradient(self) -> frozenset[str]:
         """Names of trained parameters that the loss never moves; none unless a model says so."""
         return frozenset()
+
+    @property
+    def mixes_images(self) -> bool:
+        """Whether what training makes of an image depends on the others of its batch."""
+        return any(isinstance(module, _BatchNorm) for module in self.modules())
 
     def count_parameters(self) -> Parameters:
         """Counts as the paper's Table III does."""

@@ -5,9 +5,10 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ablate.plan.plan import PlannedRun
-from ablate.spec import SamVariant
+from ablate.spec import Repeat, SamVariant
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,13 @@ class Cohort:
     """Runs that share everything but the variant, for one worker on one device."""
 
     folders: tuple[Path, ...]
+
+
+class _Group(NamedTuple):
+    """Runs that can be trained together: all of one repeat."""
+
+    repeat: Repeat
+    folders: list[Path]
 
 
 def group_into_cohorts(
@@ -28,12 +36,14 @@ def group_into_cohorts(
         size: How many runs a cohort has at most; None: as many as can be trained together.
 
     Returns:
-        Cohorts in the order in which workers take them: the largest first.
+        Cohorts in the order in which workers take them: those of the first repeat first, so that
+        every row of the table soon has one; of a repeat the largest first.
     """
-    groups: dict[Hashable, list[Path]] = {}
+    groups: dict[Hashable, _Group] = {}
     for run in runs:
-        groups.setdefault(_shared(run), []).append(run.folder.path)
-    largest = max(map(len, groups.values()), default=0)
+        group = groups.setdefault(_shared(run), _Group(run.spec.repeat, []))
+        group.folders.append(run.folder.path)
+    largest = max((len(group.folders) for group in groups.values()), default=0)
     limit = size or largest
     cuts = [
         _cut(groups.values(), min(limit, math.ceil(largest / pieces)))
@@ -62,13 +72,18 @@ def _shared(run: PlannedRun) -> Hashable:
     )
 
 
-def _cut(groups: Iterable[list[Path]], size: int) -> list[Cohort]:
-    """Cuts groups into cohorts of about the same length, at most ``size``; the longest first."""
+def _cut(groups: Iterable[_Group], size: int) -> list[Cohort]:
+    """Cuts groups into cohorts of about the same length, at most ``size``.
+
+    Sorted by the number of the split, then by the seed, whatever runs are given: what is taken over
+    from another process, and what a later start goes on with, has the same order.
+    """
     cohorts = []
-    for group in groups:
-        count = math.ceil(len(group) / size)
-        cohorts += [Cohort(tuple(group[first::count])) for first in range(count)]
-    return sorted(cohorts, key=lambda cohort: -len(cohort.folders))
+    for repeat, folders in groups:
+        count = math.ceil(len(folders) / size)
+        cohorts += [(repeat, Cohort(tuple(folders[first::count]))) for first in range(count)]
+    cohorts.sort(key=lambda each: (each[0], -len(each[1].folders)))
+    return [cohort for _, cohort in cohorts]
 
 
 def _runs_of_the_busiest_worker(cohorts: Sequence[Cohort], workers: int) -> int:

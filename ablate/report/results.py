@@ -108,32 +108,33 @@ def read_run(run: RecordedRun, store: Store) -> RunRecord:
 
 def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
     folder = store.run(run.key)
-    result = folder.result()
-    if result is None:
+    # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
+    finished = folder.finished()
+    if finished is None:
         state = folder.state()
         if state is State.DAMAGED:
             raise StoreError(folder.damage() or f"{folder.path} was damaged", "")
         failure = folder.failure() if state in (State.FAILED, State.DIVERGED) else None
         cause = one_line(failure.message) if failure else None
         return RunRecord(run, None, _REASONS.get(state, "running"), cause)
-    # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
-    provenance = folder.spec_file().provenance
-    repair = "remove the folder and run again"
+    result, repair = finished.result, "remove the folder and run again"
     if missing := missing_metrics(result):
         raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
-    confusions = folder.confusions()
+    confusions = finished.confusions()
     if contradicted := contradictions(result, confusions):
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
     tested = None
     if result.test is not None:
-        tested = folder.test_confusions()
+        tested = finished.test_confusions()
         file = folder.test_confusion_path.name
         if contradicted := contradictions(result.test, tested, file):
             raise StoreError(
                 f"the test scores in {folder.path} contradict their pixels: {contradicted[0]}",
                 repair,
             )
-    folder.check(result)
-    return RunRecord(run, Finished(result, provenance, confusions, tested), None, None)
+    finished.check()
+    return RunRecord(
+        run, Finished(result, finished.spec.provenance, confusions, tested), None, None
+    )

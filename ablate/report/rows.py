@@ -200,6 +200,7 @@ def _repeat_states(row: RowRuns) -> tuple[RepeatState, ...]:
             state=run.missing_reason or "done",
             cause=run.cause,
             predicts_no_positives=_predicts_no_positives(run),
+            micro_batches=run.finished.result.micro_batches if run.finished else (),
         )
         for run in row.runs
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablate.metrics import Confusion, scores
-from ablate.runs import Result, RunFolder, State, Store
+from ablate.runs import FinishedRun, RunFolder, State, Store
 
 
 class StoreView(Store):
@@ -49,22 +49,23 @@ class _FolderView(RunFolder):
         """Whether no process has worked on this run, as files and recorded state show it."""
         return self._state in (None, State.NEW) and super().is_untouched()
 
-    def check(self, result: Result) -> None:
-        """Recomputed values need not be those that were sealed."""
-        if not self._is_recomputed:
-            super().check(result)
-
-    def result(self) -> Result | None:
-        """The result, its scores and pooled pixels recomputed where that is wanted."""
-        result = super().result()
-        if result is None or not self._is_recomputed:
-            return result
-        pixels = self.confusions().pooled
+    def finished(self) -> FinishedRun | None:
+        """The run, its scores and pooled pixels recomputed where that is wanted."""
+        finished = super().finished()
+        if finished is None or not self._is_recomputed:
+            return finished
+        result, pixels = finished.result, finished.confusions().pooled
         metrics = result.metrics | scores(Confusion(**pixels))
         test = result.test
         if test is not None:
-            of_test = self.test_confusions().pooled
+            of_test = finished.test_confusions().pooled
             test = test.model_copy(
                 update={"metrics": scores(Confusion(**of_test)), "confusion": of_test}
             )
-        return result.model_copy(update={"metrics": metrics, "confusion": pixels, "test": test})
+        result = result.model_copy(update={"metrics": metrics, "confusion": pixels, "test": test})
+        return _RecomputedRun(result, finished.spec, finished.folder, finished.contents)
+
+
+class _RecomputedRun(FinishedRun):
+    def check(self) -> None:
+        """Recomputed values need not be those that were sealed."""

@@ -15,12 +15,14 @@ from ablate.runs.data_check import (
     scale_line,
 )
 from ablate.runs.digests import FileDigests
+from ablate.runs.finished import FinishedRun
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
     Event,
     Failure,
     Machine,
     MatchedRow,
+    MicroBatch,
     NumberedSplit,
     Parameters,
     PartScores,
@@ -55,9 +57,11 @@ __all__ = [
     "FileDigests",
     "Finding",
     "FindingKind",
+    "FinishedRun",
     "GroupCounts",
     "Machine",
     "MatchedRow",
+    "MicroBatch",
     "NumberedSplit",
     "Parameters",
     "PartScores",

@@ -53,3 +53,9 @@ class Attempt(Document):
     memory: PeakMemory | None = None
     energy_j: float | None = None
     ending: Ending | None = None
+
+    def not_before(self, time_s: float) -> "Attempt":
+        """The same attempt, begun at that time at the earliest; Unix seconds."""
+        if self.started >= time_s:
+            return self
+        return self.model_copy(update={"started": time_s, "seen": time_s})

@@ -31,8 +31,8 @@ class CheckpointFiles:
         digest = hashlib.sha256(content).hexdigest()
         atomic.replace(_digest_of(path), digest.encode())
         atomic.replace(path, content)
-        for old in self._files()[:-_KEPT]:
-            _remove(old)
+        kept = self._files()[-_KEPT:]
+        self._remove_all_but({*kept, *map(_digest_of, kept)})
 
     def load(self) -> Iterator[bytes]:
         """Those whose SHA-256 is right, the newest first."""
@@ -44,18 +44,18 @@ class CheckpointFiles:
 
     def drop(self) -> None:
         """Removes all of them."""
-        for path in self._files():
-            _remove(path)
+        self._remove_all_but(set())
 
     def _files(self) -> list[Path]:
         """Oldest first; the names sort by step."""
         return sorted(self._path.glob("checkpoint-*.pt"))
 
+    def _remove_all_but(self, kept: set[Path]) -> None:
+        """Removes checkpoints, and digests of some that were never written."""
+        for path in self._path.glob("checkpoint-*"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
+
 
 def _digest_of(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _remove(path: Path) -> None:
-    path.unlink()
-    _digest_of(path).unlink(missing_ok=True)

@@ -1,13 +1,10 @@
 """``claim.lock`` of a run's folder: which process works on the run."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from ablate.errors import StoreError
+from ablate.runs import atomic, locks
 
 # A display that checks whether a run is claimed holds the lock for microseconds.
 _PATIENCE_S = 1.0
@@ -26,7 +23,7 @@ class ClaimFile:
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Holds the claim for this process.
+        """Holds the claim for this process, and removes what a dead one has half written.
 
         Yields:
             Whether this process has the claim; False: another process works on this run.
@@ -34,36 +31,23 @@ class ClaimFile:
         Raises:
             StoreError: If there is no file that can be locked.
         """
-        lock = FileLock(self.path)
-        if not self._acquire(lock, _PATIENCE_S):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+        with locks.held(self.path, _PATIENCE_S) as claimed:
+            if claimed:
+                self._remove_leftovers()
+            yield claimed
 
     def is_held(self) -> bool:
-        """Whether some process has the claim now.
+        """Whether some process has the claim now; see ``locks.is_held``.
 
         Raises:
-            StoreError: If there is no file that can be locked.
+            StoreError: If what is there is no file.
         """
-        if not os.path.lexists(self.path):
-            return False
-        lock = FileLock(self.path)
-        if not self._acquire(lock, 0):
-            return True
-        lock.release()
-        return False
+        return locks.is_held(self.path)
 
-    def _acquire(self, lock: FileLock, timeout_s: float) -> bool:
-        try:
-            lock.acquire(timeout=timeout_s)
-        except Timeout:
-            return False
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be locked: {error.strerror}", "remove it"
-            ) from error
-        return True
+    def _remove_leftovers(self) -> None:
+        run = self.path.parent
+        for folder in (run, run / "attempts", run / "panels"):
+            atomic.remove_leftovers(folder)
+            # Only who has the claim writes these.
+            for path in folder.glob("*.tmp"):
+                path.unlink(missing_ok=True)

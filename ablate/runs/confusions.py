@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ablate.errors import StoreError
+from ablate.runs import documents
 from ablate.runs.names import shown
+from ablate.runs.sealing import REPAIR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +24,6 @@ CELLS: tuple[PixelCount, ...] = ("tp", "fp", "fn", "tn")
 """The columns of counts, in their order."""
 
 _NAMES = "image"
-_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
 # Columns are compressed: a small file may claim any number of rows.
 _MOST_IMAGES = 1_000_000
 _MOST_BYTES = 1 << 28
@@ -87,6 +88,15 @@ def encode(names: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
     return buffer.getvalue()
 
 
+def read(path: Path) -> Confusions:
+    """Reads a file of them.
+
+    Raises:
+        StoreError: If it is missing or cannot be read.
+    """
+    return decode(documents.required_content(path, REPAIR), path)
+
+
 def decode(content: bytes, path: Path) -> Confusions:
     """The confusions in the content of a file.
 
@@ -106,10 +116,10 @@ def decode(content: bytes, path: Path) -> Confusions:
         known = _checked(names)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise StoreError(f"{path} cannot be read: {reason}", _REPAIR) from error
+        raise StoreError(f"{path} cannot be read: {reason}", REPAIR) from error
     if counts.min() < 0 or counts.max() > _MOST_PIXELS:
         wrong = counts.min() if counts.min() < 0 else counts.max()
-        raise StoreError(f"{path} counts {wrong:,} pixels in an image", _REPAIR)
+        raise StoreError(f"{path} counts {wrong:,} pixels in an image", REPAIR)
     return Confusions(names=known, counts=counts)
 
 

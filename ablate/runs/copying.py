@@ -1,6 +1,5 @@
 """Copies a run's folder from one store to another, whole or not at all."""
 
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -23,17 +22,17 @@ def copy_folder(folder: RunFolder, target: Path) -> None:
             work on the run meanwhile.
     """
     new, old = (target.with_name(f"{mark}{target.name}") for mark in (_NEW, _OLD))
-    new.mkdir(parents=True)
+    atomic.make_folder(new.parent)
+    new.mkdir()
     try:
         _copy(folder.path, new)
         if folder.is_claimed():
             raise StoreError(f"{folder.path} is being worked on", "wait until its sweep has ended")
         if target.exists():
-            target.replace(old)
-        new.replace(target)
+            atomic.rename(target, old)
+        atomic.rename(new, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    atomic.sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -47,7 +46,7 @@ def remove_leftovers(runs: Path) -> None:
         if target.exists():
             shutil.rmtree(old)
         else:
-            old.replace(target)
+            atomic.rename(old, target)
     for new in runs.glob(f"{_NEW}*"):
         shutil.rmtree(new)
 
@@ -62,13 +61,8 @@ def _copy(source: Path, target: Path) -> None:
             _copy(path, copy)
         elif stat.S_ISREG(mode):
             shutil.copyfile(path, copy, follow_symlinks=False)
-            _force_to_disk(copy)
+            atomic.sync_file(copy)
         else:
             # A link could lead to any file of this machine.
             raise StoreError(f"{path} is neither a file nor a folder", "remove it")
     atomic.sync_folder(target)
-
-
-def _force_to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

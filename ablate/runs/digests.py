@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ablate.errors import BadInput
-from ablate.runs import atomic
+from ablate.runs import atomic, plain_files
 
 # A file changed so lately may change again without a new time stamp or size.
 _SETTLED_AFTER_NS = 2_000_000_000
@@ -84,7 +84,7 @@ def _stamp(status: os.stat_result) -> list[int]:
 def _read(path: Path) -> dict[str, object]:
     """The remembered digests; empty where the file is missing or broken."""
     try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        known = json.loads(plain_files.read_bytes(path))
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -1,13 +1,15 @@
 """Reading the JSON documents of a store: older ones are upgraded, broken ones are one line."""
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import plain_files
 from ablate.runs.formats import SCHEMA_VERSION, Document
 from ablate.runs.upgrade import UPGRADES
@@ -30,19 +32,39 @@ def read(model: type[_Model], path: Path, repair: str) -> _Model:
     return from_content(model, content_of(path, repair), str(path), repair)
 
 
-def content_of(path: Path, repair: str) -> bytes:
+def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES) -> bytes:
     """What is in a file of the store.
+
+    Args:
+        path: The file.
+        repair: What to do where it cannot be read.
+        most_bytes: A larger file is refused before it is read.
 
     Raises:
         FileNotFoundError: If there is no such file.
         StoreError: If it cannot be read, or is no regular file.
     """
     try:
-        return plain_files.read_bytes(path)
+        return plain_files.read_bytes(path, most_bytes)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
+        problem = f"{path} cannot be read: {error.strerror}"
+        if error.errno in plain_files.NOT_A_FILE:
+            raise StoreError(problem, repair) from error
+        raise StoreClosed(problem, "check its permissions and the disk") from error
+
+
+def required_content(path: Path, repair: str) -> bytes:
+    """What is in a file that must be there.
+
+    Raises:
+        StoreError: If it is missing, cannot be read, or is no regular file.
+    """
+    try:
+        return content_of(path, repair)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} is missing", repair) from error
 
 
 def from_content(model: type[_Model], content: bytes, where: str, repair: str) -> _Model:
@@ -60,10 +82,38 @@ def from_content(model: type[_Model], content: bytes, where: str, repair: str) -
     # Nearly every document: validated once, which takes a third of the time of what is below.
     with suppress(ValidationError):
         document = model.model_validate_json(content)
-        # An older one has no such field, and other names of metrics.
-        if "schema_version" in document.model_fields_set:
+        if _is_present(document):
             return document
     return parse(model, decode(content, where, repair), where, repair)
+
+
+def from_lines(
+    model: type[_Model], lines: Sequence[bytes], path: Path, repair: str
+) -> list[_Model]:
+    """The documents of a file that has one in each line.
+
+    Raises:
+        StoreError: As ``from_content`` does, of the first line that cannot be read.
+    """
+    # All at once takes a quarter of the time of one by one; messages name the line.
+    with suppress(ValidationError):
+        found = _list_of(model).validate_json(b"[" + b",".join(lines) + b"]")
+        if len(found) == len(lines) and all(map(_is_present, found)):
+            return found
+    return [
+        from_content(model, line, f"line {number} of {path}", repair)
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+@cache
+def _list_of(model: type[_Model]) -> TypeAdapter[list[_Model]]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]  # a type that is known when called
+
+
+def _is_present(document: Document) -> bool:
+    """Whether it says its schema: an older one has no such field, and other names of metrics."""
+    return "schema_version" in document.model_fields_set
 
 
 def load(path: Path, repair: str) -> dict[str, Any]:
@@ -115,7 +165,7 @@ def parse(model: type[_Model], document: dict[str, Any], where: str, repair: str
     """
     version = schema_version(document)
     if version > SCHEMA_VERSION:
-        raise StoreError(
+        raise StoreClosed(
             f"{where} is written in schema {version}, newer than this ablate's {SCHEMA_VERSION}",
             "install the version of ablate that wrote it, or a newer one",
         )

@@ -6,24 +6,23 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.claim_file import ClaimFile
 from ablate.runs.confusions import Confusions
+from ablate.runs.event_file import EventFile
+from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
+from ablate.runs.sealing import REPAIR
 from ablate.spec import ENGINE_VERSION, RunSpec
 
 # The beginning of the names of folders for damaged files.
 _SET_ASIDE = "damaged-"
-_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
 
-# Scores are not made of events: such a run is not trained again by itself.
-_EVENTS_REPAIR = "remove the run's folder and run again"
-
-_File = TypeVar("_File", Result, Failure, Progress)
+_File = TypeVar("_File", Failure, Progress)
 
 
 class RunFolder:
@@ -41,12 +40,12 @@ class RunFolder:
         self.test_confusion_path = path / "confusion-test.parquet"
         self.panels_path = path / "panels"
         self._spec_path = path / "spec.json"
-        self._events_path = path / "events.jsonl"
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
         self._claim = ClaimFile(path / "claim.lock")
         self._attempts = AttemptFiles(path / "attempts")
+        self._events = EventFile(path / "events.jsonl")
         self._checkpoints = CheckpointFiles(path)
 
     @property
@@ -59,13 +58,19 @@ class RunFolder:
     def create(self, spec: SpecFile) -> None:
         """Writes ``spec.json`` unless it is there; it never changes after that.
 
-        Damaged files of an earlier start are set aside before, so that the run is trained anew.
+        Damaged files of an earlier start are set aside before, so that the run is trained anew;
+        what a kill has left beside a result is removed.
 
         Raises:
+            StoreClosed: If a file cannot be read, though it is not damaged.
             StoreError: If another process works on the damaged run.
         """
-        if self.path.exists() and self.damage() is not None:
+        if self.path.exists() and (error := self._damage()) is not None:
+            if isinstance(error, StoreClosed):
+                raise error
             self._set_aside()
+        elif self.has_result():
+            self._remove_what_is_over()
         if not os.path.lexists(self._spec_path):
             atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
 
@@ -76,11 +81,13 @@ class RunFolder:
             StoreError: If it is missing, unreadable, or not the spec of this key. The key of a run
                 of an older engine cannot be computed any more; its folder's name is trusted.
         """
-        try:
-            spec = documents.read(SpecFile, self._spec_path, _REPAIR)
-        except FileNotFoundError as error:
-            raise StoreError(f"{self._spec_path} is missing", _REPAIR) from error
-        computed = spec.run.key if spec.run.context.engine == ENGINE_VERSION else spec.key
+        return self._spec_of(documents.required_content(self._spec_path, REPAIR))
+
+    def _spec_of(self, content: bytes, *, is_as_sealed: bool = False) -> SpecFile:
+        """The spec that a file holds; the key of one that a result has the digest of is right."""
+        spec = documents.from_content(SpecFile, content, str(self._spec_path), REPAIR)
+        is_known = is_as_sealed or spec.run.context.engine != ENGINE_VERSION
+        computed = spec.key if is_known else spec.run.key
         if not spec.key == self.key == computed:
             wrong = spec.key if spec.key != self.key else computed
             raise StoreError(
@@ -99,7 +106,7 @@ class RunFolder:
             self._result_path,
             self.confusion_path,
             self.test_confusion_path,
-            self._events_path,
+            self._events.path,
             self._failure_path,
             self._spec_path,
             *self._attempts.paths(),
@@ -121,7 +128,11 @@ class RunFolder:
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
-        return not self.path.exists() or set(self.path.iterdir()) <= {self._spec_path}
+        untouched = {self._spec_path, self.path / atomic.PUBLISH_LOCK}
+        try:
+            return all(path in untouched for path in self.path.iterdir())
+        except FileNotFoundError:
+            return True
 
     def state(self) -> State:
         """The state that the files show; of a damaged run, ``damage`` says why."""
@@ -147,28 +158,21 @@ class RunFolder:
         Of a finished run, the result, the spec and the files that the numbers are made of; of
         any other, what its state is read from. Weights are not looked at (``weights_problem``).
         """
+        error = self._damage()
+        return None if error is None else str(error)
+
+    def _damage(self) -> StoreError | None:
         try:
-            if os.path.lexists(self._spec_path) or self.has_result():
-                self.spec_file()
-            result = self.result()
-            if result is None:
+            if finished := self.finished():
+                finished.check()
+            else:
+                if os.path.lexists(self._spec_path):
+                    self.spec_file()
                 self.is_claimed()
                 self.failure()
-            else:
-                self.check(result)
         except StoreError as error:
-            return str(error)
+            return error
         return None
-
-    def check(self, result: Result) -> None:
-        """Makes sure that the result and the files that it names are as they were written.
-
-        Raises:
-            StoreError: If one is missing, cannot be read, or was changed.
-        """
-        sealing.check(result, self.path)
-        if not result.files:
-            self.confusions()
 
     def weights_problem(self) -> str | None:
         """Why the weights of a finished run cannot be used, in one line; None if they can."""
@@ -182,14 +186,15 @@ class RunFolder:
             earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
             target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            kept = {*earlier, self._claim.path, self._attempts.path}
+            publish_lock = self.path / atomic.PUBLISH_LOCK
+            kept = {*earlier, self._claim.path, self._attempts.path, publish_lock}
             files = set(self.path.iterdir()) - kept
             if not self.has_result():
                 files &= self._broken_files()
             target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
             for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                path.rename(target / path.name)
+                atomic.rename(path, target / path.name)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -202,18 +207,18 @@ class RunFolder:
 
     # What it costs ------------------------------------------------------------------------
 
-    def begin_attempt(self, attempt: Attempt) -> None:
+    def begin_attempt(self, attempt: Attempt) -> Attempt:
         """Notes that an attempt begins, and how the one before it has ended.
 
         To be called with the claim, and before an earlier failure is removed.
+
+        Returns:
+            The attempt as it is noted: begun after the one before it, and after the run was
+            created, also where the clock was set back since.
         """
-        # An unreadable attempt stays as it is: the report of the cost names it.
         with suppress(StoreError):
-            last = self._attempts.last()
-            if last is not None and last.ending is None:
-                ending: Ending = "failed" if self.has_failure() else "killed"
-                self._attempts.write(last.model_copy(update={"ending": ending}), force=False)
-        self._attempts.write(attempt, force=False)
+            attempt = attempt.not_before(self.spec_file().provenance.created)
+        return self._attempts.begin(attempt, "failed" if self.has_failure() else "killed")
 
     def update_attempt(self, attempt: Attempt, *, is_over: bool) -> None:
         """Writes what an attempt has cost by now; forced to the disk when it is over."""
@@ -227,10 +232,7 @@ class RunFolder:
         Raises:
             StoreError: If one cannot be read.
         """
-        found = self._attempts.read()
-        if found and found[-1].ending is None:
-            found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
-        return found
+        return self._attempts.read(self._last_ending)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Adds attempts at this run that were made in another store.
@@ -238,12 +240,7 @@ class RunFolder:
         Raises:
             StoreError: If an attempt of this folder cannot be read.
         """
-        own = self.attempts()
-        known = {each.started for each in own}
-        new = [each for each in attempts if each.started not in known]
-        # The last one may no longer be the last, whose ending the other files tell.
-        for attempt in (*own[-1:], *new) if new else ():
-            self._attempts.write(attempt, force=True)
+        self._attempts.add(attempts, self._last_ending)
 
     def _last_ending(self) -> Ending:
         if self.has_result():
@@ -256,32 +253,11 @@ class RunFolder:
 
     def append_event(self, event: Event) -> None:
         """Adds the end of an epoch."""
-        atomic.append_line(self._events_path, event.model_dump_json())
+        self._events.append(event)
 
     def events(self, result: Result | None = None) -> list[Event]:
-        """All whole lines, in order; a line that a kill cut short is left out.
-
-        Args:
-            result: The result of the run, whose digest the file must have; None: it has none yet.
-
-        Raises:
-            StoreError: If a whole line cannot be read, or the file was changed.
-        """
-        try:
-            content = documents.content_of(self._events_path, _EVENTS_REPAIR)
-        except FileNotFoundError:
-            return []
-        if result is not None:
-            sealing.check_content(
-                result, self._events_path.name, content, self.path, _EVENTS_REPAIR
-            )
-        lines = content.split(b"\n")[:-1]
-        return [
-            documents.from_content(
-                Event, line, f"line {number} of {self._events_path}", _EVENTS_REPAIR
-            )
-            for number, line in enumerate(lines, start=1)
-        ]
+        """The end of every epoch, in order; see ``EventFile.read``."""
+        return self._events.read(result)
 
     def cut_events(self, last_epoch: int) -> None:
         """Removes what came after ``last_epoch``, which a resumed run repeats.
@@ -289,11 +265,7 @@ class RunFolder:
         Raises:
             StoreError: If a whole line cannot be read, or an epoch before is missing.
         """
-        kept = [event for event in self.events() if event.epoch <= last_epoch]
-        if [event.epoch for event in kept] != list(range(1, last_epoch + 1)):
-            raise StoreError(f"{self._events_path} lacks epochs up to {last_epoch}", _REPAIR)
-        lines = "".join(event.model_dump_json() + "\n" for event in kept)
-        atomic.replace(self._events_path, lines.encode())
+        self._events.cut(last_epoch)
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
@@ -319,7 +291,7 @@ class RunFolder:
     def start_over(self) -> None:
         """Removes checkpoints and events: nothing of what was trained can be used."""
         self._checkpoints.drop()
-        self._events_path.unlink(missing_ok=True)
+        self._events.path.unlink(missing_ok=True)
 
     # Confusions ---------------------------------------------------------------------------
 
@@ -342,7 +314,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return _read_confusions(self.confusion_path)
+        return confusions.read(self.confusion_path)
 
     def test_confusions(self) -> Confusions:
         """The pixels of every test image.
@@ -350,7 +322,7 @@ class RunFolder:
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return _read_confusions(self.test_confusion_path)
+        return confusions.read(self.test_confusion_path)
 
     # The end ------------------------------------------------------------------------------
 
@@ -358,9 +330,14 @@ class RunFolder:
         """Makes the run done, with the digests of its files; an existing result is kept."""
         sealed = sealing.seal(result, self.path)
         atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
+        self._remove_what_is_over()
+
+    def _remove_what_is_over(self) -> None:
+        """Of a finished run: checkpoints, the failure of an earlier attempt, and the like."""
         self._failure_path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
         self._checkpoints.drop()
+        atomic.remove_leftovers(self.path)
 
     def has_result(self) -> bool:
         """Whether the run is done, or a damaged result lies in its place."""
@@ -372,16 +349,47 @@ class RunFolder:
         Raises:
             StoreError: If it cannot be read, or is of another run.
         """
-        result = _read(Result, self._result_path)
-        if result is not None and result.key != self.key:
+        content = _content_if_there(self._result_path)
+        return None if content is None else self._result_of(content)
+
+    def finished(self) -> FinishedRun | None:
+        """The result of a finished run, and what it is made of; None before that.
+
+        Raises:
+            StoreError: If result or spec cannot be read, or are of another run. That the files
+                are as they were written is for ``FinishedRun.check`` to say.
+        """
+        content = _content_if_there(self._result_path)
+        if content is None:
+            return None
+        result = self._result_of(content)
+        contents = {self._result_path.name: content}
+        for name in sealing.OF_SCORES:
+            if (read := _content_if_there(self.path / name)) is not None:
+                contents[name] = read
+        name = self._spec_path.name
+        if name not in contents:
+            raise StoreError(f"{self._spec_path} is missing", REPAIR)
+        is_as_sealed = sealing.is_as_sealed(result, name, contents[name])
+        spec = self._spec_of(contents[name], is_as_sealed=is_as_sealed)
+        return FinishedRun(result, spec, self.path, contents)
+
+    def _result_of(self, content: bytes) -> Result:
+        result = documents.from_content(Result, content, str(self._result_path), REPAIR)
+        if result.key != self.key:
             raise StoreError(
-                f"{self._result_path} is of run {result.key}, not of {self.key}", _REPAIR
+                f"{self._result_path} is of run {result.key}, not of {self.key}", REPAIR
             )
         return result
 
     def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on."""
-        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+        """Writes why the run could not go on, if anything can be written.
+
+        If not, who waits for the run finds it without result or failure: see ``disk.py``.
+        """
+        content = (failure.model_dump_json(indent=2) + "\n").encode()
+        with suppress(OSError):
+            atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.
@@ -402,15 +410,12 @@ class RunFolder:
 
 def _read(model: type[_File], path: Path) -> _File | None:
     """The file's content; None where there is no file (any more)."""
+    content = _content_if_there(path)
+    return None if content is None else documents.from_content(model, content, str(path), REPAIR)
+
+
+def _content_if_there(path: Path) -> bytes | None:
     try:
-        return documents.read(model, path, _REPAIR)
+        return documents.content_of(path, REPAIR)
     except FileNotFoundError:
         return None
-
-
-def _read_confusions(path: Path) -> Confusions:
-    try:
-        content = documents.content_of(path, _REPAIR)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing", _REPAIR) from error
-    return confusions.decode(content, path)

@@ -144,6 +144,25 @@ class PartScores(Frozen):
     confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
 
 
+class MicroBatch(Frozen):
+    """From some step on, memory allowed only a part of a batch's images to be computed at once.
+
+    The batch stays what the protocol says: its loss is that of all its images together, and the
+    optimiser steps once for each batch.
+
+    Attributes:
+        purpose: What was computed so.
+        images: How many at once at most.
+        batch: How many images the batch had that did not fit.
+        after_steps: Optimiser steps of the run before that.
+    """
+
+    purpose: Literal["training", "evaluation"]
+    images: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    after_steps: int = Field(ge=0)
+
+
 class Result(Document):
     """``result.json``: its existence is the only meaning of "done".
 
@@ -155,6 +174,8 @@ class Result(Document):
         metrics: Validation scores of the selected epoch, by name, and val_loss.
         confusion: Pooled validation pixels: tp, fp, fn, tn.
         test: Of the selected epoch on the test part; None where the split has none.
+        micro_batches: Where memory was too short for a whole batch at once, in the order of
+            steps; the newest entry of a purpose holds until the end.
         parameters: Counted on the trained model.
         weights_sha256: Of ``weights.safetensors``.
         machine: What it was computed on.
@@ -177,6 +198,7 @@ class Result(Document):
     finished: float
     train_s: float
     test: PartScores | None = None
+    micro_batches: tuple[MicroBatch, ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
     sha256: str | None = None
 
@@ -186,13 +208,14 @@ class Failure(Document):
 
     Attributes:
         kind: ``diverged``: the loss is not finite; ``error``: an exception; ``died``: the
-            worker's process ended without a result or an error.
+            worker's process ended without a result or an error; ``out-of-memory``: not even one
+            image at a time fits into the memory, or memory was short where fewer would not help.
         message: One line.
         detail: The traceback, or empty.
         time: When it was written.
     """
 
-    kind: Literal["error", "diverged", "died"]
+    kind: Literal["error", "diverged", "died", "out-of-memory"]
     message: str
     detail: str
     time: float
@@ -209,7 +232,7 @@ class RecordedRun(Frozen):
         split: The number of the split; 0 is the protocol's own.
     """
 
-    key: str
+    key: str = Field(pattern=r"^[0-9a-f]{16}$")
     name: str
     variant: Variant
     seed: int

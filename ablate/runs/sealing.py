@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from ablate.runs import documents, plain_files
 from ablate.runs.formats import Result
 from ablate.spec import digest_of
 
-# What scores are made of; the rest is compared where it is used.
-_OF_SCORES = ("spec.json", "confusion.parquet", "confusion-test.parquet")
+OF_SCORES = ("spec.json", "confusion.parquet", "confusion-test.parquet")
+"""The files that scores are made of; the rest is compared where it is used."""
+
 # The weights have a field of their own.
-_SEALED = (*_OF_SCORES, "events.jsonl")
+_SEALED = (*OF_SCORES, "events.jsonl")
 _WEIGHTS = "weights.safetensors"
 _NAME = re.compile(r"(panels/)?[^/\x00]+")
-_REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
+REPAIR = "start the sweep again, which sets the run's files aside and trains it anew"
+"""What to do about a damaged run."""
 # The length of the header, an integer of 64 bits, stands before it.
 # https://huggingface.co/docs/safetensors/index#format
 _LENGTH_BYTES = 8
@@ -41,26 +44,35 @@ def seal(result: Result, folder: Path) -> Result:
     return with_files.model_copy(update={"sha256": _own_digest(document)})
 
 
-def check(result: Result, folder: Path) -> None:
+def check(result: Result, contents: Mapping[str, bytes], folder: Path) -> None:
     """Makes sure that a result and the files that its scores are made of are as they were written.
 
     Results of older versions of ablate carry no digests: they pass.
 
     Args:
         result: What ``result.json`` holds.
-        folder: The run's folder.
+        contents: What the files hold, by their names, ``result.json`` among them.
+        folder: The run's folder, for messages.
 
     Raises:
         StoreError: If a file is missing, or differs from what its digest says.
     """
-    for name in _OF_SCORES:
-        if name in result.files:
-            check_content(result, name, _content(folder / name), folder)
+    for name in OF_SCORES:
+        if name not in result.files:
+            continue
+        if name not in contents:
+            raise StoreError(f"{folder / name} is missing", REPAIR)
+        check_content(result, name, contents[name], folder)
     if result.sha256 is not None:
         path = folder / "result.json"
-        document = documents.decode(_content(path), str(path), _REPAIR)
+        document = documents.decode(contents[path.name], str(path), REPAIR)
         if _own_digest(document) != result.sha256:
-            raise StoreError(f"{path} was changed after it was written", _REPAIR)
+            raise StoreError(f"{path} was changed after it was written", REPAIR)
+
+
+def is_as_sealed(result: Result, name: str, content: bytes) -> bool:
+    """Whether a result has the digest of this content."""
+    return result.files.get(name) == hashlib.sha256(content).hexdigest()
 
 
 def differences(result: Result, folder: Path) -> list[tuple[str, str, str]]:
@@ -79,18 +91,19 @@ def differences(result: Result, folder: Path) -> list[tuple[str, str, str]]:
         # What a result names is a file of its folder, whatever a forged one says.
         if not _NAME.fullmatch(name) or not os.path.lexists(folder / name):
             continue
-        if (computed := hashlib.sha256(_content(folder / name)).hexdigest()) != stored:
+        content = documents.required_content(folder / name, REPAIR)
+        if (computed := hashlib.sha256(content).hexdigest()) != stored:
             found.append((name, stored, computed))
     if result.sha256 is not None:
         path = folder / "result.json"
-        computed = _own_digest(documents.decode(_content(path), str(path), _REPAIR)) or "none"
+        computed = _own_digest(documents.load(path, REPAIR)) or "none"
         if computed != result.sha256:
             found.append((path.name, result.sha256, computed))
     return found
 
 
 def check_content(
-    result: Result, name: str, content: bytes, folder: Path, repair: str = _REPAIR
+    result: Result, name: str, content: bytes, folder: Path, repair: str = REPAIR
 ) -> None:
     """Makes sure that a file is the one that a result names.
 
@@ -143,10 +156,3 @@ def _own_digest(document: dict[str, Any]) -> str | None:
         return digest_of({name: value for name, value in document.items() if name != "sha256"})
     except ValueError:
         return None
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return documents.content_of(path, _REPAIR)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing", _REPAIR) from error

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import BadInput, StoreError, StoresDiffer
 from ablate.report.verification import check_folder
 from ablate.runs import (
@@ -19,6 +17,7 @@ from ablate.runs import (
     SweepRecord,
     TuningRecord,
     joined_tunings,
+    locks,
 )
 from ablate.runs.copying import remove_leftovers
 
@@ -97,11 +96,11 @@ def _alone(target: Store) -> Iterator[None]:
     target.root.mkdir(parents=True, exist_ok=True)
     path = target.root / ".merge.lock"
     try:
-        with FileLock(path, timeout=0):
+        with locks.held(path, 0) as alone:
+            if not alone:
+                raise StoreError(f"another merge into {target.root} is under way", "wait for it")
             remove_leftovers(target.root / "runs")
             yield
-    except Timeout as error:
-        raise StoreError(f"another merge into {target.root} is under way", "wait for it") from error
     finally:
         if is_new and list(target.root.iterdir()) == [path]:
             path.unlink()

@@ -12,6 +12,7 @@ from ablate import tracking
 from ablate.errors import Interrupted
 from ablate.executors import how_it_ended, isolated_children, signals_blocked
 from ablate.runs import Store
+from ablate.study import mirror_mark
 from ablate.study.mirrored_report import leave_reports
 
 # How long the mirror may take for its last pass; `ablate sync` completes what it misses. A server
@@ -38,6 +39,7 @@ def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[s
     """
     log = store.logs_path / f"mlflow-{time.time_ns()}.log"
     notes: list[str] = []
+    mirror_mark.mark(store, ids, uri)
     process, pipe = _start(store, ids, uri, log)
     try:
         yield notes
@@ -54,7 +56,10 @@ def mirror(store: Store, ids: Sequence[str], uri: str | None) -> Iterator[list[s
     if process.exitcode is not None:
         # It has died: another one makes the last pass.
         process, pipe = _start(store, ids, uri, log)
-    notes += _end(process, pipe, log, patience_s)
+    problems = _end(process, pipe, log, patience_s)
+    if not problems:
+        mirror_mark.clear(store, ids, uri)
+    notes += problems
 
 
 def _start(

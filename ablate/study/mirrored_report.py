@@ -5,7 +5,8 @@ from collections.abc import Collection
 from ablate import tracking
 from ablate.errors import AblateError
 from ablate.report import suffix_of, to_note
-from ablate.runs import Store, SweepRecord, atomic
+from ablate.runs import Store, SweepRecord, atomic, disk
+from ablate.study import mirror_mark
 from ablate.study.report import report_sweep
 
 _FORMATS = ("markdown", "json", "html")
@@ -29,7 +30,10 @@ def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
     problems: list[str] = []
     records, tunings = store.sweep_records(problems=problems), store.tunings(problems)
     notes = problems + [note for record in records for note in _leave(record, store)]
-    return tracking.sync(store, [*records, *tunings], uri), notes
+    mirrored = tracking.sync(store, [*records, *tunings], uri)
+    ids = [record.id for record in records] + [tracking.group_id(tuning) for tuning in tunings]
+    mirror_mark.clear(store, ids, uri)
+    return mirrored, notes
 
 
 def leave_reports(store: Store, ids: Collection[str]) -> list[str]:
@@ -64,5 +68,7 @@ def _leave(record: SweepRecord, store: Store) -> list[str]:
 
 
 def _note(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"the report is not in MLflow: {disk.in_words(error)[0]}; `ablate sync` adds it"
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return f"the report is not in MLflow: {reason}; `ablate sync` adds it"

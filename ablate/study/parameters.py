@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from ablate.executors import call_with_torch
 from ablate.report import required_parameters
-from ablate.runs import Parameters, Store, SweepRecord, atomic
+from ablate.runs import Parameters, Store, SweepRecord, atomic, plain_files
 from ablate.spec import ENGINE_VERSION, BackboneName, Variant, digest_of
 
 _FILE = "parameters.json"
@@ -53,11 +53,11 @@ def _stamp() -> str:
 def read_counts(store: Store) -> dict[str, Parameters]:
     """The store's cache; empty where it is of other versions or cannot be read."""
     try:
-        content = json.loads((store.cache_path / _FILE).read_bytes())
+        content = json.loads(plain_files.read_bytes(store.cache_path / _FILE))
         if content["stamp"] != _stamp():
             return {}
         return {key: Parameters(**counted) for key, counted in content["parameters"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
-from ablate.runs import ScaleRanges, State, Store
+from ablate.runs import ScaleRanges, State, Store, disk
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -27,7 +27,8 @@ class SweepPlan:
         devices: Where they are trained, one worker for each.
         seeds: The seeds, the first of them first.
         choice: Why this protocol is used; None where the user or the sweep names it.
-        cohorts: The runs that are trained together, in the order in which workers take them.
+        cohorts: The runs that are trained together, in the order in which workers take them: the
+            first repeat of every row first.
         ranges: The percentiles of the training images that become 0 and 255, for red, green and
             blue; None: none are declared.
     """
@@ -78,13 +79,16 @@ def plan_sweep(request: Request) -> SweepPlan:
         BadInput: If a name, a path or a file is wrong, or data, weights or a device are missing.
     """
     store = Store(request.store)
+    disk.check_readable(store.root)
     executor_settings(request.executor, request.executor_settings)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     first, *further = resolved.contexts
     runs = sweep_runs(resolved.rows, first, resolved.seeds, request.variants, further)
-    plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
+    plan = build_plan(
+        resolved.sweep, resolved.context, runs, store, resolved.matched, request.retry
+    )
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)

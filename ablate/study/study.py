@@ -18,6 +18,7 @@ from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
     Request,
+    checked_retry,
     checked_seeds,
     checked_splits,
     expanded,
@@ -55,12 +56,16 @@ class Study:
         executor_settings: Its settings, by name.
         cohort_size: How many runs are trained together at most; None: all that can be.
         wait: Whether to wait for runs that another process trains; what it drops is taken over.
+        retry: Which runs that could not go on in an earlier start are tried again: ``failed`` or
+            ``none``. A diverged one is not: the same seed would diverge again.
+        keep_going: Whether the other runs go on after one has failed; if not, nothing new starts,
+            and what is being trained saves its state.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
     Raises:
         BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1, or the number of
-            splits is out of range.
+            splits is out of range, or ``retry`` is another word.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class Study:
         executor_settings: Mapping[str, Any] | None = None,
         cohort_size: int | None = None,
         wait: bool = True,
+        retry: str = "failed",
+        keep_going: bool = True,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -101,6 +108,8 @@ class Study:
             executor_settings=dict(executor_settings or {}),
             cohort_size=cohort_size,
             wait=wait,
+            retry=checked_retry(retry),
+            keep_going=keep_going,
             track=track,
             tracking_uri=tracking_uri,
         )

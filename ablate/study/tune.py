@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 
@@ -17,11 +17,13 @@ from ablate.plan import (
     group_into_cohorts,
     look_up,
 )
-from ablate.runs import State, Store, TuningRecord
+from ablate.runs import State, Store, TuningRecord, disk
 from ablate.spec import RunSpec
+from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
-from ablate.study.run import EndedRun, ended, mirrored, record_sources, train
+from ablate.study.run import EndedRun, ended, is_mirror_unfinished, mirrored, record_sources, train
+from ablate.study.stopping import FirstFailure, StopCheck
 from ablate.study.tuning_ledger import Ledger, RowTrials, only_tuning
 from ablate.study.tuning_plan import TuningPlan
 from ablate.study.tuning_storage import Studies, open_studies
@@ -56,7 +58,8 @@ class TuningOutcome:
         pending: How many runs were to be trained.
         spent_s: Seconds from the first cohort to the last.
         began_anew: Whether the store held a tuning of another space, sampler or split.
-        notes: What the user should know of MLflow and of Optuna's storage.
+        notes: What the user should know of the sweep's record, of MLflow and of Optuna's storage.
+        is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
     record: TuningRecord
@@ -67,6 +70,7 @@ class TuningOutcome:
     spent_s: float
     began_anew: bool
     notes: tuple[str, ...]
+    is_cut_short: bool = False
 
     @property
     def failed(self) -> tuple[EndedRun, ...]:
@@ -107,11 +111,23 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
             with only_tuning(store, ledger.record.id):
                 studies = open_studies(planned, ledger, store)
                 with studies.showing(set()):
-                    return tuning.outcome(0.0, studies.notes)
+                    notes = _complete_mirror(planned, ledger, store)
+                    return tuning.outcome(0.0, [*notes, *studies.notes])
+        disk.check_writable(store.root)
         warm_up()
         check_rows(planned.sweep.plan)
         with only_tuning(store, ledger.record.id):
             return _tune(planned, store, ledger, tuning)
+
+
+def _complete_mirror(planned: TuningPlan, ledger: Ledger, store: Store) -> list[str]:
+    """Makes the last pass that a kill may have prevented, though nothing is left to train."""
+    request, ids = planned.sweep.request, [ledger.record.id, group_id(ledger.record)]
+    if not is_mirror_unfinished(request, ids, store):
+        return []
+    with mirrored(request, ids, store) as notes:
+        pass
+    return notes
 
 
 def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") -> TuningOutcome:
@@ -120,15 +136,21 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     studies = open_studies(planned, ledger, store)
     record_sources(request, plan.context, store)
     record_sources(request, planned.inner, store)
+    damaged = store.set_damaged_record_aside(plan.record_id)
     record = create_run_folders(plan, store)
     count_for_report(record, store)
     ledger.ask()
     started = time.monotonic()
-    with mirrored(request, [record.id, group_id(ledger.record)], store) as notes:
+    with (
+        stops_on_a_full_disk(),
+        mirrored(request, [record.id, group_id(ledger.record)], store) as notes,
+        suppress(FirstFailure),
+    ):
         tuning.run_trials(studies)
         ledger.choose()
         tuning.run_rows()
-    return tuning.outcome(time.monotonic() - started, [*notes, *studies.notes])
+    notes = [*([damaged] if damaged else []), *notes, *studies.notes]
+    return tuning.outcome(time.monotonic() - started, notes)
 
 
 @contextmanager
@@ -172,6 +194,7 @@ class _Tuning:
         self._ledger = ledger
         self._progress = progress
         self._pending = 0
+        self._is_cut_short = False
 
     def is_settled(self) -> bool:
         """Whether nothing is left to be tried or trained."""
@@ -188,6 +211,7 @@ class _Tuning:
 
         Raises:
             Interrupted: If a stop was requested; the state is saved.
+            FirstFailure: If a run has failed and the others are not to go on.
         """
         ledger = self._ledger
         tried: set[str] = set()
@@ -208,6 +232,7 @@ class _Tuning:
 
         Raises:
             Interrupted: If a stop was requested; the state is saved.
+            FirstFailure: If a run has failed and the others are not to go on.
         """
         runs = self._rows()
         create_folders([run.spec for run in runs], self._store)
@@ -227,6 +252,7 @@ class _Tuning:
             spent_s=spent_s,
             began_anew=ledger.began_anew,
             notes=tuple(notes),
+            is_cut_short=self._is_cut_short,
         )
 
     def _rows(self) -> tuple[PlannedRun, ...]:
@@ -235,7 +261,7 @@ class _Tuning:
         for row in self._ledger.record.tuned:
             if row.row in self._planned.rows:
                 specs += self._planned.tuned_specs(row.row, row.setting)
-        return look_up(specs, self._store)
+        return look_up(specs, self._store, self._planned.sweep.request.retry)
 
     def _as_trial(self, run: PlannedRun) -> PlannedRun:
         """A run under the number of the first trial that it is."""
@@ -251,8 +277,15 @@ class _Tuning:
         sweep = self._planned.sweep
         self._pending += len(pending)
         cohorts = group_into_cohorts(pending, len(sweep.devices), sweep.request.cohort_size)
-        with watching(shown, self._watcher(is_final=is_final)):
-            train(sweep.request, shown, cohorts, sweep.devices, self._store)
+        # A trial that diverges is an outcome.
+        should_stop = StopCheck(
+            shown, keep_going=sweep.request.keep_going, ignores_divergence=not is_final
+        )
+        try:
+            with watching(shown, self._watcher(is_final=is_final)):
+                train(sweep.request, shown, cohorts, sweep.devices, self._store, should_stop)
+        finally:
+            self._is_cut_short = should_stop.has_failed
 
     def _watcher(self, *, is_final: bool) -> Progress | None:
         progress = self._progress

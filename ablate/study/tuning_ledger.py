@@ -8,11 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import StoreError
 from ablate.plan import PlannedRun, look_up
-from ablate.runs import Result, RunFolder, Setting, State, Store, Trial, TunedRow, TuningRecord
+from ablate.runs import (
+    Result,
+    RunFolder,
+    Setting,
+    State,
+    Store,
+    Trial,
+    TunedRow,
+    TuningRecord,
+    locks,
+)
 from ablate.spec import digest_of
 from ablate.study.tuning_plan import TuningPlan, continues, recorded, space_record
 from ablate.study.watching import TERMINAL_STATES
@@ -157,7 +165,7 @@ class Ledger:
     def runs(self) -> tuple[PlannedRun, ...]:
         """The runs of these trials. One run may be several trials: it is here once."""
         specs = [self._planned.trial_spec_of(trial) for trial in self.trials()]
-        return look_up(specs, self._store)
+        return look_up(specs, self._store, self._planned.sweep.request.retry)
 
     # What came of them --------------------------------------------------------------------
 
@@ -243,14 +251,9 @@ def only_tuning(store: Store, record_id: str) -> Iterator[None]:
         StoreError: If another process is tuning it.
     """
     store.tunings_path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(store.tunings_path / f".{record_id}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise StoreError(
-            f"another process is tuning this sweep in {store.root}", "wait until it has ended"
-        ) from error
-    try:
+    with locks.held(store.tunings_path / f".{record_id}.lock", 0) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process is tuning this sweep in {store.root}", "wait until it has ended"
+            )
         yield
-    finally:
-        lock.release()

@@ -1,11 +1,14 @@
 """The files of a run that has ended, copied to MLflow."""
 
+import io
 import json
+import os
 
 import pandas as pd
 from mlflow import MlflowClient
 
-from ablate.runs import Failure, Result, RunFolder
+from ablate.errors import StoreError
+from ablate.runs import Failure, Result, RunFolder, checked_files, plain_files
 
 _TABLE = "per-image.json"
 
@@ -13,26 +16,42 @@ _TABLE = "per-image.json"
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
 
 
-def upload(client: MlflowClient, run_id: str, folder: RunFolder, ending: Result | Failure) -> None:
+def upload(
+    client: MlflowClient, run_id: str, folder: RunFolder, ending: Result | Failure
+) -> list[str]:
     """Copies a run's files; called again, it replaces them.
 
-    Checkpoints are not copied: they serve only to resume.
+    Checkpoints are not copied: they serve only to resume. Nor is what differs from its digest, or
+    is no file: a link could lead to any file of this machine.
+
+    Returns:
+        One line for each file that was not copied for that reason.
+
+    Raises:
+        OSError: If the counts of pixels cannot be read.
     """
     client.log_text(run_id, folder.spec_file().model_dump_json(indent=2), "spec.json")
     name = "result.json" if isinstance(ending, Result) else "failure.json"
     client.log_text(run_id, ending.model_dump_json(indent=2) + "\n", name)
     if isinstance(ending, Failure):
-        return
-    # Links are not followed: they could lead to any file of this machine.
-    if folder.weights_problem() is None:
-        client.log_artifact(run_id, str(folder.weights_path))
-    if folder.confusion_path.is_file() and not folder.confusion_path.is_symlink():
-        client.log_artifact(run_id, str(folder.confusion_path))
-        # Not log_table: what it finds already there it would append to.
-        table = pd.read_parquet(folder.confusion_path)
-        client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
-    if folder.test_confusion_path.exists():
+        return []
+    problems = []
+    # Missing ones may have been removed on purpose.
+    if os.path.lexists(folder.weights_path):
+        if problem := checked_files.weights_problem(folder, ending):
+            problems.append(problem)
+        else:
+            client.log_artifact(run_id, str(folder.weights_path))
+    # Their digests are a part of the run's state.
+    content = plain_files.read_bytes(folder.confusion_path)
+    client.log_artifact(run_id, str(folder.confusion_path))
+    # Not log_table: what it finds already there it would append to.
+    table = pd.read_parquet(io.BytesIO(content))
+    client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
+    if ending.test is not None:
+        plain_files.read_bytes(folder.test_confusion_path)
         client.log_artifact(run_id, str(folder.test_confusion_path))
-    for panel in sorted(folder.panels_path.glob("*.png")):
-        if not panel.is_symlink():
-            client.log_artifact(run_id, str(panel), folder.panels_path.name)
+    unusable: list[StoreError] = []
+    for panel, _ in checked_files.panels(folder, unusable):
+        client.log_artifact(run_id, str(panel), folder.panels_path.name)
+    return problems + [str(error) for error in unusable]

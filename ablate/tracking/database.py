@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
-from filelock import FileLock, Timeout
 
 from ablate.errors import StoreError
+from ablate.runs import atomic, locks
 from ablate.tracking.address import Address, sqlite_uri
 
 # Making one takes seconds; a slow shared disk may take a minute.
@@ -40,15 +40,14 @@ def ensure(address: Address) -> bool:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name("database.lock")
-    try:
-        with FileLock(lock, timeout=_PATIENCE_S):
-            if is_there(path):
-                return False
-            _build(path, address)
-    except Timeout as error:
-        raise StoreError(
-            f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
-        ) from error
+    with locks.held(lock, _PATIENCE_S) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process has held {lock} for {_PATIENCE_S:.0f} s", "end it and try again"
+            )
+        if is_there(path):
+            return False
+        _build(path, address)
     return True
 
 
@@ -61,12 +60,25 @@ def _build(path: Path, address: Address) -> None:
     """Creates and migrates all tables in a temporary file, then renames it into place."""
     temporary = path.with_name(f".{path.name}.new")
     # Journals too: sqlite would play that of a database that is gone into the new one.
-    for leftover in (*path.parent.glob(f"{temporary.name}*"), *path.parent.glob(f"{path.name}-*")):
-        leftover.unlink()
+    _remove(path.parent, f"{temporary.name}*")
+    _remove(path.parent, f"{path.name}-*")
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(sqlite_uri(temporary), str(address.artifacts))  # type: ignore[no-untyped-call]
-    temporary.replace(path)
+    # With the rights that the umask leaves: sqlite's own would close it to a group that shares it.
+    temporary.touch()
+    try:
+        SqlAlchemyStore(  # type: ignore[no-untyped-call]
+            sqlite_uri(temporary), str(address.artifacts)
+        )
+        atomic.sync_file(temporary)
+        atomic.rename(temporary, path)
+    finally:
+        _remove(path.parent, f"{temporary.name}*")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink(missing_ok=True)
 
 
 def check(path: Path, address: Address) -> None:

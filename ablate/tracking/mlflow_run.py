@@ -46,6 +46,7 @@ class MlflowRun:
         self._status: str = run.info.status
         self._tags: dict[str, str] = dict(run.data.tags)
         self._epochs: set[int] | None = set() if is_new else None
+        self._start_ms: int = run.info.start_time
         self.ended_ms: int | None = run.info.end_time
         self.state: State | None = None
         self._log_params(run, params)
@@ -71,20 +72,34 @@ class MlflowRun:
         if ending is None and state in (State.DONE, State.FAILED, State.DIVERGED):
             return  # a new attempt has just begun: the next update sees it
         stamp = _stamp(ending)
+        problems: list[str] = []
         logged = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
         is_logged = logged == (state.value, stamp, mapping.STATUS[state])
         if not (is_logged and state in (State.DONE, State.DAMAGED)):
-            events = folder.events() if state is not State.DAMAGED else []
+            events = self._events(folder, state, ending, problems)
             self._log_epochs(events)
             if not is_logged:
-                self._log_state(folder, state, ending, stamp, _end_ms(state, ending, events))
+                end_ms = _end_ms(state, ending, events)
+                problems += self._log_state(folder, state, ending, stamp, end_ms)
         self.state = state
-        problem = folder.damage() if state is State.DAMAGED else None
-        # Missing ones may have been removed on purpose.
-        if state is State.DONE and not is_logged and folder.weights_path.exists():
-            problem = folder.weights_problem()
-        if problem is not None:
-            raise StoreError(problem, "")
+        if state is State.DAMAGED:
+            problems += [folder.damage() or "its files were damaged"]
+        if problems:
+            raise StoreError("; ".join(problems), "")
+
+    def _events(
+        self, folder: RunFolder, state: State, ending: Result | Failure | None, problems: list[str]
+    ) -> list[Event]:
+        """The epochs that can be trusted; of a finished run, the rest is logged without them."""
+        if state is State.DAMAGED:
+            return []
+        if not isinstance(ending, Result):
+            return folder.events()
+        try:
+            return folder.events(ending)
+        except StoreError as error:
+            problems.append(str(error))
+            return []
 
     def _log_params(self, run: Run, params: Mapping[str, str]) -> None:
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.
@@ -120,19 +135,25 @@ class MlflowRun:
         ending: Result | Failure | None,
         stamp: str,
         end_ms: int | None,
-    ) -> None:
+    ) -> list[str]:
+        """Logs how a run stands; returns why files of it were not copied."""
+        problems: list[str] = []
         tags = mapping.state_tags(self.spec, state, ending, stamp)
         if ending and self._tags.get("ablate.artifacts") != stamp:
-            upload(self._client, self._id, folder, ending)
+            problems = upload(self._client, self._id, folder, ending)
         if isinstance(ending, Result):
             tags |= TABLE_TAG
             self._log_final(folder.key, ending, tags)
         else:
             log(self._client, self._id, [], tags)
         self._tags |= tags
+        if end_ms is not None:
+            # The clock may have been set back since the run was created.
+            end_ms = max(end_ms, self._start_ms)
         # The status last: of a run that is FINISHED for MLflow, everything has been logged.
         set_status(self._client, self._id, mapping.STATUS[state], end_ms)
         self._status, self.ended_ms = mapping.STATUS[state], end_ms
+        return problems
 
     def _log_final(self, key: str, result: Result, tags: Mapping[str, str]) -> None:
         """Logs the final metrics, each with the model and the data that it belongs to."""

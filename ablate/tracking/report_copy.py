@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ablate.runs import plain_files
+
 # Beside the files that become artifacts.
 NOTE_FILE = "note.md"
 
@@ -31,11 +33,14 @@ def read_report(folder: Path) -> ReportCopy | None:
         UnicodeError: If the note is no text.
     """
     note = folder / NOTE_FILE
-    if not note.is_file():
-        return None
     # Not what a writer that was killed has left beside them.
-    files = tuple(sorted(path for path in folder.glob("report.*") if path.is_file()))
+    files = tuple(sorted(folder.glob("report.*")))
     digest = hashlib.sha256()
-    for path in (note, *files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return ReportCopy(note.read_text(encoding="utf-8"), files, digest.hexdigest()[:16])
+    try:
+        text = plain_files.read_bytes(note)
+    except FileNotFoundError:
+        return None
+    digest.update(note.name.encode() + b"\0" + text)
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + plain_files.read_bytes(path))
+    return ReportCopy(text.decode("utf-8"), files, digest.hexdigest()[:16])

@@ -12,10 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 from ablate.errors import STOP_SIGNALS, BadInput, StoreError
-from ablate.runs import Store, SweepRecord, TuningRecord
+from ablate.runs import Store, SweepRecord, TuningRecord, locks
 from ablate.spec import digest_of
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address
@@ -187,13 +185,9 @@ def _only_writer(
     with ExitStack() as held:
         for path in _locks(store, address, ids):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path)
-            try:
-                lock.acquire(timeout=patience_s)
-            except Timeout:
+            if not held.enter_context(locks.held(path, patience_s)):
                 yield False
                 return
-            held.callback(lock.release)
         yield True
 
 
@@ -230,8 +224,11 @@ def _light_commits(address: Address) -> Iterator[None]:
 
 def _redirect_output(log: Path) -> None:
     """Sends all that this process, its libraries and their C code print to ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
@@ -18,6 +19,7 @@ from ablate.models import SegmentationModel, forward_together
 from ablate.spec import Protocol
 from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
+from ablate.train.micro_batches import logits_in_parts
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ class CohortSetup:
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
-    def logits(self, models: Sequence[SegmentationModel], batch: Batch) -> list[torch.Tensor]:
-        """Logits of each model for a batch of validation images, Bx1xSxS."""
+    def logits(
+        self, models: Sequence[SegmentationModel], batch: Batch, at_once: int
+    ) -> list[torch.Tensor]:
+        """Logits of each model for a batch of validation images, Bx1xSxS; so many at once."""
         for model in models:
             model.eval()
         with torch.inference_mode(), self.autocast():
-            return forward_together(models, batch.images)
+            return logits_in_parts(partial(forward_together, models), batch.images, at_once)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The protocol's loss."""

@@ -12,6 +12,8 @@ from ablate.errors import Interrupted
 from ablate.models import can_stack, forward_together
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
+from ablate.train.micro_batches import Purpose, WeightedLogits, weighted_logits_in_parts
+from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.signals import Stop
 from ablate.train.stack_size import fitting
 from ablate.train.training_run import TrainingRun
@@ -24,6 +26,10 @@ class Engine:
     other runs: it can be interrupted in one cohort and go on in another. Models that can be stacked
     (``ablate.models.can_stack``) are computed together, as many as fit into memory; all others take
     turns with each batch, so that the activations of one model are held at a time.
+
+    Where memory is short, what was computed is dropped and repeated: with half as many runs
+    together, then with half as many images at once (``ablate.train.micro_batches``). A run that
+    does not fit even so fails, and the others go on.
 
     Args:
         setup: What the runs share.
@@ -68,16 +74,22 @@ class Engine:
         ]
         for batch in islice(self._batches.epoch(epoch, step), min(steps_ahead, default=None)):
             train_step = partial(self._train_step, batch=batch)
-            for together in self._batches_of_runs(group, batch):
-                self._isolating_failures(together, train_step)
+            for together in self._batches_of_runs(group, batch, "training"):
+                self._isolating_failures(together, train_step, batch, "training")
             group = self._remaining(group)
             if not group:
                 return
 
-    def _batches_of_runs(self, group: list[TrainingRun], batch: Batch) -> list[list[TrainingRun]]:
+    def _batches_of_runs(
+        self, group: list[TrainingRun], batch: Batch, purpose: Purpose
+    ) -> list[list[TrainingRun]]:
         """The runs that are computed together on a batch."""
-        stackable = [run for run in group if run in self._stackable]
-        alone = [[run] for run in group if run not in self._stackable]
+        stackable = [
+            run
+            for run in group
+            if run in self._stackable and run.images_at_once(purpose, batch) == len(batch.indices)
+        ]
+        alone = [[run] for run in group if run not in stackable]
         if not stackable:
             return alone
         try:
@@ -100,17 +112,38 @@ class Engine:
         return fitting(model, forward, self._setup.device) or len(self._runs)
 
     def _isolating_failures(
-        self, together: list[TrainingRun], work: Callable[[list[TrainingRun]], None]
+        self,
+        together: list[TrainingRun],
+        work: Callable[[list[TrainingRun]], None],
+        batch: Batch,
+        purpose: Purpose,
     ) -> None:
-        """Computes runs together; if that fails, each alone, which shows whose failure it is."""
+        """Computes runs together; if that fails, each alone, which shows whose failure it is.
+
+        Where memory is short, it is done with half as many runs, or with half the images at once.
+        """
         try:
             work(together)
+            return
         except Exception as error:
-            if len(together) == 1:
+            is_short = is_out_of_memory(error)
+            if len(together) == 1 and not is_short:
                 together[0].fail(error)
                 return
-            for run in together:
-                self._isolating_failures([run], work)
+        if is_short:
+            make_room(self._setup.device)
+        if len(together) == 1:
+            with together[0].attempt():
+                together[0].halve_images_at_once(purpose, batch)
+            pieces = [] if together[0].failed else [together]
+        elif is_short:
+            # Fewer together compute the same bits, and no more will fit the next time.
+            self._stack_size = math.ceil(len(together) / 2)
+            pieces = [together[: self._stack_size], together[self._stack_size :]]
+        else:
+            pieces = [[run] for run in together]
+        for piece in pieces:
+            self._isolating_failures(piece, work, batch, purpose)
 
     def _train_step(self, together: list[TrainingRun], batch: Batch) -> None:
         """One step of runs that are computed together."""
@@ -124,21 +157,23 @@ class Engine:
         """Losses and, where they are finite, gradients; no two runs share a parameter."""
         for run in together:
             run.state.optimizer.zero_grad(set_to_none=True)
-        if self._stackable.issuperset(together):
-            losses = self._losses_together(together, batch)
-        else:
-            losses = [self._loss(run, batch) for run in together]
-        values: list[float] = torch.stack(losses).tolist()
-        finite = [loss for loss, value in zip(losses, values, strict=True) if math.isfinite(value)]
-        if finite:
-            torch.autograd.backward(finite)
-        return values
+        if len(together) > 1:
+            return _differentiated(self._losses_together(together, batch))
+        (run,) = together
+        # Until the gradients are there: a step that is repeated draws the same numbers.
+        with run.state.randomness():
+            return _differentiated([self._loss(run, batch)])
 
     def _loss(self, run: TrainingRun, batch: Batch) -> torch.Tensor:
         """The weighted sum over all logits that the model is trained on."""
-        model = run.model_in_training()
-        with run.state.randomness(), self._setup.autocast():
-            weighted = model.weighted_logits(batch.images)
+        model, at_once = run.model_in_training(), run.images_at_once("training", batch)
+
+        def in_a_stack(images: torch.Tensor) -> WeightedLogits:
+            return [(1.0, logits) for logits in forward_together([model], images)]
+
+        forward = in_a_stack if run in self._stackable else model.weighted_logits
+        with self._setup.autocast():
+            weighted = weighted_logits_in_parts(forward, batch.images, at_once)
         losses = [weight * self._setup.loss(logits, batch) for weight, logits in weighted]
         return torch.stack(losses).sum()
 
@@ -154,8 +189,8 @@ class Engine:
         accumulators = {run: ValidationAccumulator() for run in group}
         for batch in self._setup.validation_batches(epoch):
             validate = partial(self._validate_batch, batch=batch, accumulators=accumulators)
-            for together in self._batches_of_runs(group, batch):
-                self._isolating_failures(together, validate)
+            for together in self._batches_of_runs(group, batch, "evaluation"):
+                self._isolating_failures(together, validate, batch, "evaluation")
             group = self._remaining(group)
         for run in group:
             with run.attempt():
@@ -168,7 +203,9 @@ class Engine:
         accumulators: dict[TrainingRun, ValidationAccumulator],
     ) -> None:
         """Evaluates runs on a batch of validation images."""
-        logits = self._setup.logits([run.state.model for run in together], batch)
+        # Those that do not compute a whole batch at once are not computed together.
+        at_once = together[0].images_at_once("evaluation", batch)
+        logits = self._setup.logits([run.state.model for run in together], batch, at_once)
         for run, own_logits in zip(together, logits, strict=True):
             with run.attempt():
                 accumulators[run].add(self._setup, batch, own_logits)
@@ -186,6 +223,15 @@ class Engine:
             save_all(self._runs)
             raise Interrupted("stopped; every run's state is saved")
         return [run for run in group if run.unfinished]
+
+
+def _differentiated(losses: list[torch.Tensor]) -> list[float]:
+    """The values of losses; those that are finite are differentiated."""
+    values: list[float] = torch.stack(losses).tolist()
+    finite = [loss for loss, value in zip(losses, values, strict=True) if math.isfinite(value)]
+    if finite:
+        torch.autograd.backward(finite)
+    return values
 
 
 def save_all(runs: Sequence[TrainingRun]) -> None:

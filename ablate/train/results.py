@@ -14,26 +14,31 @@ from PIL import Image
 from safetensors.torch import save
 
 from ablate.data import Prepared
-from ablate.errors import Diverged
+from ablate.data.batches import Batch
+from ablate.errors import Diverged, OutOfMemory
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
 from ablate.runs import (
     Failure,
     Machine,
+    MicroBatch,
     Parameters,
     PartScores,
     Result,
     RunFolder,
     atomic,
+    disk,
     panel_names,
 )
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
+from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.state import TrainingState
 
 PANELS = 4
 """How many validation images, the first ones, get a panel."""
 
+_MORE_MEMORY = "use a device with more memory, or end what else uses it"
 _PANEL_SIDE_PX = 256
 _TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53), (60, 130, 230)
 
@@ -58,7 +63,7 @@ def conclude(
     state.model.load_trainable_state(state.best.trained)
     accumulator = ValidationAccumulator()
     for batch in setup.validation_batches(state.best.epoch):
-        (logits,) = setup.logits([state.model], batch)
+        logits = _evaluated(state, setup, batch)
         predictions = predict(logits, setup.protocol.task.threshold).cpu().numpy()[:, 0]
         missing = max(0, PANELS - len(accumulator.confusions))
         for index, prediction in zip(batch.indices[:missing], predictions, strict=False):
@@ -67,7 +72,7 @@ def conclude(
         meter.charge([folder])
     tested = ValidationAccumulator()
     for batch in setup.test_batches():
-        (logits,) = setup.logits([state.model], batch)
+        logits = _evaluated(state, setup, batch)
         tested.add(setup, batch, logits)
         meter.charge([folder])
     publish(
@@ -83,7 +88,27 @@ def conclude(
         machine=machine,
         train_s=state.train_s + time.monotonic() - started,
         meter=meter,
+        micro_batches=state.micro_batches.noted,
     )
+
+
+def _evaluated(state: TrainingState, setup: CohortSetup, batch: Batch) -> torch.Tensor:
+    """The logits of a batch, Bx1xSxS; fewer images at once where memory is short.
+
+    Raises:
+        OutOfMemory: If not even one image fits.
+    """
+    images = len(batch.indices)
+    while True:
+        at_once = state.micro_batches.images("evaluation", images)
+        try:
+            (logits,) = setup.logits([state.model], batch, at_once)
+            return logits
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        make_room(setup.device)
+        state.micro_batches.halve("evaluation", images, state.step, state.model)
 
 
 @dataclass(frozen=True)
@@ -128,6 +153,7 @@ def publish(
     machine: Machine,
     train_s: float,
     meter: Meter,
+    micro_batches: tuple[MicroBatch, ...] = (),
 ) -> None:
     """Writes confusions and weights, then the result: the run is done.
 
@@ -144,6 +170,7 @@ def publish(
         machine: What the run was computed on.
         train_s: Seconds that it took, over all resumptions.
         meter: Its bill is closed just before the result, which is published last.
+        micro_batches: Where memory was too short for a whole batch at once.
     """
     weights = save(trained)
     atomic.replace(folder.weights_path, weights)
@@ -151,7 +178,7 @@ def publish(
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
     pooled = validated.pooled
-    meter.end(folder)
+    finished = meter.end(folder)
     folder.publish_result(
         Result(
             key=folder.key,
@@ -164,8 +191,9 @@ def publish(
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
-            finished=time.time(),
+            finished=finished,
             train_s=train_s,
+            micro_batches=micro_batches,
         )
     )
 
@@ -234,18 +262,28 @@ def write_failure(folder: RunFolder, error: Exception) -> None:
         folder: The run's folder.
         error: The cause; raised and caught.
     """
-    diverged = isinstance(error, Diverged)
+    is_expected = isinstance(error, Diverged | OutOfMemory)
     folder.write_failure(
         Failure(
-            kind="diverged" if diverged else "error",
+            kind=_kind(error),
             message=_one_line(error),
-            detail="" if diverged else "".join(traceback.format_exception(error)),
+            detail="" if is_expected else "".join(traceback.format_exception(error)),
             time=time.time(),
         )
     )
 
 
+def _kind(error: Exception) -> Literal["error", "diverged", "out-of-memory"]:
+    if isinstance(error, Diverged):
+        return "diverged"
+    return "out-of-memory" if is_out_of_memory(error) else "error"
+
+
 def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text."""
+    """The exception's type and the first line of its text; of what is short, what to do."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
     text = str(error).strip().partition("\n")[0]
+    if is_out_of_memory(error) and not isinstance(error, OutOfMemory):
+        text = f"{text or 'no memory'}; {_MORE_MEMORY}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

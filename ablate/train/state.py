@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from ablate.models import SegmentationModel
 from ablate.spec import Protocol
+from ablate.train.micro_batches import MicroBatches
 
 Tensors = dict[str, torch.Tensor]
 
@@ -44,6 +46,7 @@ class TrainingState:
         loss_sum: Sum of the epoch's training losses, each times its number of images.
         train_s: Seconds spent so far, over all resumptions.
         best: The epoch whose weights are kept; None before the first validation.
+        micro_batches: How many images are computed at once.
     """
 
     def __init__(self, model: SegmentationModel, protocol: Protocol, seed: int) -> None:
@@ -73,6 +76,7 @@ class TrainingState:
         self.loss_sum = 0.0
         self.train_s = 0.0
         self.best: Best | None = None
+        self.micro_batches = MicroBatches()
         with self._forked():
             torch.manual_seed(seed)
             self._keep_rng()
@@ -120,6 +124,7 @@ class TrainingState:
                 "schedule": self.schedule.state_dict(),
                 "rng": self._rng,
                 "device_rng": self._device_rng,
+                "micro_batches": self.micro_batches.to_plain(),
             },
             buffer,
         )
@@ -139,8 +144,9 @@ class TrainingState:
         saved = _loaded(content)
         try:
             _check_counters(saved, epochs, steps_per_epoch)
+            MicroBatches.from_plain(saved.get("micro_batches", []))
             _check_values(saved, self.model.trainable_state(), self.optimizer.state_dict())
-        except (LookupError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError, ValidationError) as error:
             raise UnusableCheckpoint(f"it lacks a part ({error!r})") from error
         return saved
 
@@ -155,6 +161,8 @@ class TrainingState:
         self.model.load_trainable_state(saved["trained"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
+        # Checkpoints of older versions have none.
+        self.micro_batches = MicroBatches.from_plain(saved.get("micro_batches", []))
         self._rng = saved["rng"]
         # None where the run was on another kind of device until now.
         if saved["device_rng"] is not None:

@@ -6,11 +6,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from ablate.data.batches import Batch
 from ablate.errors import Diverged, Interrupted, StoreError
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel
 from ablate.runs import Event, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
+from ablate.train.micro_batches import Purpose
 from ablate.train.results import write_failure
 from ablate.train.state import Best, TrainingState, UnusableCheckpoint
 
@@ -74,6 +76,19 @@ class TrainingRun:
         model = self.state.model
         # Called in every step, and setting the mode takes a millisecond.
         return model if model.training else model.train()
+
+    def images_at_once(self, purpose: Purpose, batch: Batch) -> int:
+        """How many images of a batch are computed at once."""
+        return self.state.micro_batches.images(purpose, len(batch.indices))
+
+    def halve_images_at_once(self, purpose: Purpose, batch: Batch) -> None:
+        """Computes half as many images at once from now on, after this batch was too large.
+
+        Raises:
+            OutOfMemory: If that is not possible.
+        """
+        state = self.state
+        state.micro_batches.halve(purpose, len(batch.indices), state.step, state.model)
 
     def fail(self, error: Exception) -> None:
         """Leaves the cohort, and writes the cause to the folder."""

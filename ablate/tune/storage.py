@@ -11,7 +11,6 @@ from enum import Enum
 from pathlib import Path
 
 import optuna
-from filelock import FileLock
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
@@ -20,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from ablate.errors import StoreError
-from ablate.runs import Setting
+from ablate.runs import Setting, locks, plain_files
 from ablate.tune.proposals import quiet
 from ablate.tune.space import Space, distributions
 
@@ -63,7 +62,7 @@ class _FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
+        self._lock = locks.file_lock(path.with_name(f".{path.name}.lock"))
 
     def acquire(self) -> bool:
         """Waits until no other process writes."""
@@ -93,9 +92,10 @@ def open_journal(path: Path) -> BaseStorage:
 
 
 def _remove_half_line(path: Path) -> None:
-    if not path.exists():
+    try:
+        content = plain_files.read_bytes(path)
+    except FileNotFoundError:
         return
-    content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         with path.open("r+b") as file:

@@ -66,7 +66,41 @@ def test_no_cohort_is_larger_than_the_size(
 def test_what_is_left_of_a_sweep_is_shared_evenly(context: Context, tmp_path: Path) -> None:
     runs = plan_of("table4", context, Store(tmp_path), (0, 1)).pending
     left = [run for run in runs if run.spec.seed == 1] + [runs[0]]
-    assert [len(cohort.folders) for cohort in group_into_cohorts(left, 2)] == [5, 5, 1]
+    assert [len(cohort.folders) for cohort in group_into_cohorts(left, 2)] == [1, 5, 5]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize("seeds", [(0, 1, 2), (2, 0, 1)])
+def test_a_whole_table_exists_before_a_row_is_repeated(
+    context: Context, tmp_path: Path, workers: int, seeds: tuple[int, ...]
+) -> None:
+    protocol = context.protocol
+    split = protocol.split.model_copy(update={"seed": protocol.split.seed + 1})
+    other = context.model_copy(update={"protocol": protocol.model_copy(update={"split": split})})
+    catalogue = Catalogue()
+    rows = catalogue.rows("table4", protocol.backbone)
+    runs = sweep_runs(rows, context, seeds, further=(other,))
+    plan = build_plan(catalogue.sweep("table4"), context, runs, Store(tmp_path))
+    repeat_of = {run.folder.path: run.spec.repeat for run in plan.runs}
+    # What another process has dropped is given in whatever order.
+    for pending in (plan.pending, plan.pending[::-1], plan.pending[7:]):
+        cohorts = group_into_cohorts(pending, workers)
+        taken = [repeat_of[path] for cohort in cohorts for path in cohort.folders]
+        assert taken == sorted(taken)
+        assert len(taken) == len(pending)
+
+
+def test_single_runs_of_the_first_repeat_come_before_cohorts_of_the_second(
+    context: Context, tmp_path: Path
+) -> None:
+    runs = plan_of("table1", with_resnets(context), Store(tmp_path), (0, 1)).pending
+    seed_of = {run.folder.path: run.spec.seed for run in runs}
+    cohorts = group_into_cohorts(runs, 1)
+    seeds = [seed_of[path] for cohort in cohorts for path in cohort.folders]
+    assert seeds == sorted(seeds)
+    # Of each repeat the largest cohort first: at the end no worker has a long one left.
+    sizes = [len(cohort.folders) for cohort in cohorts if seed_of[cohort.folders[0]] == 1]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_random_encoders_are_no_part_of_a_cohort_of_pretrained_ones(

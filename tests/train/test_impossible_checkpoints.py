@@ -49,6 +49,7 @@ EDITS: dict[str, Edit] = {
     "a schedule of another epoch": lambda saved: saved["schedule"].update(last_epoch=7),
     "another model": lambda saved: saved["trained"].popitem(),
     "another optimiser": lambda saved: saved["optimizer"]["param_groups"].clear(),
+    "no image at once": lambda saved: saved.update(micro_batches=[{"images": 0}]),
     "a part is missing": lambda saved: saved.pop("rng"),
 }
 

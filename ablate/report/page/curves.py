@@ -49,7 +49,8 @@ def _events_of(row: Row, store: Store) -> tuple[list[list[Event]], list[str]]:
         if repeat.key is None or repeat.state == "changed since it was run":
             continue
         try:
-            events.append(store.run(repeat.key).events())
+            folder = store.run(repeat.key)
+            events.append(folder.events(folder.result()))
         except (StoreError, OSError) as error:
             problems.append(
                 f"{row.label}, {repeats_text([repeat.repeat])}: {cause_of(error, store)}"

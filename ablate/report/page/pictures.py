@@ -3,13 +3,19 @@
 import base64
 import io
 from collections.abc import Iterable
-from pathlib import Path
 
 from PIL import Image
 
+from ablate.errors import StoreError
 from ablate.report.model import Report, Row
 from ablate.report.page.model import Picture
+from ablate.report.results import cause_of
 from ablate.runs import Store
+from ablate.runs.checked_files import panels as panels_of
+from ablate.spec import repeats_text
+
+# By the name of the file.
+_Panels = dict[str, bytes]
 
 ROWS = 30
 IMAGES = 12
@@ -30,13 +36,14 @@ def read_pictures(report: Report, store: Store) -> tuple[tuple[Picture, ...], tu
     Returns:
         The pictures, and what there is to say of them.
     """
-    panels = {row.name: found for row in report.rows if (found := _panels_of(row, store))}
+    problems: list[str] = []
+    panels = {row.name: found for row in report.rows if (found := _panels_of(row, store, problems))}
     names = sorted({name for found in panels.values() for name in found})
     pictures: list[Picture] = []
     left_bytes = TOTAL_BYTES
     for name in names[:IMAGES]:
         files = {row: found[name] for row, found in panels.items() if name in found}
-        picture = _picture(Path(name).stem, dict(list(files.items())[:ROWS]))
+        picture = _picture(name.removesuffix(".png"), dict(list(files.items())[:ROWS]))
         if picture is None:
             continue
         left_bytes -= len(picture.model_dump_json())
@@ -48,19 +55,24 @@ def read_pictures(report: Report, store: Store) -> tuple[tuple[Picture, ...], tu
         notes.append(f"{len(pictures)} of {len(names)} images with panels are on this page.")
     if len(panels) > ROWS:
         notes.append(f"The predictions of {ROWS} of {len(panels)} rows are on this page.")
-    return tuple(pictures), tuple(notes)
+    return tuple(pictures), (*notes, *problems)
 
 
-def _panels_of(row: Row, store: Store) -> dict[str, Path]:
+def _panels_of(row: Row, store: Store, problems: list[str]) -> _Panels:
+    """The panels of the row's first run that has any."""
     for repeat in row.repeats:
         if repeat.key is None or repeat.state == "changed since it was run":
             continue
-        if found := sorted(store.run(repeat.key).panels_path.glob("[!.]*.png")):
-            return {file.name: file for file in found}
+        unusable: list[StoreError] = []
+        found = {path.name: content for path, content in panels_of(store.run(repeat.key), unusable)}
+        where = f"{row.label}, {repeats_text([repeat.repeat])}"
+        problems += [f"{where}: {cause_of(each, store)}" for each in unusable]
+        if found:
+            return found
     return {}
 
 
-def _picture(name: str, files: dict[str, Path]) -> Picture | None:
+def _picture(name: str, files: _Panels) -> Picture | None:
     """The picture; None where no file is a panel."""
     tiles = {row: found for row, file in files.items() if (found := _tiles(file))}
     if not tiles:
@@ -74,10 +86,10 @@ def _picture(name: str, files: dict[str, Path]) -> Picture | None:
     )
 
 
-def _tiles(file: Path) -> tuple[Image.Image, Image.Image, Image.Image] | None:
+def _tiles(content: bytes) -> tuple[Image.Image, Image.Image, Image.Image] | None:
     """Image, ground truth and prediction; None if the file is not such a panel."""
     try:
-        with Image.open(file, formats=["PNG"]) as opened:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as opened:
             side = opened.height
             if opened.width != 3 * side or side > _LARGEST_SIDE_PX:
                 return None

@@ -1,0 +1,57 @@
+"""``events.jsonl``: one line for each epoch."""
+
+from pathlib import Path
+
+from ablate.errors import StoreError
+from ablate.runs import atomic, documents, sealing
+from ablate.runs.formats import Event, Result
+
+# Scores are not made of events: such a run is not trained again by itself.
+_REPAIR = "remove the run's folder and run again"
+
+
+class EventFile:
+    """The epochs of one run on disk.
+
+    Args:
+        path: The file; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Touches nothing."""
+        self.path = path
+
+    def append(self, event: Event) -> None:
+        """Adds the end of an epoch."""
+        atomic.append_line(self.path, event.model_dump_json())
+
+    def read(self, result: Result | None = None) -> list[Event]:
+        """All whole lines, in order; a line that a kill cut short is left out.
+
+        Args:
+            result: The result of the run, whose digest the file must have; None: it has none yet.
+
+        Raises:
+            StoreError: If a whole line cannot be read, or the file was changed.
+        """
+        try:
+            content = documents.content_of(self.path, _REPAIR)
+        except FileNotFoundError as error:
+            if result is not None and self.path.name in result.files:
+                raise StoreError(f"{self.path} is missing", _REPAIR) from error
+            return []
+        if result is not None:
+            sealing.check_content(result, self.path.name, content, self.path.parent, _REPAIR)
+        return documents.from_lines(Event, content.split(b"\n")[:-1], self.path, _REPAIR)
+
+    def cut(self, last_epoch: int) -> None:
+        """Removes what came after ``last_epoch``.
+
+        Raises:
+            StoreError: If a whole line cannot be read, or an epoch before is missing.
+        """
+        kept = [event for event in self.read() if event.epoch <= last_epoch]
+        if [event.epoch for event in kept] != list(range(1, last_epoch + 1)):
+            raise StoreError(f"{self.path} lacks epochs up to {last_epoch}", sealing.REPAIR)
+        lines = "".join(event.model_dump_json() + "\n" for event in kept)
+        atomic.replace(self.path, lines.encode())

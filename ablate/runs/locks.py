@@ -1,0 +1,109 @@
+"""Locks of files, which the operating system releases with the process that holds them."""
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from ablate.errors import StoreError
+from ablate.runs import plain_files
+
+# What file systems say that have no locks, such as Lustre without `-o flock` and some of FUSE.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+FOREVER = -1.0
+
+
+def file_lock(path: Path) -> FileLock:
+    """The lock of this file, which is made if need be and stays.
+
+    Where there are no locks, acquiring it raises: a mark in the file, which filelock would leave
+    instead, outlives a process that is killed.
+    """
+    return FileLock(path, fallback_to_soft=False)
+
+
+@contextmanager
+def held(path: Path, timeout_s: float = FOREVER, repair: str = "remove it") -> Iterator[bool]:
+    """Holds the lock of a file.
+
+    Args:
+        path: The file.
+        timeout_s: How long to wait for another process that holds it.
+        repair: What to do where there is no file that can be locked.
+
+    Yields:
+        Whether it is held now; False: another process has held it all this time.
+
+    Raises:
+        StoreError: If it cannot be locked.
+    """
+    lock = file_lock(path)
+    try:
+        lock.acquire(timeout=timeout_s)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise _refusal(path, error, repair) from error
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock of a file; it is only read, and needs no permission.
+
+    A file that is not there, may not be read, or lies where there are no locks is held by nobody.
+
+    Raises:
+        StoreError: If what is there is no file.
+    """
+    try:
+        with plain_files.opened(path) as file:
+            # Shared: those who only look are not in each other's way.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, PermissionError):
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if are_missing(error) and error.filename is None:
+            return False
+        raise _refusal(path, error, "remove it") from error
+    return False
+
+
+def check_support(file: IO[bytes], folder: Path) -> None:
+    """Refuses a file that cannot be locked.
+
+    Args:
+        file: Open for writing, and known to nobody else.
+        folder: Where it lies.
+
+    Raises:
+        StoreError: If the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise _refusal(folder / "file", error, "") from error
+
+
+def are_missing(error: OSError) -> bool:
+    """Whether this is what a file system says that has no locks."""
+    return error.errno in _NO_LOCKS
+
+
+def _refusal(path: Path, error: OSError, repair: str) -> StoreError:
+    # Of these errors flock's have no file name.
+    if are_missing(error) and error.filename is None:
+        return StoreError(
+            f"{path.parent} is on a file system without file locks ({error.strerror})",
+            "put the store on another disk",
+        )
+    return StoreError(f"{path} cannot be locked: {error.strerror}", repair)
