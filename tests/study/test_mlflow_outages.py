@@ -141,7 +141,7 @@ def test_a_server_that_is_away_is_noted_and_filled_later(
         for line in end(start("run", store, *words(), *to_server)).splitlines()
         if "MLflow is behind" in line
     ]
-    assert note.startswith("MLflow is behind: ")
+    assert note.startswith("MLflow is behind")
     assert note.endswith("; `ablate sync` completes it")
     assert outcome(store) == undisturbed
     said = end(start("sync", store, *to_server), 2)
