@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import time
 import traceback
 from dataclasses import astuple, dataclass
@@ -56,6 +57,9 @@ def conclude(
         setup: What it was trained under.
         machine: What the run was computed on.
         meter: Charges the run.
+
+    Raises:
+        Diverged: If the loss on either part is not finite.
     """
     if state.best is None:
         raise AssertionError("a training ends with a validation")
@@ -75,6 +79,12 @@ def conclude(
         logits = _evaluated(state, setup, batch)
         tested.add(setup, batch, logits)
         meter.charge([folder])
+    for part, scored in (("validation", accumulator), ("test", tested)):
+        if scored.confusions and not math.isfinite(scored.loss):
+            raise Diverged(
+                f"the loss on the {part} part is {scored.loss} with the weights of epoch "
+                f"{state.best.epoch}"
+            )
     publish(
         folder,
         Evaluated.of(setup.prepared, setup.validation, accumulator.confusions),

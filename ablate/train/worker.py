@@ -246,10 +246,16 @@ def _taken(weights: Weights, device: torch.device, store: Store, sha256: str) ->
     where the file is cut short.
 
     Raises:
-        WeightsError: If the file has changed meanwhile.
+        WeightsError: If the file has changed meanwhile, or holds values that are not finite: from
+            them, nothing can be trained, and what is only evaluated would still give numbers.
     """
     copies = {name: value.to(device, copy=True) for name, value in weights.items()}
-    checkpoint_of(store, sha256)
+    path = checkpoint_of(store, sha256)
+    odd = [name for name, value in copies.items() if not torch.isfinite(value).all()]
+    if odd:
+        raise WeightsError(
+            f"{path} holds NaN or infinite values in {odd[0]}", "give weights that are whole"
+        )
     return copies
 
 

@@ -4,6 +4,7 @@ Either the run ends as if nothing had happened, since it had taken all it needs,
 one line that names the file; never are numbers of mixed data published.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -17,11 +18,11 @@ from torchvision.models import get_model
 
 from ablate.data import identify, open_images
 from ablate.data import prepared as prepared_module
-from ablate.errors import BadInput, Interrupted
+from ablate.errors import BadInput, Interrupted, WeightsError
 from ablate.models.checkpoint import read_tensors
 from ablate.plan import identify_resnets, provenance
 from ablate.registry import Catalogue
-from ablate.runs import RunFolder, SpecFile, Store
+from ablate.runs import FileDigests, RunFolder, SpecFile, Store
 from ablate.spec import NANO_WEIGHTS, Context, RunSpec
 from ablate.train import work
 from ablate.train.worker import _load, _taken
@@ -252,3 +253,26 @@ def test_weights_that_change_while_they_are_read_are_named(
     overwrite(path)
     with pytest.raises(BadInput, match=r"resnet50-mine\.pth is no longer the file"):
         _taken(mapped, CPU, store, spec.weights.sha256)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(tmp_path: Path, value: float) -> None:
+    """What is only evaluated would still give numbers."""
+    path, store = tmp_path / "mine.pth", Store(tmp_path / "store")
+    torch.save({"a": torch.ones(3), "b": torch.tensor([1.0, value])}, path)
+    sha256 = FileDigests(None).of(path)
+    store.remember_source(sha256, path)
+    with pytest.raises(WeightsError, match=r"mine\.pth holds NaN or infinite values in b; "):
+        _taken(read_tensors(path, "sam.pth"), CPU, store, sha256)
+
+
+def test_a_learning_rate_without_measure_diverges_with_its_step(plan_run: PlanRun) -> None:
+    folder = plan_run("translandseg", "optimizer.lr=1e30")
+    work([folder.path], "cpu")
+    failure = folder.failure()
+    assert failure is not None
+    assert failure.kind == "diverged"
+    assert re.fullmatch(
+        r"Diverged: the training loss is (nan|inf) in epoch 1, step 2", failure.message
+    )
+    assert (folder.events(), folder.has_result()) == ([], False)
