@@ -25,7 +25,23 @@ from ablate.spec import Context
 from executors.works import PATIENCE_S
 
 
-class ExecutorConformance:
+class RunsOfTable4:
+    """Has runs to work on."""
+
+    @pytest.fixture
+    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
+        """Table IV's ten runs; the second is translandseg-2."""
+        store, catalogue = Store(tmp_path / "store"), Catalogue()
+        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
+        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
+        origin = provenance()
+        store.create_runs(
+            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
+        )
+        return list(planned)
+
+
+class ExecutorConformance(RunsOfTable4):
     """Subclass it and say which executor is meant.
 
     Attributes:
@@ -41,18 +57,6 @@ class ExecutorConformance:
     @pytest.fixture(autouse=True)
     def _registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(EXECUTORS, "tested", self.path)
-
-    @pytest.fixture
-    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
-        """Table IV's ten runs; the second is translandseg-2."""
-        store, catalogue = Store(tmp_path / "store"), Catalogue()
-        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
-        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
-        origin = provenance()
-        store.create_runs(
-            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
-        )
-        return list(planned)
 
     @contextmanager
     def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
