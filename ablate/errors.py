@@ -9,11 +9,13 @@
     │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
     │   └── StoreError      the store cannot be used
+    │       ├── StoreClosed   what is there is not damaged, and yet cannot be read
     │       └── StoresDiffer  stores cannot be joined; carries every reason
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
     │   ├── Diverged        the loss is no longer a finite number
     │   └── OutOfMemory     it does not fit into the memory of its device
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
+        └── OutOfSharedMemory  a cohort leaves its device to the others there, to be tried again
 
 Anything else that escapes is a defect of ablate itself.
 """
@@ -126,6 +128,13 @@ class StoreError(BadInput):
     """The store cannot be used."""
 
 
+class StoreClosed(StoreError):
+    """What lies in the store is whole, as far as can be told, and yet cannot be read.
+
+    A newer ablate has written it, or it is closed to this user: it is not to be replaced.
+    """
+
+
 class StoresDiffer(StoreError):
     """Stores cannot be joined; nothing was copied.
 
@@ -168,3 +177,7 @@ class OutOfMemory(RunFailed):
 
 class Interrupted(AblateError):
     """A stop was requested; the state is saved and the same command continues."""
+
+
+class OutOfSharedMemory(Interrupted):
+    """Memory is short beside other cohorts; the executor tries again when there are none."""

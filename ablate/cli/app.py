@@ -40,6 +40,14 @@ COMMANDS = {
         "ablate.cli.status:status",
         "Show the state of every run: done, running, interrupted, failed, diverged or new.",
     ),
+    "logs": Listed(
+        "ablate.cli.logs:logs",
+        "Show all that is known of a run: attempts, why it failed, the end of its worker's log.",
+    ),
+    "cancel": Listed(
+        "ablate.cli.cancel:cancel",
+        "Ask the processes that train in the store to save their state and to end.",
+    ),
     "report": Listed(
         "ablate.cli.report:report",
         "Write the sweep's table, reproduced beside published, and print it.",
@@ -67,7 +75,7 @@ COMMANDS = {
     "published": Listed("ablate.cli.published:app", "The published values: check them."),
     "ui": Listed(
         "ablate.cli.mlflow:ui",
-        "Browse the store's runs in MLflow's user interface, on 127.0.0.1 only.",
+        "Browse the store's runs in MLflow's user interface, on this machine alone by default.",
     ),
     "sync": Listed(
         "ablate.cli.mlflow:sync", "Rebuild or complete the MLflow mirror from the runs' folders."

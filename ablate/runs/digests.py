@@ -64,6 +64,10 @@ class FileDigests:
         except OSError:
             return False
 
+    def files(self) -> list[Path]:
+        """The files whose digests are remembered, whatever has become of them."""
+        return [Path(name) for name in self._known]
+
     def save(self) -> None:
         """Writes what was learnt since the last time."""
         if self._path is not None and self._changed:

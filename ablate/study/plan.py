@@ -86,7 +86,9 @@ def plan_sweep(request: Request) -> SweepPlan:
     resolved = resolve(request, store)
     first, *further = resolved.contexts
     runs = sweep_runs(resolved.rows, first, resolved.seeds, request.variants, further)
-    plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
+    plan = build_plan(
+        resolved.sweep, resolved.context, runs, store, resolved.matched, request.retry
+    )
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
