@@ -9,6 +9,7 @@
     │   │   └── Unpaired      images have no masks, or masks no images
     │   ├── WeightsError    a checkpoint is missing, broken or of another model
     │   └── StoreError      the store cannot be used
+    │       ├── StoreClosed   what is there is not damaged, and yet cannot be read
     │       └── StoresDiffer  stores cannot be joined; carries every reason
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
     │   ├── Diverged        the loss is no longer a finite number
@@ -125,6 +126,13 @@ class WeightsError(BadInput):
 
 class StoreError(BadInput):
     """The store cannot be used."""
+
+
+class StoreClosed(StoreError):
+    """What lies in the store is whole, as far as can be told, and yet cannot be read.
+
+    A newer ablate has written it, or it is closed to this user: it is not to be replaced.
+    """
 
 
 class StoresDiffer(StoreError):

@@ -44,14 +44,17 @@ def verify(
     recomputed values and compared. Of a bundle, every file's digest is compared too, and the
     report inside with the one that its files give. Needs neither torch nor the data.
     """
+    problems: list[str] = []
     with err.status("recomputing"):
-        checked = verify_store(store, grid) if bundle is None else [verify_bundle(bundle)]
+        checked = verify_store(store, grid, problems) if bundle is None else [verify_bundle(bundle)]
+    for problem in problems:
+        err.print(f"note: {problem}", soft_wrap=True)
     if format is TableFormat.JSON:
         write_json(f"[{','.join(each.model_dump_json() for each in checked)}]\n")
     else:
         for each in checked:
             _print(each)
-    if not all(each.agrees for each in checked):
+    if problems or not all(each.agrees for each in checked):
         raise typer.Exit(ExitCode.RUN_FAILED)
 
 

@@ -14,6 +14,7 @@ from ablate.errors import Interrupted, OutOfSharedMemory
 from ablate.executors.base import JobState, Work, import_object, write_failures
 from ablate.executors.isolation import hear_only_sigterm
 from ablate.executors.places import MemoryReport
+from ablate.runs.attempts import LOG_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,23 @@ class Task:
 def serve(pipe: Connection, work: str, device: str, threads: int, log: Path) -> None:
     """The worker process: works on what comes through the pipe until that says None."""
     hear_only_sigterm()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
+    os.environ |= {"OMP_NUM_THREADS": str(threads), LOG_VARIABLE: log.name}
+    _print_to(log)
     threading.Thread(target=_follow_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         while (task := pipe.recv()) is not None:
             pipe.send(_attempt(work, task, device, pipe))
+
+
+def _print_to(log: Path) -> None:
+    """What this process prints goes to a file; where none can be written, nowhere."""
+    try:
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
 
 
 @dataclass

@@ -94,9 +94,15 @@ def _remarks(run: RepeatState, positive_class: str) -> list[str]:
     if run.state != "done":
         reason = f"{run.state} ({run.cause})" if run.cause else run.state
         return [f"{reason[0].upper()}{reason[1:]}"]
+    remarks = []
+    if run.has_no_positives:
+        remarks.append(
+            f"No pixel of its validation images is {positive_class}, so that recall, F1 and IoU of "
+            "that class say nothing: they are 0, or 0/0 taken as 0"
+        )
     if run.predicts_no_positives:
-        return [
+        remarks.append(
             f"Predicts no {positive_class} at all, so that the precision of that class is 0/0, "
             "taken as 0"
-        ]
-    return []
+        )
+    return remarks

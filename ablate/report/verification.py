@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ablate.errors import StoreError
 from ablate.metrics import Confusion, scores
-from ablate.report.results import one_line
+from ablate.report.results import cause_of, one_line
 from ablate.report.verification_model import Disagreement, Value
 from ablate.runs import (
     PartScores,
@@ -42,10 +42,7 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
 
     The pooled pixels and every metric are recomputed from ``confusion.parquet``, the selected
     epoch and the number of steps from ``events.jsonl``, the weights' SHA-256 from the file, and
-    keys from specs.
-
-    Raises:
-        StoreError: If the record of the sweep's tuning cannot be read.
+    keys from specs. What cannot be read is a disagreement.
     """
     checks = RunChecks()
     seen: set[str] = set()
@@ -55,7 +52,12 @@ def check_runs(record: SweepRecord, store: Store) -> RunChecks:
             _Run(run, run.label, store, checks).compare(
                 "key", run.key, computed, f"sweeps/{record.id}.json"
             )
-    for run, label in (*((run, run.label) for run in record.runs), *_tuning_runs(record, store)):
+    runs = [(run, run.label) for run in record.runs]
+    try:
+        runs += _tuning_runs(record, store)
+    except StoreError as error:
+        checks.disagreements.append(_of_record(f"tunings/{record.id}.json", error, store))
+    for run, label in runs:
         if run.key not in seen:
             seen.add(run.key)
             _Run(run, label, store, checks).check()
@@ -78,6 +80,21 @@ def check_folder(folder: RunFolder, store: Store) -> list[Disagreement]:
     )
     _Run(run, run.label, store, checks).check()
     return checks.disagreements
+
+
+def _of_record(file: str, error: StoreError, store: Store) -> Disagreement:
+    """A record that cannot be read."""
+    return Disagreement(
+        row=None,
+        split=None,
+        seed=None,
+        key=None,
+        what="file",
+        stored=None,
+        recomputed=None,
+        file=file,
+        note=cause_of(error, store),
+    )
 
 
 def _tuning_runs(record: SweepRecord, store: Store) -> Iterator[tuple[RecordedRun, str]]:
@@ -171,7 +188,10 @@ class _Run:
     def _check_epochs(self, result: Result) -> None:
         """The selected epoch is the first of the lowest validation loss."""
         with self._reading("events.jsonl"):
-            losses = [each.metrics.get("val_loss", math.nan) for each in self._folder.events()]
+            events = self._folder.events()
+            if not events and "events.jsonl" in result.files:
+                raise StoreError(f"{self._place}/events.jsonl is missing or empty", "")
+            losses = [each.metrics.get("val_loss", math.nan) for each in events]
             if losses and not any(map(math.isnan, losses)):
                 file = f"{self._place}/result.json"
                 self.compare("epochs", result.epochs, len(losses), file)

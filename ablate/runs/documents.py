@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import plain_files
 from ablate.runs.formats import SCHEMA_VERSION, Document
 from ablate.runs.upgrade import UPGRADES
@@ -49,7 +49,10 @@ def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}", repair) from error
+        problem = f"{path} cannot be read: {error.strerror}"
+        if error.errno in plain_files.NOT_A_FILE:
+            raise StoreError(problem, repair) from error
+        raise StoreClosed(problem, "check its permissions and the disk") from error
 
 
 def required_content(path: Path, repair: str) -> bytes:
@@ -162,7 +165,7 @@ def parse(model: type[_Model], document: dict[str, Any], where: str, repair: str
     """
     version = schema_version(document)
     if version > SCHEMA_VERSION:
-        raise StoreError(
+        raise StoreClosed(
             f"{where} is written in schema {version}, newer than this ablate's {SCHEMA_VERSION}",
             "install the version of ablate that wrote it, or a newer one",
         )

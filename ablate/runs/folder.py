@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreError
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
@@ -62,9 +62,12 @@ class RunFolder:
         what a kill has left beside a result is removed.
 
         Raises:
+            StoreClosed: If a file cannot be read, though it is not damaged.
             StoreError: If another process works on the damaged run.
         """
-        if self.path.exists() and self.damage() is not None:
+        if self.path.exists() and (error := self._damage()) is not None:
+            if isinstance(error, StoreClosed):
+                raise error
             self._set_aside()
         elif self.has_result():
             self._remove_what_is_over()
@@ -155,6 +158,10 @@ class RunFolder:
         Of a finished run, the result, the spec and the files that the numbers are made of; of
         any other, what its state is read from. Weights are not looked at (``weights_problem``).
         """
+        error = self._damage()
+        return None if error is None else str(error)
+
+    def _damage(self) -> StoreError | None:
         try:
             if finished := self.finished():
                 finished.check()
@@ -164,7 +171,7 @@ class RunFolder:
                 self.is_claimed()
                 self.failure()
         except StoreError as error:
-            return str(error)
+            return error
         return None
 
     def weights_problem(self) -> str | None:
@@ -200,18 +207,18 @@ class RunFolder:
 
     # What it costs ------------------------------------------------------------------------
 
-    def begin_attempt(self, attempt: Attempt) -> None:
+    def begin_attempt(self, attempt: Attempt) -> Attempt:
         """Notes that an attempt begins, and how the one before it has ended.
 
         To be called with the claim, and before an earlier failure is removed.
+
+        Returns:
+            The attempt as it is noted: begun after the one before it, and after the run was
+            created, also where the clock was set back since.
         """
-        # An unreadable attempt stays as it is: the report of the cost names it.
         with suppress(StoreError):
-            last = self._attempts.last()
-            if last is not None and last.ending is None:
-                ending: Ending = "failed" if self.has_failure() else "killed"
-                self._attempts.write(last.model_copy(update={"ending": ending}), force=False)
-        self._attempts.write(attempt, force=False)
+            attempt = attempt.not_before(self.spec_file().provenance.created)
+        return self._attempts.begin(attempt, "failed" if self.has_failure() else "killed")
 
     def update_attempt(self, attempt: Attempt, *, is_over: bool) -> None:
         """Writes what an attempt has cost by now; forced to the disk when it is over."""
@@ -225,10 +232,7 @@ class RunFolder:
         Raises:
             StoreError: If one cannot be read.
         """
-        found = self._attempts.read()
-        if found and found[-1].ending is None:
-            found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
-        return found
+        return self._attempts.read(self._last_ending)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Adds attempts at this run that were made in another store.
@@ -236,12 +240,7 @@ class RunFolder:
         Raises:
             StoreError: If an attempt of this folder cannot be read.
         """
-        own = self.attempts()
-        known = {each.started for each in own}
-        new = [each for each in attempts if each.started not in known]
-        # The last one may no longer be the last, whose ending the other files tell.
-        for attempt in (*own[-1:], *new) if new else ():
-            self._attempts.write(attempt, force=True)
+        self._attempts.add(attempts, self._last_ending)
 
     def _last_ending(self) -> Ending:
         if self.has_result():
@@ -384,8 +383,13 @@ class RunFolder:
         return result
 
     def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on."""
-        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+        """Writes why the run could not go on, if anything can be written.
+
+        If not, who waits for the run finds it without result or failure: see ``disk.py``.
+        """
+        content = (failure.model_dump_json(indent=2) + "\n").encode()
+        with suppress(OSError):
+            atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.

@@ -11,6 +11,9 @@ from pathlib import Path
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
 MOST_BYTES = 1 << 30
 
+NOT_A_FILE = (errno.EINVAL, errno.EFBIG)
+"""What is raised where a name leads to no file that could have been written by ablate."""
+
 
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """The content of a regular file.

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ablate.errors import StoreError
-from ablate.runs import atomic, documents, locks
+from ablate.errors import StoreClosed, StoreError
+from ablate.runs import atomic, documents, locks, plain_files, records
 from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
@@ -37,14 +37,21 @@ _WRITERS = 8
 
 # What else lies in these folders (notes, .DS_Store, copies) is not ablate's.
 _RUN_NAME = re.compile("[0-9a-f]{16}")
-_RECORD_NAME = re.compile(r"[^.].*-[0-9a-f]{8}\.json")
+_DIGEST = re.compile("[0-9a-f]+")
+# What the journal says of every trial that was begun; the record is written before.
+_TRIAL_IN_JOURNAL = b'"ablate.run"'
+# Which settings were tried, and in which order, is known nowhere else.
+_TUNING_REPAIR = (
+    "restore it from a copy; or move it away, with the journal beside it, and tune with the same "
+    "words again, which asks for the same settings and trains none of them twice"
+)
 
 
 class Store:
     """A store on disk.
 
     Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``tunings/ID.json``,
-    ``sources/DIGEST.json``, ``data-checks/ID.json``,
+    ``sources/DIGEST.json``, ``data-checks/ID.json``, ``drivers/`` (who trains here now),
     ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, the last three of
     which may be deleted.
 
@@ -67,6 +74,7 @@ class Store:
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
+        self.drivers_path = self.root / "drivers"
         self._runs_path = self.root / "runs"
         self._folders: dict[str, RunFolder] = {}
         self._sweeps_path = self.root / "sweeps"
@@ -148,7 +156,7 @@ class Store:
             updated=time.time(),
             matched=dict(matched or {}),
         )
-        return self._keep_record(record, _merged)
+        return self._keep_record(record, records.merged)
 
     def add_record(self, record: SweepRecord) -> SweepRecord:
         """Keeps the record of another store, joined with this store's own of the same context.
@@ -159,7 +167,7 @@ class Store:
         Raises:
             StoreError: If this store's own record cannot be read.
         """
-        return self._keep_record(record, _joined)
+        return self._keep_record(record, records.joined)
 
     def _keep_record(
         self, record: SweepRecord, join: Callable[[SweepRecord, SweepRecord], SweepRecord]
@@ -168,11 +176,40 @@ class Store:
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
-        with locks.held(path.with_name(".lock")):
-            if path.exists() and (earlier := self._read_record(path)):
+        with locks.held(path.with_name(".records.lock")):
+            if records.is_there(path) and (earlier := self._read_record(path)):
                 record = join(earlier, record)
-            atomic.replace(path, (record.model_dump_json(indent=2) + "\n").encode())
+            records.write(record, path)
         return record
+
+    def set_damaged_record_aside(self, sweep_id: str) -> str | None:
+        """Moves the record of a sweep that cannot be read into ``sweeps/damaged-N``.
+
+        Returns:
+            What the user should know; None: there is none, or it can be read.
+
+        Raises:
+            StoreClosed: If it is not damaged, and yet cannot be read.
+        """
+        path = self._sweeps_path / f"{sweep_id}.json"
+        if not records.is_there(path):
+            return None
+        with locks.held(path.with_name(".records.lock")):
+            try:
+                self._read_record(path)
+            except StoreClosed:
+                raise
+            except StoreError as error:
+                problem, target = error.parts[0], records.set_aside(path)
+            except FileNotFoundError:
+                return None
+            else:
+                return None
+        return (
+            f"{problem}; it was moved to {target} and is written anew. Rows, seeds and splits "
+            "that only earlier starts had are not in the new one: start them again, and nothing "
+            "that is done is trained twice"
+        )
 
     def sweep_records(
         self, name: str | None = None, problems: list[str] | None = None
@@ -190,32 +227,30 @@ class Store:
             StoreError: If a record cannot be read, unless ``problems`` takes it.
         """
         paths = [
-            path
-            for path in sorted(self._sweeps_path.glob("*.json"))
-            if _RECORD_NAME.fullmatch(path.name) and path.is_file()
+            path for path in sorted(self._sweeps_path.glob("*.json")) if records.is_record(path)
         ]
-        records = list(_readable(self._read_record, paths, problems))
-        chosen = [record for record in records if name in (None, record.sweep.name)]
+        found = list(_readable(self._read_record, paths, problems))
+        chosen = [record for record in found if name in (None, record.sweep.name)]
         return sorted(chosen, key=lambda record: record.updated, reverse=True)
 
     def _read_record(self, path: Path) -> SweepRecord | None:
         """The record in a file; None for one of schema 1 all of whose runs were removed."""
-        repair = "remove the file"
-        document = documents.load(path, repair)
+        repair = "start the sweep again, which sets it aside and writes it anew"
+        document = records.load(path, repair)
         keys = document.get("runs")
         if documents.schema_version(document) == 1 and keys and isinstance(keys, list):
             document["runs"] = self._recorded_runs(keys)
             if not document["runs"]:
                 return None
-        return documents.parse(SweepRecord, document, str(path), repair)
+        return records.parse(SweepRecord, document, path, repair)
 
     def _recorded_runs(self, keys: Iterable[object]) -> list[dict[str, Any]]:
         """The runs that these folders describe, as far as they are there and can be read."""
         specs = []
-        for key in keys:
+        for key in filter(_RUN_NAME.fullmatch, map(str, keys)):
             # Of a run of this schema, nothing else says what it was.
             with suppress(StoreError):
-                specs.append(self.run(str(key)).spec_file())
+                specs.append(self.run(key).spec_file())
         return [
             {"key": spec.key} | spec.run.model_dump(mode="json", exclude={"context"})
             for spec in specs
@@ -225,8 +260,7 @@ class Store:
 
     def record_tuning(self, tuning: TuningRecord) -> None:
         """Keeps the record of a tuning in place of an earlier one of this sweep and context."""
-        content = (tuning.model_dump_json(indent=2) + "\n").encode()
-        atomic.replace(self.tunings_path / f"{tuning.id}.json", content)
+        records.write(tuning, self.tunings_path / f"{tuning.id}.json")
 
     def tuning(self, sweep_id: str) -> TuningRecord | None:
         """The tuning of a recorded sweep, by the record's ``id``; None: it was never tuned.
@@ -236,9 +270,11 @@ class Store:
         """
         path = self.tunings_path / f"{sweep_id}.json"
         try:
-            return documents.read(TuningRecord, path, "remove the file and tune again")
+            document = records.load(path, _TUNING_REPAIR)
         except FileNotFoundError:
+            _check_not_lost(path)
             return None
+        return records.parse(TuningRecord, document, path, _TUNING_REPAIR)
 
     def tunings(self, problems: list[str] | None = None) -> list[TuningRecord]:
         """Every tuning, the latest first; what else lies in the folder is passed over.
@@ -249,8 +285,8 @@ class Store:
         Raises:
             StoreError: If a record cannot be read, unless ``problems`` takes it.
         """
-        names = [path.stem for path in sorted(self.tunings_path.glob("*.json"))]
-        names = [name for name in names if _RECORD_NAME.fullmatch(f"{name}.json")]
+        paths = sorted(self.tunings_path.glob("*.json"))
+        names = [path.stem for path in paths if records.is_record(path)]
         found = list(_readable(self.tuning, names, problems))
         return sorted(found, key=lambda tuning: tuning.updated, reverse=True)
 
@@ -267,6 +303,8 @@ class Store:
         Raises:
             StoreError: If this store has never seen them, or its note cannot be read.
         """
+        if not _DIGEST.fullmatch(digest):
+            raise StoreError(f"{shown(digest[:80])!r} is no digest", "make the run's folder anew")
         path = self._sources_path / f"{digest}.json"
         repair = "start the run with `ablate run`, which notes it"
         try:
@@ -322,6 +360,20 @@ def _readable(
                 yield record
 
 
+def _check_not_lost(path: Path) -> None:
+    """Refuses to take a tuning for one that was never begun where its journal knows its trials.
+
+    Raises:
+        StoreError: If it does.
+    """
+    journal = path.with_suffix(".journal")
+    with suppress(OSError):
+        if _TRIAL_IN_JOURNAL in plain_files.read_bytes(journal):
+            raise StoreError(
+                f"{path} is missing, and {journal.name} has its trials", _TUNING_REPAIR
+            )
+
+
 def _numbered(runs: Iterable[RunSpec]) -> tuple[NumberedSplit, ...]:
     """The splits of runs, but for the protocol's own."""
     contexts = {run.split: run.context for run in runs if run.split}
@@ -329,51 +381,3 @@ def _numbered(runs: Iterable[RunSpec]) -> tuple[NumberedSplit, ...]:
         NumberedSplit(number=number, split=context.protocol.split, data=context.data)
         for number, context in sorted(contexts.items())
     )
-
-
-def _merged(earlier: SweepRecord, latest: SweepRecord) -> SweepRecord:
-    """The latest start with what only earlier ones had."""
-    names = _ordered(latest.sweep.variants, [run.name for run in latest.runs])
-    names = _ordered([run.name for run in earlier.runs], names)
-    places = {name: place for place, name in enumerate(names)}
-    # Without the seed: what is only evaluated has one run for all seeds.
-    again = {(run.key, run.name) for run in latest.runs}
-    older = [run for run in earlier.runs if (run.key, run.name) not in again]
-    # A stable sort: where a row and a repeat have several runs, the latest stays the last.
-    runs = sorted((*older, *latest.runs), key=lambda run: (places[run.name], run.repeat))
-    seeds = tuple(sorted({*earlier.seeds, *latest.seeds}))
-    splits = tuple(sorted({*earlier.splits, *latest.splits}))
-    by_number = {each.number: each for each in (*earlier.numbered, *latest.numbered)}
-    numbered = tuple(by_number[number] for number in sorted(by_number))
-    return latest.model_copy(
-        update={"runs": tuple(runs), "seeds": seeds, "splits": splits, "numbered": numbered}
-    )
-
-
-def _joined(one: SweepRecord, other: SweepRecord) -> SweepRecord:
-    """The records of two stores; what both have is the later start's."""
-    earlier, latest = sorted((one, other), key=lambda record: record.updated)
-    # What is only evaluated was started with the lowest seed of its own store.
-    lowest: dict[tuple[str, str], int] = {}
-    for run in (*earlier.runs, *latest.runs):
-        place = run.key, run.name
-        lowest[place] = min(run.seed, lowest.get(place, run.seed))
-    merged = _merged(earlier, latest)
-    runs = [run.model_copy(update={"seed": lowest[run.key, run.name]}) for run in merged.runs]
-    return merged.model_copy(
-        update={"runs": tuple(runs), "matched": earlier.matched | latest.matched}
-    )
-
-
-def _ordered(known: Iterable[str], decisive: Iterable[str]) -> list[str]:
-    """All names, in the order of ``decisive`` as far as it has them.
-
-    Others follow the name that precedes them in ``known``.
-    """
-    order = list(dict.fromkeys(decisive))
-    previous = -1
-    for name in dict.fromkeys(known):
-        if name not in order:
-            order.insert(previous + 1, name)
-        previous = order.index(name)
-    return order

@@ -13,17 +13,27 @@ from ablate.study.parameters import read_counts
 from ablate.study.report import declared_rows, latest_start
 
 
-def verify_store(store: Path, sweep: str | None = None) -> list[Verification]:
+def verify_store(
+    store: Path, sweep: str | None = None, problems: list[str] | None = None
+) -> list[Verification]:
     """Verifies every start of a sweep, or of all sweeps, the latest first.
 
+    Args:
+        store: The store.
+        sweep: The sweep's name; None: all.
+        problems: Takes one line for each record that cannot be read, where others can.
+
     Raises:
-        StoreError: If no such sweep was started, or its record cannot be read.
+        StoreError: If no such sweep was started, or none of the records can be read.
     """
     opened = Store(store)
-    if sweep is not None:
+    found: list[str] = [] if problems is None else problems
+    records = opened.sweep_records(sweep, found)
+    if not records and not found and sweep is not None:
         records = latest_start(opened, sweep)
-    elif not (records := opened.sweep_records()):
-        raise StoreError(f"no sweep was started in {opened.root}", "give --store")
+    if not records:
+        why = "\n".join(found) or f"no sweep was started in {opened.root}"
+        raise StoreError(why, "" if found else "give --store")
     return [verify_sweep(record, opened) for record in records]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import time
 import traceback
 from dataclasses import astuple, dataclass
@@ -27,6 +28,7 @@ from ablate.runs import (
     Result,
     RunFolder,
     atomic,
+    disk,
     panel_names,
 )
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
@@ -56,6 +58,9 @@ def conclude(
         setup: What it was trained under.
         machine: What the run was computed on.
         meter: Charges the run.
+
+    Raises:
+        Diverged: If the loss on either part is not finite.
     """
     if state.best is None:
         raise AssertionError("a training ends with a validation")
@@ -75,6 +80,12 @@ def conclude(
         logits = _evaluated(state, setup, batch)
         tested.add(setup, batch, logits)
         meter.charge([folder])
+    for part, scored in (("validation", accumulator), ("test", tested)):
+        if scored.confusions and not math.isfinite(scored.loss):
+            raise Diverged(
+                f"the loss on the {part} part is {scored.loss} with the weights of epoch "
+                f"{state.best.epoch}"
+            )
     publish(
         folder,
         Evaluated.of(setup.prepared, setup.validation, accumulator.confusions),
@@ -179,7 +190,7 @@ def publish(
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
     pooled = validated.pooled
-    meter.end(folder)
+    finished = meter.end(folder)
     folder.publish_result(
         Result(
             key=folder.key,
@@ -192,7 +203,7 @@ def publish(
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
-            finished=time.time(),
+            finished=finished,
             train_s=train_s,
             micro_batches=micro_batches,
         )
@@ -281,7 +292,9 @@ def _kind(error: Exception) -> Literal["error", "diverged", "out-of-memory"]:
 
 
 def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text; a repair where memory is short."""
+    """The exception's type and the first line of its text; of what is short, what to do."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
     text = str(error).strip().partition("\n")[0]
     if is_out_of_memory(error) and not isinstance(error, OutOfMemory):
         text = f"{text or 'no memory'}; {_MORE_MEMORY}"

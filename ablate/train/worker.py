@@ -3,11 +3,12 @@
 import gc
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ablate.data import Images, identify, open_images, parts, prepare
+from ablate.data import Images, changes_since, identify, open_images, parts, prepare
 from ablate.errors import (
     BadInput,
     DataError,
@@ -105,7 +106,8 @@ def _train(
     _check_cohort(specs)
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
-    setup = _cohort_setup(spec, store, device, shared)
+    planned_s = min(folder.spec_file().provenance.created for folder in specs)
+    setup = replace(_cohort_setup(spec, store, device, planned_s), shared=shared)
     _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
@@ -190,31 +192,49 @@ def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
 
 
 def _cohort_setup(
-    spec: RunSpec, store: Store, device: torch.device, shared: SharedDevice | None
+    spec: RunSpec, store: Store, device: torch.device, planned_s: float
 ) -> CohortSetup:
-    """What the runs of a cohort share besides the weights."""
+    """What the runs of a cohort share besides the weights; they were planned at ``planned_s``."""
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
     root = None if generated else store.source(spec.context.data.digest)
 
     def opened() -> tuple[Images, str]:
-        images = open_images(protocol.data, root, store.digests_path)
-        return images, identify(images, protocol.split, root).digest
+        try:
+            images = open_images(protocol.data, root, store.digests_path)
+            return images, identify(images, protocol.split, root).digest
+        except DataError as error:
+            # What is odd about them is no help where they were well when the run was planned.
+            if root and root.exists() and changes_since(root, planned_s, store.digests_path):
+                raise _changed(root, planned_s, store) from error
+            raise
 
     images, digest = opened()
     if digest != spec.context.data.digest:
-        raise DataError(
-            f"the images in {root} are no longer those that this run was planned for",
-            "restore them, or start the sweep again",
-        )
-    # Of the images alone: the digest of a run's data also has the parts that lists name.
-    digest_now = None if generated else lambda: opened()[0].digest()
-    prepared = prepare(images, protocol.image_size_px, store.cache_path, digest_now)
+        raise _changed(root, planned_s, store)
+
+    def digest_now() -> str:
+        # Of the images alone: the digest of a run's data also has the parts that lists name.
+        again = opened()[0].digest()
+        if again != images.digest():
+            raise _changed(root, planned_s, store)
+        return again
+
+    check = None if generated else digest_now
+    prepared = prepare(images, protocol.image_size_px, store.cache_path, check)
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
     train, validation, test = (list(part) for part in found)
-    return CohortSetup(
-        protocol, spec.seed, prepared, train, validation, device, precision, test, shared
+    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
+
+
+def _changed(root: Path | None, planned_s: float, store: Store) -> DataError:
+    """The error of images that are others than planned, with the names of the files."""
+    names = changes_since(root, planned_s, store.digests_path) if root else ""
+    return DataError(
+        f"the images in {root} are no longer those that this run was planned for"
+        + (f" ({names})" if names else ""),
+        "restore them, or start the sweep again",
     )
 
 
@@ -228,7 +248,8 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
         resnet = spec.variant.resnet
         if sha256 == random_resnet(resnet).sha256:
             return {}
-        return load_resnet(resnet, checkpoint_of(store, sha256))
+        weights = load_resnet(resnet, checkpoint_of(store, sha256))
+        return _taken(weights, torch.device("cpu"), store, sha256)
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
     weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
@@ -236,7 +257,29 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
         weights = with_random_encoder(weights, backbone, spec.seed)
     if half:
         weights = with_half_precision_encoder(weights, backbone)
-    return {name: value.to(device) for name, value in weights.items()}
+    if not official:
+        return {name: value.to(device) for name, value in weights.items()}
+    return _taken(weights, device, store, sha256)
+
+
+def _taken(weights: Weights, device: torch.device, store: Store, sha256: str) -> Weights:
+    """Copies weights out of their file, which is mapped: what is written to it later is no matter.
+
+    Without a copy the frozen image encoder would change with the file, and the process would die
+    where the file is cut short.
+
+    Raises:
+        WeightsError: If the file has changed meanwhile, or holds values that are not finite: from
+            them, nothing can be trained, and what is only evaluated would still give numbers.
+    """
+    copies = {name: value.to(device, copy=True) for name, value in weights.items()}
+    path = checkpoint_of(store, sha256)
+    odd = [name for name, value in copies.items() if not torch.isfinite(value).all()]
+    if odd:
+        raise WeightsError(
+            f"{path} holds NaN or infinite values in {odd[0]}", "give weights that are whole"
+        )
+    return copies
 
 
 def _encoder_weights(spec: RunSpec) -> str:

@@ -72,7 +72,13 @@ class ExecutorConformance(RunsOfTable4):
         finally:
             executor.close()
 
-    def run(self, tmp_path: Path, cohorts: list[Cohort], work: str) -> None:
+    def run(
+        self,
+        tmp_path: Path,
+        cohorts: list[Cohort],
+        work: str,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         run_cohorts(
             "tested",
             cohorts,
@@ -80,6 +86,7 @@ class ExecutorConformance(RunsOfTable4):
             logs=tmp_path / "logs",
             settings=self.settings,
             work=f"executors.works:{work}",
+            should_stop=should_stop,
         )
 
     def test_every_run_is_worked_on_once(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
@@ -164,6 +171,16 @@ class ExecutorConformance(RunsOfTable4):
         with pytest.raises(Interrupted):
             self.run(tmp_path, pairs(runs), "stop_at_the_second")
         assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+
+    def test_a_caller_stops_what_runs_and_nothing_new_starts(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        # Only the first job waits. What else began before that is done.
+        waiting = runs[1].folder.path / "waiting"
+        self.run(tmp_path, pairs(runs), "wait_at_the_second", waiting.exists)
+        assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+        if self.workers == 1:
+            assert states(runs[2:]) == [State.NEW] * 8
 
     def test_unknown_settings_are_refused(self) -> None:
         with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):

@@ -46,5 +46,5 @@ def test_a_broken_record_is_one_line(tmp_path: Path, tuning: TuningRecord) -> No
     store = Store(tmp_path)
     store.record_tuning(tuning)
     (tmp_path / "tunings" / f"{tuning.id}.json").write_text('{"schema_version": 2}')
-    with pytest.raises(StoreError, match="tune again"):
+    with pytest.raises(StoreError, match="tune with the same words again"):
         store.tuning(tuning.id)
