@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -107,7 +106,7 @@ def _train(
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
     planned_s = min(folder.spec_file().provenance.created for folder in specs)
-    setup = replace(_cohort_setup(spec, store, device, planned_s), shared=shared)
+    setup = _cohort_setup(spec, store, device, planned_s, shared)
     _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
@@ -192,7 +191,11 @@ def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
 
 
 def _cohort_setup(
-    spec: RunSpec, store: Store, device: torch.device, planned_s: float
+    spec: RunSpec,
+    store: Store,
+    device: torch.device,
+    planned_s: float,
+    shared: SharedDevice | None,
 ) -> CohortSetup:
     """What the runs of a cohort share besides the weights; they were planned at ``planned_s``."""
     protocol = spec.context.protocol
@@ -225,7 +228,9 @@ def _cohort_setup(
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
     train, validation, test = (list(part) for part in found)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
+    return CohortSetup(
+        protocol, spec.seed, prepared, train, validation, device, precision, test, shared
+    )
 
 
 def _changed(root: Path | None, planned_s: float, store: Store) -> DataError:

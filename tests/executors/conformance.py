@@ -172,6 +172,14 @@ class ExecutorConformance(RunsOfTable4):
             self.run(tmp_path, pairs(runs), "stop_at_the_second")
         assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
 
+    def test_unknown_settings_are_refused(self) -> None:
+        with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):
+            executor_settings("tested", {"nonsense": 1})
+
+
+class StoppingConformance(ExecutorConformance):
+    """For executors whose running jobs can be stopped."""
+
     def test_a_caller_stops_what_runs_and_nothing_new_starts(
         self, tmp_path: Path, runs: list[PlannedRun]
     ) -> None:
@@ -182,12 +190,8 @@ class ExecutorConformance(RunsOfTable4):
         if self.workers == 1:
             assert states(runs[2:]) == [State.NEW] * 8
 
-    def test_unknown_settings_are_refused(self) -> None:
-        with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):
-            executor_settings("tested", {"nonsense": 1})
 
-
-class ProcessConformance(ExecutorConformance):
+class ProcessConformance(StoppingConformance):
     """For executors whose workers are processes of their own."""
 
     def test_a_dead_worker_costs_one_run(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
