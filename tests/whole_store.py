@@ -1,5 +1,6 @@
 """A small store that has a file of every kind that ablate writes, made by ablate itself."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,10 @@ def make_store(root: Path) -> Path:
     failure = Failure(kind="error", message="the device is gone", detail="", time=1.7e9)
     folder_of(root, FAILED).write_failure(failure)
     check_data(data_of(root), protocol="demo", overrides=_OVERRIDES, store=root)
-    sync_mirror(store, None)
+    with warnings.catch_warnings():
+        # MLflow and SQLAlchemy deprecate some of their own parts.
+        warnings.simplefilter("ignore")
+        sync_mirror(store, None)
     return root
 
 

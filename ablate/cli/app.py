@@ -75,7 +75,7 @@ COMMANDS = {
     "published": Listed("ablate.cli.published:app", "The published values: check them."),
     "ui": Listed(
         "ablate.cli.mlflow:ui",
-        "Browse the store's runs in MLflow's user interface, on 127.0.0.1 only.",
+        "Browse the store's runs in MLflow's user interface, on this machine alone by default.",
     ),
     "sync": Listed(
         "ablate.cli.mlflow:sync", "Rebuild or complete the MLflow mirror from the runs' folders."

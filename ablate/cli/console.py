@@ -7,16 +7,35 @@ causes come from users and files, and are not markup. Styles are given beside a 
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+from ablate.runs.names import shown
+
+
+class _LiteralConsole(Console):
+    """A console that no text can command: names and causes may hold escape sequences."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """What is drawn, with control characters spelt out; line breaks are the console's own."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                text = "\n".join(map(shown, segment.text.split("\n")))
+                yield Segment(text, segment.style)
+
+
+out = _LiteralConsole(highlight=False, markup=False, emoji=False)
+err = _LiteralConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 class TableFormat(StrEnum):

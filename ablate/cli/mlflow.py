@@ -1,5 +1,6 @@
 """``ablate ui`` and ``ablate sync``: MLflow, the mirror of a store."""
 
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -15,19 +16,45 @@ from ablate.study import sync_mirror
 def ui(
     store: options.StorePath = options.DEFAULT_STORE,
     port: Annotated[
-        int, typer.Option(envvar="ABLATE_PORT", min=1, max=65535, help="Port on 127.0.0.1.")
+        int, typer.Option(envvar="ABLATE_PORT", min=1, max=65535, help="Port to listen on.")
     ] = 5000,
+    host: Annotated[
+        str,
+        typer.Option(
+            envvar="ABLATE_HOST",
+            help="Address to listen on. The interface asks for no password: whoever reaches an "
+            "address other than this machine's own can change and delete what it shows.",
+        ),
+    ] = tracking.LOOPBACK,
     tracking_uri: options.TrackingUri = None,
 ) -> None:
-    """Browse the store's runs in MLflow's user interface, on 127.0.0.1 only."""
-    address = f"http://127.0.0.1:{port}/{tracking.RUNS_VIEW}"
+    """Browse the store's runs in MLflow's user interface, on this machine alone by default."""
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{port}/{tracking.RUNS_VIEW}"
+    if not _is_own(host):
+        err.print(
+            f"warning: MLflow asks for no password, and {host} may be reached from other machines: "
+            "whoever does can read, change and delete the mirror; the runs' folders are not served",
+            style="yellow",
+            soft_wrap=True,
+        )
     try:
         out.print(f"MLflow: {address} (Ctrl-C ends it)", soft_wrap=True)
-        code = tracking.serve_ui(Store(store), port, tracking_uri)
+        code = tracking.serve_ui(Store(store), port, tracking_uri, host)
     except KeyboardInterrupt:
         # While it starts, Ctrl-C is as good an end as later.
         code = ExitCode.DONE
     raise typer.Exit(code)
+
+
+def _is_own(host: str) -> bool:
+    """Whether no other machine can reach this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def sync(

@@ -13,8 +13,9 @@ from ablate.runs import Failure, RunFolder, State, disk
 from ablate.spec import Frozen
 
 # Trains the runs of these folders on that device. SIGTERM requests a stop: it saves the runs' state
-# and raises Interrupted.
-Work = Callable[[Sequence[Path], str], None]
+# and raises Interrupted. Where an executor puts other cohorts on the same device, it hands over a
+# third argument (``ablate.train.sharing.SharedDevice``); ``OutOfSharedMemory`` means: again, alone.
+Work = Callable[..., None]
 
 
 class JobState(StrEnum):

@@ -18,7 +18,8 @@ from ablate.errors import BadInput
 _PREFIX = "ablate-sockets-"
 # Linux takes 107 bytes, others 103; the folder and the socket in it need some 40 of them.
 _LONGEST_BYTES = 60
-_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+# The folder made in one of them is closed to others.
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
 
 
 def make_socket_folder() -> None:

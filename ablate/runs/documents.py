@@ -14,6 +14,9 @@ from ablate.runs import plain_files
 from ablate.runs.formats import SCHEMA_VERSION, Document
 from ablate.runs.upgrade import UPGRADES
 
+MOST_BYTES = 1 << 26
+"""Of a run's file: a result has a few kilobytes, the events of 100,000 epochs 30 megabytes."""
+
 _Model = TypeVar("_Model", bound=Document)
 
 
@@ -32,7 +35,7 @@ def read(model: type[_Model], path: Path, repair: str) -> _Model:
     return from_content(model, content_of(path, repair), str(path), repair)
 
 
-def content_of(path: Path, repair: str, most_bytes: int = plain_files.MOST_BYTES) -> bytes:
+def content_of(path: Path, repair: str, most_bytes: int = MOST_BYTES) -> bytes:
     """What is in a file of the store.
 
     Args:
@@ -116,14 +119,14 @@ def _is_present(document: Document) -> bool:
     return "schema_version" in document.model_fields_set
 
 
-def load(path: Path, repair: str) -> dict[str, Any]:
+def load(path: Path, repair: str, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The JSON object in a file, of whatever schema.
 
     Raises:
         FileNotFoundError: If there is no such file.
         StoreError: If it cannot be read or is not a JSON object.
     """
-    return decode(content_of(path, repair), str(path), repair)
+    return decode(content_of(path, repair, most_bytes), str(path), repair)
 
 
 def decode(content: bytes, where: str, repair: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from ablate.spec import ENGINE_VERSION, digest_of
 
 _Record = TypeVar("_Record", SweepRecord, TuningRecord)
 
+# One of 10,000 runs has some tens of megabytes.
+_MOST_BYTES = 1 << 29
 _DIGEST = "sha256"
 _SET_ASIDE = "damaged-"
 # A hyphen and eight digits.
@@ -45,7 +47,7 @@ def load(path: Path, repair: str) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         StoreError: If it cannot be read, or was changed after it was written.
     """
-    document = documents.load(path, repair)
+    document = documents.load(path, repair, _MOST_BYTES)
     stated = document.pop(_DIGEST, None)
     is_known = documents.schema_version(document) <= SCHEMA_VERSION
     if is_known and stated is not None and _own_digest(document) != stated:

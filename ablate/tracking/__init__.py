@@ -15,8 +15,12 @@ from ablate.tracking.mapping import TAG_CHARACTERS as NOTE_CHARACTERS
 from ablate.tracking.report_copy import NOTE_FILE
 from ablate.tracking.ui_view import RUNS_VIEW
 
+LOOPBACK = "127.0.0.1"
+"""The address of this machine that no other reaches."""
+
 __all__ = [
     "EXIT_BEHIND",
+    "LOOPBACK",
     "NOTE_CHARACTERS",
     "NOTE_FILE",
     "RUNS_VIEW",
@@ -96,8 +100,8 @@ def follow(
     follow_until(store_root, record_ids, uri, parent, log)
 
 
-def serve_ui(store: Store, port: int, uri: str | None = None) -> int:
-    """Serves MLflow's user interface on 127.0.0.1 until Ctrl-C or SIGTERM.
+def serve_ui(store: Store, port: int, uri: str | None = None, host: str = LOOPBACK) -> int:
+    """Serves MLflow's user interface until Ctrl-C or SIGTERM.
 
     ``http://127.0.0.1:PORT/`` followed by RUNS_VIEW shows the store's runs as a table.
 
@@ -105,6 +109,8 @@ def serve_ui(store: Store, port: int, uri: str | None = None) -> int:
         store: Whose mirror is shown.
         port: Where to listen.
         uri: The database to show; None: the sqlite database in the store.
+        host: The address to listen on. The interface asks for no password: on any other than that
+            of this machine itself, whoever reaches it can read, change and delete the mirror.
 
     Returns:
         The server's exit code; 0 after Ctrl-C or SIGTERM.
@@ -115,4 +121,4 @@ def serve_ui(store: Store, port: int, uri: str | None = None) -> int:
     """
     from ablate.tracking.ui import serve
 
-    return serve(store, port, uri)
+    return serve(store, port, uri, host)

@@ -1,6 +1,5 @@
 """The files of a run that has ended, copied to MLflow."""
 
-import io
 import json
 import os
 
@@ -8,7 +7,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 from ablate.errors import StoreError
-from ablate.runs import Failure, Result, RunFolder, checked_files, plain_files
+from ablate.runs import Failure, Result, RunFolder, checked_files
 
 _TABLE = "per-image.json"
 
@@ -28,7 +27,7 @@ def upload(
         One line for each file that was not copied for that reason.
 
     Raises:
-        OSError: If the counts of pixels cannot be read.
+        StoreError: If the counts of pixels cannot be read.
     """
     client.log_text(run_id, folder.spec_file().model_dump_json(indent=2), "spec.json")
     name = "result.json" if isinstance(ending, Result) else "failure.json"
@@ -43,13 +42,14 @@ def upload(
         else:
             client.log_artifact(run_id, str(folder.weights_path))
     # Their digests are a part of the run's state.
-    content = plain_files.read_bytes(folder.confusion_path)
+    confusions = folder.confusions()
     client.log_artifact(run_id, str(folder.confusion_path))
     # Not log_table: what it finds already there it would append to.
-    table = pd.read_parquet(io.BytesIO(content))
+    table = pd.DataFrame(confusions.counts, columns=list(confusions.pooled))
+    table.insert(0, "image", confusions.names)
     client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
     if ending.test is not None:
-        plain_files.read_bytes(folder.test_confusion_path)
+        folder.test_confusions()
         client.log_artifact(run_id, str(folder.test_confusion_path))
     unusable: list[StoreError] = []
     for panel, _ in checked_files.panels(folder, unusable):

@@ -59,7 +59,8 @@ def _check_server(address: Address) -> str:
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/version"
     environment.bypass_proxy()
     try:
-        with urllib.request.urlopen(url, timeout=_LIMIT_S) as answer:
+        # Its scheme is http or https.
+        with urllib.request.urlopen(url, timeout=_LIMIT_S) as answer:  # noqa: S310
             version = answer.read(80).decode(errors="replace").strip()
     except urllib.error.HTTPError as error:
         # It is there, and wants a login that MLflow's client may have.

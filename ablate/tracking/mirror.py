@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 
 from ablate.errors import StoreError
-from ablate.runs import RecordedRun, SpecFile, State, Store
+from ablate.runs import RecordedRun, SpecFile, State, Store, shown
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
 from ablate.tracking.groups import Group
@@ -135,6 +135,7 @@ class _MirroredSweep:
                 page_token=token,
             )
             for run in page:
+                self._check_place(run)
                 if key := run.data.tags.get("ablate.key"):
                     self._found.setdefault(key, []).append(run)
                 elif self._parent is None:
@@ -146,6 +147,25 @@ class _MirroredSweep:
             tags = self._parent.data.tags
             self._logged = (tags.get("ablate.states"), self._parent.info.status)
             self._report = tags.get("ablate.report")
+
+    def _check_place(self, run: Run) -> None:
+        """Makes sure that what is copied to a run stays in the store.
+
+        A store made by others brings their database, which says where each run's files go.
+
+        Raises:
+            StoreError: If they would go elsewhere.
+        """
+        folder = self._address.artifacts
+        if not self._address.own or folder is None:
+            return
+        place = Path(str(run.info.artifact_uri).removeprefix("file://"))
+        inside = place.is_absolute() and place.resolve().is_relative_to(folder.resolve())
+        if not inside or any(path.is_symlink() for path in place.rglob("*")):
+            raise StoreError(
+                f"the mirror keeps files of a run outside the store ({shown(place)})",
+                self._address.repair,
+            )
 
     def update(self, group: Group, *, live: bool) -> Pass:
         """See ``Mirror.update``."""

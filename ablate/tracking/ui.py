@@ -7,14 +7,12 @@ import sys
 from types import FrameType
 
 from ablate.errors import StoreError
-from ablate.runs import Store
+from ablate.runs import Store, shown
 from ablate.tracking import database, environment
 from ablate.tracking.address import Address, sqlite_uri
 
-_HOST = "127.0.0.1"
 
-
-def serve(store: Store, port: int, uri: str | None) -> int:
+def serve(store: Store, port: int, uri: str | None, host: str) -> int:
     """See ``ablate.tracking.serve_ui``."""
     address = Address.of(store, uri)
     if address.is_server:
@@ -28,7 +26,7 @@ def serve(store: Store, port: int, uri: str | None) -> int:
         )
     if address.database is not None:
         database.check(address.database, address)
-    _check_port(port)
+    _check_port(host, port)
     server: subprocess.Popen[bytes] | None = None
     is_requested = False
 
@@ -43,7 +41,7 @@ def serve(store: Store, port: int, uri: str | None) -> int:
     environ = environment.server_environment()
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server = subprocess.Popen(_command(address, port), env=environ, cwd=folder)
+        server = subprocess.Popen(_command(address, host, port), env=environ, cwd=folder)
         if is_requested:
             # The signal came before there was a server to end.
             server.terminate()
@@ -54,7 +52,7 @@ def serve(store: Store, port: int, uri: str | None) -> int:
     return 0 if is_requested else code
 
 
-def _command(address: Address, port: int) -> list[str]:
+def _command(address: Address, host: str, port: int) -> list[str]:
     command = [sys.executable, "-m", "mlflow", "server"]
     # By its absolute path: the server is started in another folder.
     uri = sqlite_uri(address.database) if address.database else address.uri
@@ -63,16 +61,18 @@ def _command(address: Address, port: int) -> list[str]:
         command += ["--default-artifact-root", str(address.artifacts), "--no-serve-artifacts"]
     # One worker is enough for one user; a line for each request would bury the address.
     quiet = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    return [*command, "--host", _HOST, "--port", str(port), *quiet]
+    return [*command, "--host", host, "--port", str(port), *quiet]
 
 
-def _check_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As the server does: a port in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
+            probe.bind((host, port))
         except (OSError, OverflowError) as error:
             raise StoreError(
-                f"port {port} of {_HOST} cannot be used: {error}", "choose another with --port"
+                f"port {port} of {shown(host)} cannot be used: {error}",
+                "choose another with --port or --host",
             ) from error

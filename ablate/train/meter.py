@@ -54,13 +54,17 @@ class Meter:
     Args:
         folders: The runs that are begun; their claims are held.
         device: Where they are computed.
+        is_shared: Whether other cohorts may be there meanwhile; then no energy is counted, since a
+            device counts that of all together.
     """
 
-    def __init__(self, folders: Sequence[RunFolder], device: torch.device) -> None:
+    def __init__(
+        self, folders: Sequence[RunFolder], device: torch.device, *, is_shared: bool = False
+    ) -> None:
         """Begins an attempt at each run."""
         reset_peak_memory(device)
         self._device = device
-        self._read_energy_j = energy_counter(device)
+        self._read_energy_j = (lambda: None) if is_shared else energy_counter(device)
         self._energy_j = self._read_energy_j()
         self._began = self._charged = time.monotonic()
         self._write_at = self._charged + _WRITE_EVERY_S

@@ -34,6 +34,7 @@ from ablate.runs import (
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
 from ablate.train.out_of_memory import is_out_of_memory, make_room
+from ablate.train.sharing import give_way
 from ablate.train.state import TrainingState
 
 PANELS = 4
@@ -115,6 +116,7 @@ def _evaluated(state: TrainingState, setup: CohortSetup, batch: Batch) -> torch.
             (logits,) = setup.logits([state.model], batch, at_once)
             return logits
         except Exception as error:
+            give_way(setup.shared, error)
             if not is_out_of_memory(error):
                 raise
         make_room(setup.device)

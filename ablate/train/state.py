@@ -2,6 +2,7 @@
 
 import io
 import math
+import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -171,6 +172,10 @@ class TrainingState:
 
 def _loaded(content: bytes) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            # torch compresses nothing: what is compressed may unpack to any size.
+            if sum(entry.file_size for entry in archive.infolist()) > len(content):
+                raise ValueError("it unpacks to more bytes than it has")
         saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     # Whatever torch finds wrong with it: it has no exception of its own for this.
     except Exception as error:

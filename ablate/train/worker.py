@@ -8,7 +8,14 @@ from pathlib import Path
 import torch
 
 from ablate.data import Images, changes_since, identify, open_images, parts, prepare
-from ablate.errors import BadInput, DataError, Interrupted, StoreError, WeightsError
+from ablate.errors import (
+    BadInput,
+    DataError,
+    Interrupted,
+    OutOfSharedMemory,
+    StoreError,
+    WeightsError,
+)
 from ablate.models import (
     SegmentationModel,
     ZeroShot,
@@ -38,13 +45,14 @@ from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
 from ablate.train.meter import Meter
 from ablate.train.results import conclude, write_failure
+from ablate.train.sharing import SharedDevice, give_way
 from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def work(folders: Sequence[Path], device: str) -> None:
+def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = None) -> None:
     """Trains or evaluates the runs of one cohort.
 
     Runs that are done and runs that another process works on are left out. A run that cannot go on
@@ -54,10 +62,12 @@ def work(folders: Sequence[Path], device: str) -> None:
         folders: The runs' folders, with their ``spec.json``: runs of adapted SAM that share
             everything but the variant, or one run of any other system.
         device: For example ``cpu`` or ``cuda:0``.
+        shared: Where other cohorts may be on the device: is told the memory after the first step.
 
     Raises:
         BadInput: If there is no such device.
         Interrupted: If a signal requested a stop; the state is saved.
+        OutOfSharedMemory: If memory is short beside other cohorts; the state is saved.
     """
     where = check_device(device)
     with stop_on_signals() as stop, ExitStack() as claims:
@@ -67,20 +77,27 @@ def work(folders: Sequence[Path], device: str) -> None:
         try:
             if pending:
                 # Before failures are removed: they are how earlier attempts have ended.
-                with Meter(pending, where) as meter:
+                with Meter(pending, where, is_shared=shared is not None) as meter:
                     for folder in pending:
                         folder.clear_failure()
-                    _train(pending, where, stop, meter)
+                    _train(pending, where, stop, meter, shared)
         except Interrupted:
             raise
         except Exception as error:
+            give_way(shared, error)
             # What prevents the whole cohort is the failure of each run.
             for folder in pending:
                 if not (folder.has_result() or folder.has_failure()):
                     write_failure(folder, error)
 
 
-def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter: Meter) -> None:
+def _train(
+    folders: Sequence[RunFolder],
+    device: torch.device,
+    stop: Stop,
+    meter: Meter,
+    shared: SharedDevice | None,
+) -> None:
     """The path of a cohort: data, weights, models, training or evaluation, results."""
     specs = _read_specs(folders)
     if not specs:
@@ -89,7 +106,7 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
     planned_s = min(folder.spec_file().provenance.created for folder in specs)
-    setup = _cohort_setup(spec, store, device, planned_s)
+    setup = _cohort_setup(spec, store, device, planned_s, shared)
     _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
@@ -110,6 +127,7 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
         except Interrupted:
             raise
         except Exception as error:
+            give_way(shared, error)
             write_failure(folder, error)
     # The first model that is built pays for what torch prepares for all.
     meter.charge([run.folder for run in runs])
@@ -125,9 +143,13 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
         if stop.requested:
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
-        with run.attempt():
-            used = machine(device, setup.precision)
-            conclude(run.folder, run.state, setup, used, meter)
+        try:
+            with run.attempt():
+                used = machine(device, setup.precision)
+                conclude(run.folder, run.state, setup, used, meter)
+        except OutOfSharedMemory:
+            save_all(trained[position:])
+            raise
 
 
 def _leave_if_stopped(stop: Stop) -> None:
@@ -169,7 +191,11 @@ def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
 
 
 def _cohort_setup(
-    spec: RunSpec, store: Store, device: torch.device, planned_s: float
+    spec: RunSpec,
+    store: Store,
+    device: torch.device,
+    planned_s: float,
+    shared: SharedDevice | None,
 ) -> CohortSetup:
     """What the runs of a cohort share besides the weights; they were planned at ``planned_s``."""
     protocol = spec.context.protocol
@@ -202,7 +228,9 @@ def _cohort_setup(
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
     train, validation, test = (list(part) for part in found)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
+    return CohortSetup(
+        protocol, spec.seed, prepared, train, validation, device, precision, test, shared
+    )
 
 
 def _changed(root: Path | None, planned_s: float, store: Store) -> DataError:

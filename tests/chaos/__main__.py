@@ -6,7 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .comparison import outcome
 from .kills import torment
+from .session import complete
 
 
 def main() -> int:
@@ -22,8 +24,10 @@ def main() -> int:
         if any(words.store.iterdir()):
             parser.error(f"{words.store} is not empty")
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
-        folder = words.store or Path(temporary)
-        figures = torment(folder.resolve(), seed=words.seed, kills=words.kills, say=_say)
+        folder = (words.store or Path(temporary)).resolve()
+        complete(folder / "undisturbed")
+        undisturbed = outcome(folder / "undisturbed" / "store")
+        figures = torment(folder, undisturbed, seed=words.seed, kills=words.kills, say=_say)
     _say(figures.text())
     text = json.dumps(figures.values(), indent=2)
     _say(text)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .phases import PHASES
+from .phases import PHASES, WORKER_STARTS
 from .session import Session
 
 INTERRUPTED = 75
@@ -19,7 +19,8 @@ class Fault:
     Attributes:
         what: The signals that are sent, one after the other; SIGSTOP is followed by SIGCONT.
         whom: ``group``, or the role of a process; of several the first.
-        when: The phase of the sweep, or ``at once``: as soon as the process is there.
+        when: The phase of the sweep, ``start of a worker``, or ``at once``: as soon as the process
+            is there.
         code: The exit code of the sweep.
         stopped_s: How long SIGSTOP lasts.
     """
@@ -38,7 +39,8 @@ class Fault:
     def happen(self, started: Session, store: Path) -> None:
         """Waits for the moment and sends the signals."""
         if self.when != "at once":
-            phase = next(phase for phase in PHASES if phase.name == self.when)
+            phases = (*PHASES, WORKER_STARTS)
+            phase = next(phase for phase in phases if phase.name == self.when)
             assert started.until(lambda: phase.is_reached(started, store)), started.output()
         for number in self.what:
             self._send(started, number)
@@ -69,7 +71,7 @@ KILLED = [
     # That of the preflight: nothing was started.
     Fault((signal.SIGKILL,), "worker", "at once", 2),
     # The run that it worked on fails; the next start trains it again.
-    Fault((signal.SIGKILL,), "worker", "workers", 1),
+    Fault((signal.SIGKILL,), "worker", WORKER_STARTS.name, 1),
     Fault((signal.SIGKILL,), "worker", "training", 1),
     *_killed("mirror", 0),
     *_killed("fork server", 0),

@@ -29,7 +29,6 @@ class Figures:
         differing: What differs from the undisturbed sweep: files, reports, MLflow's runs.
         repeated_steps: How many points of metrics MLflow was told more than once.
         leftovers: Temporary files, shared memory and processes that were left at the end.
-        undisturbed_s: How long the sweep takes without a kill.
         spent_s: How long all of it took.
     """
 
@@ -43,7 +42,6 @@ class Figures:
     differing: list[str] = field(default_factory=list)
     repeated_steps: int = 0
     leftovers: list[str] = field(default_factory=list)
-    undisturbed_s: float = 0.0
     spent_s: float = 0.0
 
     @property
@@ -66,7 +64,7 @@ class Figures:
             f"steps repeated in MLflow: {self.repeated_steps}",
             f"different from the undisturbed sweep: {_listed(self.differing)}",
             f"leftovers: {_listed(self.leftovers)}",
-            f"time: {self.spent_s:.0f} s; undisturbed, a sweep takes {self.undisturbed_s:.0f} s",
+            f"time: {self.spent_s:.0f} s",
         ]
         return "\n".join(lines)
 
@@ -79,12 +77,18 @@ def _listed(names: list[str]) -> str:
 
 
 def torment(
-    folder: Path, *, seed: int, kills: int, say: Callable[[str], None] = lambda line: None
+    folder: Path,
+    undisturbed: dict[str, object],
+    *,
+    seed: int,
+    kills: int,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Figures:
-    """Runs one sweep undisturbed, then others that are killed, until there were enough kills.
+    """Runs sweeps that are killed, until there were enough kills.
 
     Args:
         folder: An empty folder, for the stores.
+        undisturbed: The outcome of the sweep that nothing has disturbed.
         seed: Decides the phases and the instants that are aimed at.
         kills: How many.
         say: Takes a line after each kill.
@@ -94,9 +98,6 @@ def torment(
     """
     began, figures, chance = time.monotonic(), Figures(seed), random.Random(seed)
     shared_memory = comparison.shared_memory()
-    complete(folder / "undisturbed")
-    figures.undisturbed_s = time.monotonic() - began
-    undisturbed = comparison.outcome(folder / "undisturbed" / "store")
     while figures.kills < kills:
         own = folder / f"sweep-{figures.sweeps + 1}"
         _kill_in_each_phase(own, chance, kills, figures, say)

@@ -76,6 +76,10 @@ PHASES = (
     Phase("publishing", _publishes, 0.05),
     Phase("mirror", _mirrors, 4.0),
 )
+# Not a phase to be killed in, but a moment of others.
+WORKER_STARTS = Phase(
+    "start of a worker", lambda session, store: _newer(session, store, "logs/worker-*.log"), 0.0
+)
 # What the store shows is looked at from the most particular to the least.
 _PARTICULAR = ("mirror", "publishing", "saving", "cache", "training", "workers", "preflight")
 

@@ -8,8 +8,10 @@ from chaos.phases import PHASES
 KILLS = 6
 
 
-def test_a_sweep_survives_kills_at_any_moment(tmp_path: Path) -> None:
-    figures = torment(tmp_path, seed=0, kills=KILLS)
+def test_a_sweep_survives_kills_at_any_moment(
+    tmp_path: Path, undisturbed: dict[str, object]
+) -> None:
+    figures = torment(tmp_path, undisturbed, seed=0, kills=KILLS)
     assert figures.is_clean, figures.text()
     assert (figures.kills, figures.sweeps, figures.runs) == (KILLS, 1, 4)
     assert figures.values()["by_phase"].keys() == {phase.name for phase in PHASES}

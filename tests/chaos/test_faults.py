@@ -35,7 +35,7 @@ def assert_same(folder: Path, undisturbed: Undisturbed) -> Session:
 def test_several_faults_one_after_the_other(tmp_path: Path, undisturbed: Undisturbed) -> None:
     """The short form of the list below."""
     disturb(tmp_path, Fault((signal.SIGTERM, signal.SIGTERM), "group", "training", INTERRUPTED))
-    disturb(tmp_path, Fault((signal.SIGKILL,), "worker", "workers", 1))
+    disturb(tmp_path, Fault((signal.SIGKILL,), "worker", "start of a worker", 1))
     with session(tmp_path) as started:
         for whom in ("fork server", "tracker", "mirror", "fork server"):
             Fault((signal.SIGKILL,), whom, "at once", 0).happen(started, tmp_path / "store")

@@ -25,7 +25,23 @@ from ablate.spec import Context
 from executors.works import PATIENCE_S
 
 
-class ExecutorConformance:
+class RunsOfTable4:
+    """Has runs to work on."""
+
+    @pytest.fixture
+    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
+        """Table IV's ten runs; the second is translandseg-2."""
+        store, catalogue = Store(tmp_path / "store"), Catalogue()
+        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
+        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
+        origin = provenance()
+        store.create_runs(
+            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
+        )
+        return list(planned)
+
+
+class ExecutorConformance(RunsOfTable4):
     """Subclass it and say which executor is meant.
 
     Attributes:
@@ -41,18 +57,6 @@ class ExecutorConformance:
     @pytest.fixture(autouse=True)
     def _registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(EXECUTORS, "tested", self.path)
-
-    @pytest.fixture
-    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
-        """Table IV's ten runs; the second is translandseg-2."""
-        store, catalogue = Store(tmp_path / "store"), Catalogue()
-        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
-        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
-        origin = provenance()
-        store.create_runs(
-            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
-        )
-        return list(planned)
 
     @contextmanager
     def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
@@ -168,6 +172,14 @@ class ExecutorConformance:
             self.run(tmp_path, pairs(runs), "stop_at_the_second")
         assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
 
+    def test_unknown_settings_are_refused(self) -> None:
+        with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):
+            executor_settings("tested", {"nonsense": 1})
+
+
+class StoppingConformance(ExecutorConformance):
+    """For executors whose running jobs can be stopped."""
+
     def test_a_caller_stops_what_runs_and_nothing_new_starts(
         self, tmp_path: Path, runs: list[PlannedRun]
     ) -> None:
@@ -178,12 +190,8 @@ class ExecutorConformance:
         if self.workers == 1:
             assert states(runs[2:]) == [State.NEW] * 8
 
-    def test_unknown_settings_are_refused(self) -> None:
-        with pytest.raises(BadInput, match=r"\[executor.tested\] nonsense: .*; its keys are: "):
-            executor_settings("tested", {"nonsense": 1})
 
-
-class ProcessConformance(ExecutorConformance):
+class ProcessConformance(StoppingConformance):
     """For executors whose workers are processes of their own."""
 
     def test_a_dead_worker_costs_one_run(self, tmp_path: Path, runs: list[PlannedRun]) -> None:

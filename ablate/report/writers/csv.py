@@ -6,9 +6,10 @@ import io
 from ablate.report.flat_table import flat_table
 from ablate.report.model import Report
 from ablate.report.table import TableCell
+from ablate.runs import shown
 
 # What a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def to_csv(report: Report) -> str:
@@ -23,6 +24,7 @@ def to_csv(report: Report) -> str:
 
 def _text(cell: TableCell) -> str:
     """The cell's text; words get an apostrophe where a spreadsheet would compute them."""
-    if cell.kind != "number" and cell.text.startswith(_FORMULA):
-        return f"'{cell.text}"
-    return cell.text
+    text = shown(" ".join(cell.text.splitlines()))
+    if cell.kind != "number" and text.startswith(_FORMULA):
+        return f"'{text}"
+    return text

@@ -23,6 +23,8 @@ from ablate.report.writers.html_figures import Figure, figures_of, forest_plot
 from ablate.report.writers.html_tables import RowNames, literal, scores_block, table_block
 
 _FOLDER = files("ablate.report.page")
+# What an HTML parser, a script or a terminal could take for its own.
+_NOT_PLAIN = re.compile("[<>&\u2028\u2029\x7f-\x9f]")
 _SCRIPTS = ("page", "tables", "charts", "figures", "curves", "pictures", "provenance", "start")
 _MARKER = re.compile(r"\{\{(\w+)\}\}")
 
@@ -100,9 +102,7 @@ def _digest(content: str) -> str:
 def _data(values: Any) -> str:
     """JSON that no HTML parser takes for markup, whatever texts it holds."""
     text = json.dumps(_finite(values), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for each in "<>&\u2028\u2029":
-        text = text.replace(each, f"\\u{ord(each):04x}")
-    return text
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _finite(tree: Any) -> Any:

@@ -9,6 +9,7 @@ from ablate.report.model import Report
 from ablate.report.page.contents import ROWS
 from ablate.report.score_views import score_views
 from ablate.report.table import Column, Table, TableCell
+from ablate.runs import shown
 
 # Of a longer table the page shows the first lines.
 LINES = 600
@@ -48,7 +49,7 @@ class RowNames:
 
 def literal(text: str) -> str:
     """Text that is shown as it is, also in an attribute."""
-    return html.escape(text, quote=True)
+    return html.escape("\n".join(map(shown, text.split("\n"))), quote=True)
 
 
 def scores_block(report: Report, scores: Table, rows: RowNames) -> str:

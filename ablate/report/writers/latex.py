@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ablate.report.model import Report
 from ablate.report.table import Table, TableCell
 from ablate.report.tables import tables_of
+from ablate.runs import shown
 
 _DOCUMENT = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,landscape,margin=15mm]{geometry}
@@ -212,7 +213,7 @@ def _size(table: Table) -> str:
 
 def _literal(text: str) -> str:
     """Text that is shown as it is, in one line."""
-    return " ".join(_breakable(word) for word in text.split())
+    return " ".join(_breakable(word) for word in shown(" ".join(text.split())).split())
 
 
 def _breakable(word: str) -> str:

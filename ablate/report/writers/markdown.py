@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ablate.report.model import Report
 from ablate.report.table import Table, TableCell
 from ablate.report.tables import tables_of
+from ablate.runs import shown
 
 # What Markdown would take for its own. An underscore inside a word means nothing to it.
 _SPECIAL = re.compile(r"[\\`*\[\]<|~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
@@ -102,4 +103,4 @@ def _mark(footnote: int) -> str:
 
 def _literal(text: str) -> str:
     """Text that is shown as it is, in one line."""
-    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\g<0>", shown(" ".join(text.split())))
