@@ -339,6 +339,7 @@ class RunFolder:
 
     def publish_result(self, result: Result) -> None:
         """Makes the run done, with the digests of its files; an existing result is kept."""
+        atomic.require_folder(self.path)
         sealed = sealing.seal(result, self.path)
         atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
         self._remove_what_is_over()
@@ -400,6 +401,7 @@ class RunFolder:
         """
         content = (failure.model_dump_json(indent=2) + "\n").encode()
         with suppress(OSError):
+            atomic.require_folder(self.path)
             atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:

@@ -185,6 +185,7 @@ def publish(
         micro_batches: Where memory was too short for a whole batch at once.
     """
     weights = save(trained)
+    atomic.require_folder(folder.path)
     atomic.replace(folder.weights_path, weights)
     folder.write_confusions(validated.names, validated.counts)
     if tested.names:
@@ -236,6 +237,7 @@ def write_panel(
         index: Which image.
         prediction: Shape SxS.
     """
+    atomic.require_folder(folder.path)
     image = np.asarray(prepared.images[index])
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
