@@ -6,7 +6,7 @@ VENV ?= .venv
 STORE ?= ablate-store
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow check bench clean
+.PHONY: demo test slow chaos check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
@@ -20,6 +20,11 @@ test: $(VENV)/installed-dev
 
 slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
+
+# A quarter of an hour on two idle cores.
+chaos: $(VENV)/installed-dev
+	$(BIN)/pytest -m chaos
+	$(BIN)/python -m tests.chaos --kills 50
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check

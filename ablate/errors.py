@@ -15,6 +15,7 @@
     │   ├── Diverged        the loss is no longer a finite number
     │   └── OutOfMemory     it does not fit into the memory of its device
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
+        └── OutOfSharedMemory  a cohort leaves its device to the others there, to be tried again
 
 Anything else that escapes is a defect of ablate itself.
 """
@@ -176,3 +177,7 @@ class OutOfMemory(RunFailed):
 
 class Interrupted(AblateError):
     """A stop was requested; the state is saved and the same command continues."""
+
+
+class OutOfSharedMemory(Interrupted):
+    """Memory is short beside other cohorts; the executor tries again when there are none."""

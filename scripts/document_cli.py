@@ -35,11 +35,15 @@ name = "local"
 
 [executor.local]
 threads_per_worker = 2
+cohorts_per_device = "auto"
 ```
 
 `format` is how tables are printed (`table` or `json`); `report_format` is how `ablate report`
 writes its report. The settings of an executor stand in a table of their own, `[executor.NAME]`;
 there the executor is chosen with `name` below `[executor]`, elsewhere with `executor = "NAME"`.
+Those of `local` are `threads_per_worker`, how many threads a worker computes with on the processor
+(by default its workers share them), and `cohorts_per_device`, how many cohorts are on a device at
+once (by default 1; a number or `"auto"`: as far as its memory allows, see [memory.md](memory.md)).
 
 Exit codes: 0 all done; 1 some run failed, or a claim does not hold; 2 bad input, nothing started;
 3 nothing failed, but something is open: a run that another process trains (`--no-wait`), a claim

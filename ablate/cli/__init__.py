@@ -1,11 +1,12 @@
 """The command line: parses, prints and exits; what it does lies in ``ablate.study``."""
 
+import errno
 import gc
 import os
 import sys
 
 from ablate.cli.signals import interrupt_on_signals, leave_on_signals
-from ablate.errors import BadInput, ExitCode, Interrupted, SpecError, StoresDiffer
+from ablate.errors import BadInput, ExitCode, Interrupted, RunFailed, SpecError, StoresDiffer
 
 _COLLECT_AFTER = 100_000
 
@@ -38,8 +39,8 @@ def _run() -> None:
         # The reader has seen enough, as in `ablate report … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (BadInput, Interrupted, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:
+    except (BadInput, RunFailed, Interrupted, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno != errno.ENOSPC:
             raise
         sys.exit(_report_cause(error))
 
@@ -52,7 +53,7 @@ def _accept_any_encoding() -> None:
             reconfigure(errors="replace")
 
 
-def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
+def _report_cause(error: BadInput | RunFailed | Interrupted | OSError) -> ExitCode:
     """Prints what went wrong, and returns the exit code."""
     # Most commands end without it, and `--help` needs no console.
     from ablate.cli.console import err, print_error
@@ -68,6 +69,11 @@ def _report_cause(error: BadInput | Interrupted | OSError) -> ExitCode:
                 print_error(problem)
         case BadInput():
             print_error(str(error))
+        case RunFailed():
+            print_error(str(error))
+            return ExitCode.RUN_FAILED
         case _:
-            print_error(f"{error.filename}: {error.strerror}; check the path and its permissions")
+            from ablate.runs.disk import in_words
+
+            print_error("; ".join(in_words(error)))
     return ExitCode.BAD_INPUT

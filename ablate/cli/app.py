@@ -40,6 +40,14 @@ COMMANDS = {
         "ablate.cli.status:status",
         "Show the state of every run: done, running, interrupted, failed, diverged or new.",
     ),
+    "logs": Listed(
+        "ablate.cli.logs:logs",
+        "Show all that is known of a run: attempts, why it failed, the end of its worker's log.",
+    ),
+    "cancel": Listed(
+        "ablate.cli.cancel:cancel",
+        "Ask the processes that train in the store to save their state and to end.",
+    ),
     "report": Listed(
         "ablate.cli.report:report",
         "Write the sweep's table, reproduced beside published, and print it.",

@@ -112,3 +112,11 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     return str(value)
+
+
+def age(seconds: float) -> str:
+    """``12 s``, ``4 min``, ``3 h`` or ``2 d``: the largest unit of which there are two or more."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s"

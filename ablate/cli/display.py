@@ -1,6 +1,5 @@
-"""How far a sweep is, while it runs: a live table on a terminal, lines elsewhere."""
+"""How far a sweep is, while it runs: a live table on a terminal, a line now and then elsewhere."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -16,7 +15,9 @@ from ablate.cli.console import out
 from ablate.runs import State
 from ablate.study import RunProgress
 
-_LINE_EVERY_S = 10.0
+# Lines get rarer: a sweep of a week has some two hundred.
+_TICK_EVERY_S = 10.0
+_TICK_SHARE = 0.05
 # The bar's pace is that of the last minute: a worker trains several runs by turns.
 _PACE_S = 60.0
 # The heading, the last line, and what the terminal keeps for itself.
@@ -77,7 +78,9 @@ class Display:
         self.footer: Sequence[Text] = ()
         self._live: Live | None = None
         self._seen: dict[int, RunProgress] = {}
-        self._lines: dict[int, tuple[float, str]] = {}
+        # When the last line was printed, and the states that it tells of.
+        self._ticked: tuple[float, list[State]] | None = None
+        self._latest: Sequence[RunProgress] = ()
 
     def __enter__(self) -> "Display":
         """Begins to show."""
@@ -92,37 +95,39 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leaves the last state on the terminal."""
+        """Leaves the last state."""
         if self._live is not None:
             self._live.stop()
+        else:
+            self._print_end()
 
     def __call__(self, runs: Sequence[RunProgress]) -> None:
         """Shows where all runs are now; the sequence has the same runs every time, and may grow."""
-        names = _names(runs)
         if self._live is None:
-            self._print_lines(runs, names)
+            self._print_tick(runs)
         else:
-            self._update_table(runs, names)
+            self._update_table(runs, _names(runs))
             total = Text(self._total(runs), style="dim")
             self._live.update(Group(self._table, total, *self.footer), refresh=True)
 
     # Lines --------------------------------------------------------------------------------
 
-    def _print_lines(self, runs: Sequence[RunProgress], names: Sequence[str]) -> None:
-        """A line where a state has changed, and now and then while a run goes on."""
+    def _print_tick(self, runs: Sequence[RunProgress]) -> None:
+        """A line for all runs, at first every ten seconds, later less often."""
+        self._latest = runs
         now = self._clock()
-        for index, (run, name) in enumerate(zip(runs, names, strict=True)):
-            before = self._seen.get(index)
-            changed = run.state is not (before.state if before else State.NEW)
-            if before is None and run.is_terminal:
-                changed = False  # It had ended before this start.
-            line = _line(run, name)
-            printed_at, printed = self._lines.get(index, (-math.inf, ""))
-            is_due = now - printed_at >= _LINE_EVERY_S and line != printed
-            self._seen[index] = run
-            if changed or (run.state is State.RUNNING and is_due):
-                self._lines[index] = (now, line)
-                out.print(line, soft_wrap=True)
+        pause_s = max(_TICK_EVERY_S, _TICK_SHARE * (now - self._started))
+        if self._ticked is None or now - self._ticked[0] >= pause_s:
+            self._print_total(runs)
+
+    def _print_total(self, runs: Sequence[RunProgress]) -> None:
+        self._ticked = self._clock(), [run.state for run in runs]
+        out.print(self._total(runs), soft_wrap=True)
+
+    def _print_end(self) -> None:
+        """A line for what has changed since the last one."""
+        if self._ticked and self._ticked[1] != [run.state for run in self._latest]:
+            self._print_total(self._latest)
 
     # The live table -----------------------------------------------------------------------
 
@@ -153,23 +158,23 @@ class Display:
         return set(ranked[:room])
 
     def _total(self, runs: Sequence[RunProgress]) -> str:
-        """The line under the table."""
+        """How far all of it is."""
         states = [run.state for run in runs]
         spent_s = self._clock() - self._started
         parts = [f"{states.count(State.DONE)} of {len(runs)} done"]
         parts += [
             f"{states.count(state)} {state.value}"
-            for state in (State.FAILED, State.DIVERGED, State.DAMAGED)
+            for state in (State.RUNNING, State.FAILED, State.DIVERGED, State.DAMAGED)
             if state in states
         ]
-        parts.append(f"{duration(spent_s)} spent")
         share = sum(1.0 if run.is_terminal else run.share for run in runs) / len(runs)
+        parts += [f"{share:.0%}", f"{duration(spent_s)} spent"]
         if self._first_share is None:
             self._first_share = share
         gained = share - self._first_share
         if gained > 0 and share < 1:
             parts.append(f"about {duration(spent_s / gained * (1 - share))} left")
-        if hidden := len(runs) - len(self._shown(runs)):
+        if self._live and (hidden := len(runs) - len(self._shown(runs))):
             parts.append(f"{hidden} not shown")
         return " · ".join(parts)
 
@@ -184,15 +189,6 @@ def _names(runs: Sequence[RunProgress]) -> list[str]:
         + (f" seed {run.seed}" if many_seeds else "")
         for run in runs
     ]
-
-
-def _line(run: RunProgress, name: str) -> str:
-    parts = [f"{name}: {run.state.value}", f"epoch {run.epoch}/{run.epochs}"]
-    if run.loss is not None and run.state is State.RUNNING:
-        parts.append(f"loss {run.loss:.4f}")
-    if run.miou is not None:
-        parts.append(f"MIoU {run.miou:.4f}")
-    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

@@ -176,3 +176,21 @@ TrackingUri = Annotated[
         show_default=False,
     ),
 ]
+Retry = Annotated[
+    str,
+    typer.Option(
+        envvar="ABLATE_RETRY",
+        metavar="failed|none",
+        help="Which runs that could not go on in an earlier start are tried again. A diverged one "
+        "is not: the same seed would diverge again.",
+    ),
+]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going/--fail-fast",
+        envvar="ABLATE_KEEP_GOING",
+        help="Whether the other runs go on after one has failed. If not, nothing new starts, and "
+        "what is being trained saves its state.",
+    ),
+]

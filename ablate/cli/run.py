@@ -1,5 +1,6 @@
 """``ablate run``: trains what a sweep still lacks."""
 
+import itertools
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State
 from ablate.study import DEFAULT_EXECUTOR, EndedRun, Outcome, Study, SweepPlan, run_sweep
+
+# So many are repeated in a line.
+_MOST_SEEDS = 10
 
 
 def run(
@@ -44,6 +48,8 @@ def run(
             help="Wait for runs that another process trains, and take over what it drops.",
         ),
     ] = True,
+    retry: options.Retry = "failed",
+    keep_going: options.KeepGoing = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
@@ -69,6 +75,8 @@ def run(
         executor_settings=settings.executors.get(executor),
         cohort_size=cohort_size,
         wait=wait,
+        retry=retry,
+        keep_going=keep_going,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -84,6 +92,7 @@ def run(
         with Display() as display:
             outcome = run_sweep(planned, display)
     print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
+    print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for note in outcome.notes:
         err.print(note, soft_wrap=True)
     if not quiet:
@@ -124,6 +133,24 @@ def print_failures(failed: Sequence[EndedRun], *, has_splits: bool = False) -> N
                 (f"{run.state.value}:", "bold red"),
                 f" {name} seed {run.seed}: {why} ({run.folder.path / 'failure.json'})",
             ),
+            soft_wrap=True,
+        )
+
+
+def print_ways_on(failed: Sequence[EndedRun], seeds: Sequence[int], *, is_cut_short: bool) -> None:
+    """What to do about runs that could not go on."""
+    if any(run.state is State.DIVERGED for run in failed):
+        unused = next(seed for seed in itertools.count() if seed not in seeds)
+        given = [*seeds, unused] if len(seeds) < _MOST_SEEDS else [unused]
+        err.print(
+            "a diverged run is left alone, since the same seed would diverge again; add another "
+            f"seed: --seeds {','.join(map(str, given))}",
+            soft_wrap=True,
+        )
+    if is_cut_short:
+        err.print(
+            "stopped after the first failure, with the state of every run saved; the same command "
+            "continues, with --keep-going also after failures",
             soft_wrap=True,
         )
 

@@ -1,5 +1,6 @@
 """``ablate status``: what every run of the store is at."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +11,7 @@ import typer
 from ablate.cli import options
 from ablate.cli.console import (
     TableFormat,
+    age,
     err,
     out,
     print_json,
@@ -36,7 +38,8 @@ def status(
 ) -> None:
     """Show the state of every run: done, running, interrupted, failed, diverged or new.
 
-    Of more than 500 runs the table only counts; JSON has them all.
+    A run that a process holds, but of which nothing was heard for ten minutes, is `running?`. Of
+    more than 500 runs the table only counts; JSON has them all.
     """
     problems: list[str] = []
     sweeps = sweep_status(store, grid, problems)
@@ -46,7 +49,8 @@ def status(
         print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return
     for sweep in sweeps:
-        print_rows(without_own_split(_gathered(sweep.runs)), format, title=_title(sweep.record))
+        rows = without_own_split(_gathered(sweep.runs, time.time()))
+        print_rows(rows, format, title=_title(sweep.record))
         states = [row["state"] for row in sweep.runs]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))
@@ -55,6 +59,29 @@ def status(
                 f"tuning by {tuning.sampler}: {tuning.ended} of {tuning.trials} trials ended, "
                 f"{tuning.done} done; {tuning.chosen} of {tuning.rows} rows have a best setting"
             )
+
+
+def _for_people(row: dict[str, Any], now: float) -> dict[str, Any]:
+    """A run's row in fewer and shorter words: JSON has the numbers."""
+    has_begun = row["last_event"] is not None or row["progress"] > 0
+    return {
+        "variant": row["variant"],
+        "split": row["split"],
+        "seed": row["seed"],
+        "key": row["key"],
+        "state": "running?" if row["stalled"] else row["state"],
+        "device": row["device"],
+        "epoch": f"{row['epoch']}/{row['epochs']}",
+        "done": f"{row['progress']:.0%}" if has_begun else None,
+        "miou": row["miou"],
+        "last_event": _ago(row["last_event"], now),
+        "note": row["note"],
+    }
+
+
+def _ago(then: float | None, now: float) -> str | None:
+    """How long ago that was; a clock that was set back makes it now."""
+    return None if then is None else f"{age(max(0.0, now - then))} ago"
 
 
 def _title(record: SweepRecord) -> str:
@@ -85,10 +112,10 @@ def _summary(sweep: SweepStatus) -> dict[str, Any]:
     }
 
 
-def _gathered(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+def _gathered(rows: Sequence[dict[str, Any]], now: float) -> Sequence[dict[str, Any]]:
     """The rows, or how many there are of each variant in each state where they are too many."""
     if len(rows) <= _MOST_ROWS:
-        return rows
+        return [_for_people(row, now) for row in rows]
     counts = Counter((row["variant"], row["state"]) for row in rows)
     return [
         {"variant": variant, "state": state, "runs": count}

@@ -8,7 +8,7 @@ from ablate.cli import options
 from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out, print_rows
 from ablate.cli.display import duration
-from ablate.cli.run import print_failures, print_header, print_next_steps
+from ablate.cli.run import print_failures, print_header, print_next_steps, print_ways_on
 from ablate.cli.tuning_display import TuningDisplay, words
 from ablate.errors import ExitCode
 from ablate.runs import State
@@ -78,6 +78,8 @@ def tune(
     track: Annotated[
         bool, typer.Option(envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile.")
     ] = True,
+    retry: options.Retry = "failed",
+    keep_going: options.KeepGoing = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the first settings and how many runs.")
     ] = False,
@@ -104,6 +106,8 @@ def tune(
         executor=executor,
         executor_settings=settings.executors.get(executor),
         cohort_size=cohort_size,
+        retry=retry,
+        keep_going=keep_going,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -121,6 +125,7 @@ def tune(
         with TuningDisplay(planned.settings.tuning.metric) as display:
             outcome = tune_sweep(planned, display)
     print_failures(outcome.failed)
+    print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for row in outcome.without_choice:
         err.print(f"no trial of {row} gave a score: it has no best setting", soft_wrap=True)
     for note in outcome.notes:

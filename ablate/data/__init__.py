@@ -1,5 +1,6 @@
 """Data sets: opening, splitting and preparing them. Imports no torch; ``batches`` does."""
 
+from ablate.data.changes import changes_since
 from ablate.data.drawing import split
 from ablate.data.folders import given_split
 from ablate.data.images import Images
@@ -13,6 +14,7 @@ __all__ = [
     "Images",
     "Parts",
     "Prepared",
+    "changes_since",
     "detect",
     "given_split",
     "identify",

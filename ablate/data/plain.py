@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 
 from ablate.data.images import Images
 from ablate.errors import DataError, StoreError
+from ablate.runs import atomic
 
 _POSITIVE = 255
 
@@ -44,7 +45,12 @@ def write_plain(images: Images, target: Path, lists: Mapping[str, Sequence[int]]
             text = "".join(f"{names[index]}\n" for index in indices)
             (partial / file).write_text(text, encoding="utf-8")
         check_free(target)
-        partial.rename(target)
+        for folder in (partial / "image", partial / "mask", partial):
+            for path in folder.iterdir():
+                if path.is_file():
+                    atomic.sync_file(path)
+            atomic.sync_folder(folder)
+        atomic.rename(partial, target)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from PIL import Image as Pillow
 
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
-from ablate.runs import locks, plain_files
+from ablate.runs import atomic, locks, plain_files
+from ablate.runs.disk import size_text
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
 _FILES = ("images.npy", "masks.npy", "names.json")
 _DIGESTS = "sha256.json"
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,15 @@ def prepare(
     folder = cache / f"{images.digest()}-{size_px}px"
     prepared = _open(folder)
     if prepared is None:
-        cache.mkdir(parents=True, exist_ok=True)
-        with locks.held(folder.with_name(f"{folder.name}.lock")):
+        atomic.make_folder(cache)
+        with locks.held(_lock_of(folder)):
             # Another process may have built it while this one waited.
             prepared = _open(folder)
             if prepared is None:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove_leftovers(cache)
+                if folder.exists():
+                    _logger.warning("the images in %s are damaged, and are made anew", folder)
+                    shutil.rmtree(folder, ignore_errors=True)
                 _build(images, size_px, folder, digest_now)
                 prepared = _open(folder)
     if prepared is None:
@@ -76,6 +83,18 @@ def prepare(
             "check the disk, or name another store",
         )
     return prepared
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """Removes what dead processes have half built; who builds holds the folder's lock."""
+    for partial in cache.glob("*.partial"):
+        with locks.held(_lock_of(partial.with_suffix("")), 0) as is_free:
+            if is_free:
+                shutil.rmtree(partial, ignore_errors=True)
 
 
 def _build(
@@ -95,7 +114,10 @@ def _build(
                 "start again once nothing writes to them",
             )
         (partial / _DIGESTS).write_text(json.dumps(_digests(partial)), encoding="utf-8")
-        partial.rename(folder)
+        for name in (*_FILES, _DIGESTS):
+            atomic.sync_file(partial / name)
+        atomic.sync_folder(partial)
+        atomic.rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -134,7 +156,7 @@ def _check_space(needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
-            f"the images need {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free",
+            f"the images need {size_text(needed)} in {folder}, {size_text(free)} are free",
             "free space or name another store",
         )
 

@@ -1,12 +1,11 @@
 """All pixels of a data set are read once before anything starts, and that is remembered."""
 
-import json
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ablate.data.images import Images
 from ablate.errors import DataError
-from ablate.runs import atomic, plain_files
+from ablate.runs.remembered import recall, remember
 
 # Raised whenever ``load`` refuses more than before.
 _VERSION = 1
@@ -80,13 +79,10 @@ def verify(images: Images, digests: Path | None) -> None:
                 (one, first), (other, second) = seen.items()
                 raise images.ambiguous_masks(first, one, second, other)
     if path is not None:
-        atomic.replace(path, json.dumps([*known, digest]).encode())
+        remember(path, [*known, digest])
 
 
 def _read(path: Path) -> list[str]:
     """What is remembered; empty where the file is missing or broken."""
-    try:
-        known = json.loads(plain_files.read_bytes(path))
-    except (OSError, ValueError, RecursionError):
-        return []
+    known = recall(path)
     return known if isinstance(known, list) else []

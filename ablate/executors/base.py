@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ablate.plan import Cohort
-from ablate.runs import Failure, RunFolder, State
+from ablate.runs import Failure, RunFolder, State, disk
 from ablate.spec import Frozen
 
 # Trains the runs of these folders on that device. SIGTERM requests a stop: it saves the runs' state
-# and raises Interrupted.
-Work = Callable[[Sequence[Path], str], None]
+# and raises Interrupted. Where an executor puts other cohorts on the same device, it hands over a
+# third argument (``ablate.train.sharing.SharedDevice``); ``OutOfSharedMemory`` means: again, alone.
+Work = Callable[..., None]
 
 
 class JobState(StrEnum):
@@ -116,8 +117,14 @@ def write_failures(folders: Sequence[Path], error: Exception) -> None:
             folder.write_failure(
                 Failure(
                     kind="error",
-                    message=traceback.format_exception_only(error)[-1].strip().partition("\n")[0],
+                    message=_one_line(error),
                     detail="".join(traceback.format_exception(error)),
                     time=time.time(),
                 )
             )
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
+    return traceback.format_exception_only(error)[-1].strip().partition("\n")[0]

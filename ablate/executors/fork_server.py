@@ -19,7 +19,6 @@ from typing import Any
 from ablate.errors import BadInput, Interrupted
 from ablate.executors.base import import_object
 from ablate.executors.isolation import hear_only_sigterm, isolated_children, signals_blocked
-from ablate.executors.socket_folder import make_socket_folder
 
 # Read by glibc once, when a process starts; its copies keep what it read. By default it gives the
 # larger buffers of a step back to the system and gets them anew, page by page: SAM-nano's take
@@ -45,7 +44,6 @@ def warm_up() -> None:
     Raises:
         BadInput: If there is no folder for its socket.
     """
-    make_socket_folder()
     ours = ":".join(f"{name}={value}" for name, value in _SETTINGS.items())
     _context().set_forkserver_preload([_PRELOADED])
     if not _ENDED_WITH_THIS_PROCESS:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ablate.errors import STOP_SIGNALS
+from ablate.executors.socket_folder import make_socket_folder
 
 # What multiprocessing says where the process's server has died.
 UNKNOWN_EXIT_CODE = 255
@@ -27,7 +28,11 @@ def isolated_children(**variables: str) -> Iterator[None]:
 
     Args:
         variables: Environment variables for these processes.
+
+    Raises:
+        BadInput: If there is no folder for temporary files.
     """
+    make_socket_folder()
     variables["PYTHONSAFEPATH"] = "1"
     environment = {name: os.environ.get(name) for name in variables}
     path, main = sys.path, sys.modules["__main__"]

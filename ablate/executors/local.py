@@ -1,29 +1,29 @@
-"""Trains in worker processes on this machine, one for each device."""
+"""Trains in worker processes on this machine, one for each device, or as many as fit there."""
 
 import os
 import signal
-import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import parent_process
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ablate.errors import Interrupted
-from ablate.executors.base import Job, JobState, Work, import_object, write_failures
+from ablate.errors import StoreError
+from ablate.executors.base import Job, JobState
 from ablate.executors.fork_server import start_process
-from ablate.executors.isolation import UNKNOWN_EXIT_CODE, hear_only_sigterm, how_it_ended
+from ablate.executors.isolation import UNKNOWN_EXIT_CODE, how_it_ended
+from ablate.executors.local_worker import Task, serve
+from ablate.executors.places import CohortsPerDevice, MemoryReport, Occupant, Places
 from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State
-from ablate.spec import Frozen
+from ablate.spec import CnnVariant, Frozen
 
 _LAST_LINES = 20
 # How long a process may take to let go of its files.
@@ -37,27 +37,36 @@ class Settings(Frozen):
     Attributes:
         threads_per_worker: How many threads a worker computes with on the processor; None: the
             processors are shared by the workers that compute on them. SAM-nano uses one.
+        cohorts_per_device: How many cohorts are on a device at once, as far as its memory allows by
+            what the first step of a cohort has taken; ``auto``: as many as its memory allows, and
+            one on a CPU.
     """
 
     threads_per_worker: int | None = Field(default=None, ge=1)
+    cohorts_per_device: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
 
 
 @dataclass
 class _Worker:
     """A process, this end of the pipe to it, and what it works on."""
 
-    device: str
+    place: Occupant
     process: BaseProcess
     pipe: Connection
     log: Path
     job: "_LocalJob | None" = None
     is_leaving: bool = False
 
-    def send(self, folders: Sequence[Path] | None) -> None:
-        """Sends it folders to work on, or None: it may end. A dead one is noticed by its pipe."""
-        self.is_leaving |= folders is None
+    @property
+    def device(self) -> str:
+        """Where it computes."""
+        return self.place.device
+
+    def send(self, task: Task | None) -> None:
+        """Sends it something to work on, or None: it may end. A dead one is noticed by its pipe."""
+        self.is_leaving |= task is None
         with suppress(ConnectionError):
-            self.pipe.send(folders)
+            self.pipe.send(task)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends a signal, after which the worker gets no other cohort.
@@ -77,6 +86,7 @@ class _LocalJob:
         folders: The runs that are left: all, or those after the one that a worker has died of.
         stops: How often a stop was requested.
         has_failed: Whether a worker has died of one of its runs.
+        is_alone: Whether it needs a device for itself, since memory was short beside others.
     """
 
     folders: tuple[Path, ...]
@@ -84,6 +94,18 @@ class _LocalJob:
     worker: _Worker | None = field(default=None, repr=False)
     stops: int = 0
     has_failed: bool = False
+    is_alone: bool = False
+
+    @cached_property
+    def kind(self) -> Hashable:
+        """What cohorts have in common that need about as much memory; None: it cannot be told."""
+        try:
+            spec = RunFolder(self.folders[0]).spec()
+        except StoreError:
+            return None
+        variant = spec.variant
+        network = variant.architecture if isinstance(variant, CnnVariant) else None
+        return variant.system, network, spec.context.id
 
     def state(self) -> JobState:
         """How far it is."""
@@ -106,10 +128,14 @@ class _LocalJob:
 
 
 class LocalExecutor:
-    """One worker process for each device; each takes the next cohort when it has ended one.
+    """Worker processes for each device; each takes the next cohort when it has ended one.
 
     A process serves for many cohorts, since starting one can take seconds. If a worker
     dies, the first unfinished run of its cohort fails, and the runs after it go on in another.
+
+    A device has one worker each time that it is named, and more where ``cohorts_per_device`` and
+    its memory allow it (``ablate.executors.places``). A cohort that runs out of memory beside
+    others saves its state and is tried again as the only one on a device.
 
     Args:
         settings: How workers compute.
@@ -128,9 +154,11 @@ class LocalExecutor:
         self._work = work
         self._logs = logs
         self._queue: deque[_LocalJob] = deque()
-        self._free_devices = deque(devices)
+        self._places = Places(devices, settings.cohorts_per_device)
         self._workers: list[_Worker] = []
-        self._threads = settings.threads_per_worker or _share_of_processors(devices)
+        self._threads = settings.threads_per_worker or _share_of_processors(
+            devices, settings.cohorts_per_device
+        )
 
     def submit(self, cohort: Cohort) -> Job:
         """Puts a cohort into the queue."""
@@ -157,28 +185,46 @@ class LocalExecutor:
             self._listen(None)
 
     def _assign_jobs(self) -> None:
-        """Gives each idle worker a job, and starts workers on free devices for the others."""
+        """Gives each idle worker a job, and starts workers where there is room for the others.
+
+        The first job of the queue waits for a place of its own, so that none waits for ever.
+        """
         self._queue = deque(job for job in self._queue if not job.progress.has_ended)
         for worker in self._workers:
             if worker.job is None and not worker.is_leaving:
-                self._give(worker, self._queue.popleft() if self._queue else None)
-        while self._queue and self._free_devices:
-            self._give(self._start(self._free_devices.popleft()), self._queue.popleft())
+                is_next = self._queue and self._is_allowed(worker.device, worker.place)
+                self._give(worker, self._queue.popleft() if is_next else None)
+        while self._queue:
+            device = next(filter(self._is_allowed, self._places.devices), None)
+            if device is None:
+                return
+            self._give(self._start(device), self._queue.popleft())
+
+    def _is_allowed(self, device: str, worker: Occupant | None = None) -> bool:
+        """Whether the first job of the queue may start on a device."""
+        job = self._queue[0]
+        kind = job.kind if self._places.are_shared(device) else None
+        return self._places.allow(device, kind, is_alone=job.is_alone, worker=worker)
 
     def _give(self, worker: _Worker, job: _LocalJob | None) -> None:
         """Gives a worker a job; without one it ends, and its memory is free."""
-        if job is not None:
-            job.worker, job.progress = worker, JobState.RUNNING
         worker.job = job
-        worker.send(job.folders if job else None)
+        if job is None:
+            worker.send(None)
+            return
+        job.worker, job.progress = worker, JobState.RUNNING
+        is_shared = self._places.are_shared(worker.device) and not job.is_alone
+        self._places.begin(worker.place, job.kind if is_shared else None, is_alone=job.is_alone)
+        has_company = is_shared and self._places.has_company(worker.place)
+        worker.send(Task(job.folders, is_shared, has_company))
 
     def _start(self, device: str) -> _Worker:
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"worker-{device.replace(':', '-')}-{time.time_ns()}.log"
         process, pipe = start_process(
-            _serve, self._work, device, self._threads, log, name=f"ablate-{device}"
+            serve, self._work, device, self._threads, log, name=f"ablate-{device}"
         )
-        worker = _Worker(device, process, pipe, log)
+        worker = _Worker(self._places.enter(device), process, pipe, log)
         self._workers.append(worker)
         return worker
 
@@ -187,23 +233,39 @@ class LocalExecutor:
         ready = wait([worker.pipe for worker in self._workers], timeout_s)
         for worker in [each for each in self._workers if each.pipe in ready]:
             try:
-                state: JobState = worker.pipe.recv()
+                message: JobState | MemoryReport = worker.pipe.recv()
             except (EOFError, ConnectionError):
                 self._remove(worker)
                 continue
-            if worker.job is not None:
-                worker.job.end(state)
-            worker.job = None
-            # After a stop it takes no other cohort.
-            if worker.is_leaving or state is JobState.CANCELLED:
-                worker.send(None)
+            if isinstance(message, MemoryReport):
+                self._places.report(worker.place, message)
+            else:
+                self._end_job(worker, message)
+
+    def _end_job(self, worker: _Worker, state: JobState) -> None:
+        """A worker has ended its cohort, or leaves it to be tried again."""
+        self._places.end(worker.place)
+        job, worker.job = worker.job, None
+        if job is not None and state is JobState.QUEUED and not job.stops:
+            job.is_alone = True
+            self._put_back(job)
+        elif job is not None:
+            job.end(JobState.CANCELLED if state is JobState.QUEUED else state)
+        # After a stop it takes no other cohort, and after a lack of memory all of it is given back.
+        if worker.is_leaving or state in (JobState.CANCELLED, JobState.QUEUED):
+            worker.send(None)
+
+    def _put_back(self, job: _LocalJob) -> None:
+        """Makes a job the next one."""
+        job.worker, job.progress = None, JobState.QUEUED
+        self._queue.appendleft(job)
 
     def _remove(self, worker: _Worker) -> None:
         """A worker's process has ended; where it was working, its run is blamed."""
         worker.pipe.close()
         _join(worker.process)
         self._workers.remove(worker)
-        self._free_devices.append(worker.device)
+        self._places.leave(worker.place)
         job = worker.job
         if job is None:
             return
@@ -213,8 +275,7 @@ class LocalExecutor:
         job.has_failed = True
         job.folders = _after_the_blamed(worker, job.folders)
         if job.folders:
-            job.worker, job.progress = None, JobState.QUEUED
-            self._queue.appendleft(job)
+            self._put_back(job)
         else:
             job.end(JobState.FAILED)
 
@@ -229,9 +290,10 @@ def _join(process: BaseProcess) -> None:
             time.sleep(_POLL_S)
 
 
-def _share_of_processors(devices: Sequence[str]) -> int:
+def _share_of_processors(devices: Sequence[str], cohorts_per_device: CohortsPerDevice) -> int:
     """Threads for one worker: the processors, shared by the workers that compute on them."""
     on_processor = sum(device.partition(":")[0] == "cpu" for device in devices)
+    on_processor *= 1 if cohorts_per_device == "auto" else cohorts_per_device
     return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
 
 
@@ -262,40 +324,3 @@ def _tail(log: Path) -> str:
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-
-
-# The worker's side -----------------------------------------------------------------------------
-
-
-def _serve(pipe: Connection, work: str, device: str, threads: int, log: Path) -> None:
-    """The worker process: works on what comes through the pipe until that says None."""
-    hear_only_sigterm()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    with log.open("a") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    with suppress(EOFError, ConnectionError):
-        while (folders := pipe.recv()) is not None:
-            pipe.send(_attempt(work, folders, device))
-
-
-def _attempt(work: str, folders: Sequence[Path], device: str) -> JobState:
-    """Works on one cohort, and says how that ended."""
-    try:
-        function: Work = import_object(work)
-        function(folders, device)
-    except Interrupted:
-        return JobState.CANCELLED
-    except Exception as error:
-        write_failures(folders, error)
-        return JobState.FAILED
-    return JobState.DONE
-
-
-def _follow_parent() -> None:
-    """Requests a stop of this process once the driver is gone: its work is not waited for."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,7 +1,7 @@
 """Executors by name."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def run_cohorts(
     logs: Path,
     settings: Mapping[str, Any] = {},
     work: str = "ablate.train:work",
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Works on all cohorts with one executor, and waits until all of them have ended.
 
@@ -70,6 +71,7 @@ def run_cohorts(
         logs: Folder for what workers print.
         settings: See ``executor_settings``.
         work: Import path of a function that takes a cohort's folders and a device.
+        should_stop: See ``wait_for_all``.
 
     Raises:
         BadInput: If there is no such executor, its settings are wrong, or it cannot start.
@@ -79,7 +81,7 @@ def run_cohorts(
         executor_settings(name, settings), work=work, devices=devices, logs=logs
     )
     try:
-        wait_for_all(executor, cohorts)
+        wait_for_all(executor, cohorts, should_stop)
     finally:
         executor.close()
 

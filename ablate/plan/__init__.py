@@ -5,6 +5,7 @@ from ablate.plan.inputs import identify_resnets, identify_weights, resnet_files
 from ablate.plan.plan import (
     Plan,
     PlannedRun,
+    Retry,
     build_plan,
     create_folders,
     create_run_folders,
@@ -17,6 +18,7 @@ __all__ = [
     "Cohort",
     "Plan",
     "PlannedRun",
+    "Retry",
     "build_plan",
     "create_folders",
     "create_run_folders",

@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ablate.errors import BadInput
 from ablate.plan.provenance import provenance, with_packages_of
@@ -15,17 +16,41 @@ _TO_TRAIN = (State.NEW, State.INTERRUPTED, State.FAILED, State.DAMAGED)
 _SEED_LIMIT = 2**32
 
 
+class Retry(StrEnum):
+    """Which of the runs that could not go on are tried again, from their last checkpoint.
+
+    A diverged run never is, a damaged one always.
+
+    Attributes:
+        FAILED: Those that have failed, by an error or with their worker.
+        NONE: None: only what was never tried, or was interrupted, is trained.
+    """
+
+    FAILED = "failed"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run, its folder and what the folder says now."""
+    """One run, its folder and what the folder says now.
+
+    Attributes:
+        spec: The run.
+        folder: Its folder.
+        state: What the folder says.
+        retry: Whether it is tried again where it could not go on.
+    """
 
     spec: RunSpec
     folder: RunFolder
     state: State
+    retry: Retry = Retry.FAILED
 
     @property
     def to_train(self) -> bool:
         """Whether the run is to be trained (further)."""
+        if self.state is State.FAILED and self.retry is Retry.NONE:
+            return False
         return self.state in _TO_TRAIN
 
 
@@ -137,6 +162,7 @@ def build_plan(
     runs: Sequence[RunSpec],
     store: Store,
     matched: Mapping[str, MatchedRow] | None = None,
+    retry: Retry = Retry.FAILED,
 ) -> Plan:
     """Looks up every run's folder.
 
@@ -146,6 +172,7 @@ def build_plan(
         runs: The runs, in the order of the table.
         store: Where their folders lie.
         matched: The rows that got a value by their ``match``, by name.
+        retry: Which runs that could not go on are tried again.
 
     Raises:
         StoreError: If a folder cannot be read.
@@ -153,7 +180,7 @@ def build_plan(
     planned = []
     for run in runs:
         folder = store.run(run.key)
-        planned.append(PlannedRun(run, folder, folder.state()))
+        planned.append(PlannedRun(run, folder, folder.state(), retry))
     return Plan(sweep, context, tuple(planned), matched or {})
 
 
@@ -175,7 +202,9 @@ def create_folders(runs: Sequence[RunSpec], store: Store) -> None:
     )
 
 
-def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:
+def look_up(
+    runs: Sequence[RunSpec], store: Store, retry: Retry = Retry.FAILED
+) -> tuple[PlannedRun, ...]:
     """The runs with what their folders say, each key once.
 
     Raises:
@@ -185,5 +214,5 @@ def look_up(runs: Sequence[RunSpec], store: Store) -> tuple[PlannedRun, ...]:
     for run in runs:
         if run.key not in planned:
             folder = store.run(run.key)
-            planned[run.key] = PlannedRun(run, folder, folder.state())
+            planned[run.key] = PlannedRun(run, folder, folder.state(), retry)
     return tuple(planned.values())

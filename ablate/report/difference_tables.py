@@ -101,7 +101,7 @@ def differences_table(report: Report) -> Table:
         else:
             reason = row.missing_reason or row.delta.missing_reason
             cells = _difference(report, row.delta, reason)
-        rows.append((label_cell(row), *cells))
+        rows.append((label_cell(report, row), *cells))
     return Table(
         name="differences",
         title=f"Difference to {baseline}",

@@ -76,7 +76,7 @@ def _flat(value: float | None, reason: str | None) -> TableCell:
 def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tuple[TableCell, ...]:
     n, planned = len(tested.repeats), len(row.repeats)
     cells = [
-        label_cell(row),
+        label_cell(report, row),
         number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}"),
         *(_score(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
     ]

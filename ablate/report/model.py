@@ -18,7 +18,7 @@ from ablate.report.printed_gaps_model import PrintedGaps
 from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
-from ablate.runs import NumberedSplit, Parameters
+from ablate.runs import MicroBatch, NumberedSplit, Parameters
 from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Repeat
 
 # Why a run has no number. ``changed since it was run``: its variant is not that of the other
@@ -48,6 +48,9 @@ class RepeatState(Frozen):
         cause: What failed or cannot be read, in one line; None if nothing did.
         predicts_no_positives: Whether it predicts the positive class nowhere, so that the
             precision of that class is 0/0, taken as 0; None without a result.
+        has_no_positives: Whether no pixel of its validation images is positive, so that recall
+            and, where none is predicted, IoU of that class are 0/0, taken as 0.
+        micro_batches: Where memory was too short for a whole batch at once.
     """
 
     split: int
@@ -56,6 +59,8 @@ class RepeatState(Frozen):
     state: Literal["done"] | MissingReason
     cause: str | None
     predicts_no_positives: bool | None
+    has_no_positives: bool = False
+    micro_batches: tuple[MicroBatch, ...] = ()
 
     @property
     def repeat(self) -> Repeat:

@@ -1,7 +1,10 @@
 """What there is to say of rows and runs besides their numbers."""
 
+from collections.abc import Iterator
+
 from ablate.report.model import RepeatState, Report, Row
 from ablate.report.table import TableCell, text_cell
+from ablate.runs import MicroBatch
 from ablate.spec import Repeat, repeats_text
 
 _CHANGED = (
@@ -10,14 +13,53 @@ _CHANGED = (
 )
 
 
-def label_cell(row: Row) -> TableCell:
-    """The row's label; that of a changed variant refers to the first of ``footnotes_of``."""
-    return text_cell(row.label, footnote=1 if row.is_changed else None)
+def label_cell(report: Report, row: Row) -> TableCell:
+    """The row's label; it refers to one of ``footnotes_of`` where the row has one."""
+    own = _footnote(row)
+    if not own:
+        return text_cell(row.label)
+    number = next(n for n, text in enumerate(_distinct_footnotes(report), start=1) if text == own)
+    return text_cell(row.label, footnote=number)
 
 
 def footnotes_of(report: Report) -> tuple[str, ...]:
-    """What the labels refer to."""
-    return (_CHANGED,) if any(row.is_changed for row in report.rows) else ()
+    """What the labels refer to: of rows that are changed, or were computed in less memory."""
+    return tuple(_distinct_footnotes(report))
+
+
+def _distinct_footnotes(report: Report) -> Iterator[str]:
+    found: set[str] = set()
+    for text in map(_footnote, report.rows):
+        if text and text not in found:
+            found.add(text)
+            yield text
+
+
+def _footnote(row: Row) -> str:
+    """Everything that there is to know of a row's numbers as a whole; empty if nothing."""
+    repeats: dict[str, list[Repeat]] = {}
+    for run in row.repeats:
+        for micro_batch in run.micro_batches:
+            repeats.setdefault(_short_memory(micro_batch), []).append(run.repeat)
+    deviations = [f"{text}{_which(those, row)}." for text, those in repeats.items()]
+    return " ".join([*([_CHANGED] if row.is_changed else []), *deviations])
+
+
+def _short_memory(micro_batch: MicroBatch) -> str:
+    """What was done where a batch did not fit into memory."""
+    how = (
+        "training computed {} of a batch's {} images at once, with accumulated gradients and the "
+        "loss of the whole batch"
+        if micro_batch.purpose == "training"
+        else "evaluation computed {} of a batch's {} images at once"
+    ).format(micro_batch.images, micro_batch.batch)
+    since = f"after {micro_batch.after_steps:,} steps, " if micro_batch.after_steps else ""
+    return f"Memory was short: {since}{how}"
+
+
+def _which(repeats: list[Repeat], row: Row) -> str:
+    """The repeats, where they are not all of the row."""
+    return "" if len(repeats) == len(row.repeats) else f" ({repeats_text(repeats)})"
 
 
 def notes_of(report: Report) -> list[str]:
@@ -29,9 +71,7 @@ def notes_of(report: Report) -> list[str]:
             for remark in _remarks(each, report.positive_class):
                 repeats.setdefault(remark, []).append(each.repeat)
         for remark, those in repeats.items():
-            # The repeats only where the remark is not on all of them.
-            which = "" if len(those) == len(row.repeats) else f" ({repeats_text(those)})"
-            runs.setdefault(remark, []).append(f"{row.label}{which}")
+            runs.setdefault(remark, []).append(f"{row.label}{_which(those, row)}")
     return [
         *_agreement(report),
         *(f"{remark}: {'; '.join(labels)}." for remark, labels in runs.items()),
@@ -54,9 +94,15 @@ def _remarks(run: RepeatState, positive_class: str) -> list[str]:
     if run.state != "done":
         reason = f"{run.state} ({run.cause})" if run.cause else run.state
         return [f"{reason[0].upper()}{reason[1:]}"]
+    remarks = []
+    if run.has_no_positives:
+        remarks.append(
+            f"No pixel of its validation images is {positive_class}, so that recall, F1 and IoU of "
+            "that class say nothing: they are 0, or 0/0 taken as 0"
+        )
     if run.predicts_no_positives:
-        return [
+        remarks.append(
             f"Predicts no {positive_class} at all, so that the precision of that class is 0/0, "
             "taken as 0"
-        ]
-    return []
+        )
+    return remarks

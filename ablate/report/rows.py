@@ -200,6 +200,8 @@ def _repeat_states(row: RowRuns) -> tuple[RepeatState, ...]:
             state=run.missing_reason or "done",
             cause=run.cause,
             predicts_no_positives=_predicts_no_positives(run),
+            has_no_positives=_has_no_positives(run),
+            micro_batches=run.finished.result.micro_batches if run.finished else (),
         )
         for run in row.runs
     ]
@@ -222,6 +224,13 @@ def _predicts_no_positives(run: RunRecord) -> bool | None:
         return None
     pixels = run.finished.result.confusion
     return pixels["tp"] + pixels["fp"] == 0
+
+
+def _has_no_positives(run: RunRecord) -> bool:
+    if run.finished is None:
+        return False
+    pixels = run.finished.result.confusion
+    return pixels["tp"] + pixels["fn"] == 0
 
 
 def _score(row: RowRuns, metric: MetricName, is_comparable: bool) -> Score:

@@ -132,7 +132,10 @@ def _table(
 def _lines(
     report: Report, row: Row, metrics: Mapping[MetricName, str], side: Side, counts: bool
 ) -> list[tuple[TableCell, ...]]:
-    first = (label_cell(row), *(structure_cell(row, *each) for each in report.structure.items()))
+    first = (
+        label_cell(report, row),
+        *(structure_cell(row, *each) for each in report.structure.items()),
+    )
     n = [count_cell(row)] if counts else []
     scores = [row.scores[metric] for metric in metrics]
     if side == "published":

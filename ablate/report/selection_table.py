@@ -42,7 +42,7 @@ def selection_table(report: Report) -> Table:
             number_column("gain", "selected − last"),
             text_column("epochs", "selected epochs"),
         ),
-        rows=tuple((label_cell(row), *_cells(row)) for row in report.rows),
+        rows=tuple((label_cell(report, row), *_cells(row)) for row in report.rows),
         caption=caption_of(report.watermark, *_sentences(report)),
         footnotes=footnotes_of(report),
         notes=tuple(_notes(report)),

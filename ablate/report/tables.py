@@ -132,7 +132,10 @@ def _lines(
     report: Report, row: Row, repeated: bool, has_verdicts: bool
 ) -> list[tuple[TableCell, ...]]:
     """The lines of one row: reproduced, published, verdict."""
-    first = [label_cell(row), *(structure_cell(row, *each) for each in report.structure.items())]
+    first = [
+        label_cell(report, row),
+        *(structure_cell(row, *each) for each in report.structure.items()),
+    ]
     n = [count_cell(row)] if repeated else []
     reproduced = [row_score_cell(report, row, metric) for metric in report.metrics]
     if report.published is None:
@@ -213,7 +216,7 @@ def _positive_metrics(report: Report) -> list[MetricName]:
 
 def _positive_class(report: Report, metrics: Sequence[MetricName]) -> Table:
     rows = [
-        (label_cell(row), *(score_cell(row, row.scores[name]) for name in metrics))
+        (label_cell(report, row), *(score_cell(row, row.scores[name]) for name in metrics))
         for row in report.rows
     ]
     return Table(

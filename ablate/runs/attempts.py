@@ -1,5 +1,7 @@
 """What the attempts at a run have cost."""
 
+import os
+import re
 from typing import Literal
 
 from ablate.runs.formats import Document
@@ -8,6 +10,10 @@ from ablate.spec import Frozen
 # ``failed``: the run failed or diverged; ``interrupted``: it was asked to stop and saved its state;
 # ``killed``: its process ended without a word.
 Ending = Literal["running", "done", "failed", "interrupted", "killed"]
+
+# Of a worker's process, where its executor notes the log; other processes have none.
+LOG_VARIABLE = "ABLATE_WORKER_LOG"
+_LOG_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.log", re.ASCII)
 
 
 class PeakMemory(Frozen):
@@ -42,6 +48,7 @@ class Attempt(Document):
         memory: None where it cannot be told.
         energy_j: Joules of the whole device in that time; None where it does not count them.
         ending: How it ended. None in the file of the last attempt: the run's other files say it.
+        log: The file in the store's ``logs`` that its worker prints to; None: none is known.
     """
 
     started: float
@@ -53,3 +60,21 @@ class Attempt(Document):
     memory: PeakMemory | None = None
     energy_j: float | None = None
     ending: Ending | None = None
+    log: str | None = None
+
+    def not_before(self, time_s: float) -> "Attempt":
+        """The same attempt, begun at that time at the earliest; Unix seconds."""
+        if self.started >= time_s:
+            return self
+        return self.model_copy(update={"started": time_s, "seen": time_s})
+
+
+def is_log_name(name: str) -> bool:
+    """Whether this is the name of a log, and no path that leads elsewhere."""
+    return _LOG_NAME.fullmatch(name) is not None
+
+
+def log_of_this_process() -> str | None:
+    """The name of the log that this process prints to; None: it has none."""
+    name = os.environ.get(LOG_VARIABLE, "")
+    return name if is_log_name(name) else None

@@ -1,13 +1,12 @@
 """SHA-256 of files, computed once for each state of a file."""
 
 import hashlib
-import json
 import os
 import time
 from pathlib import Path
 
 from ablate.errors import BadInput
-from ablate.runs import atomic, plain_files
+from ablate.runs.remembered import recall, remember
 
 # A file changed so lately may change again without a new time stamp or size.
 _SETTLED_AFTER_NS = 2_000_000_000
@@ -65,10 +64,14 @@ class FileDigests:
         except OSError:
             return False
 
+    def files(self) -> list[Path]:
+        """The files whose digests are remembered, whatever has become of them."""
+        return [Path(name) for name in self._known]
+
     def save(self) -> None:
         """Writes what was learnt since the last time."""
         if self._path is not None and self._changed:
-            atomic.replace(self._path, json.dumps(self._known).encode())
+            remember(self._path, self._known)
             self._changed = False
 
 
@@ -79,8 +82,5 @@ def _stamp(status: os.stat_result) -> list[int]:
 
 def _read(path: Path) -> dict[str, object]:
     """The remembered digests; empty where the file is missing or broken."""
-    try:
-        known = json.loads(plain_files.read_bytes(path))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    known = recall(path)
     return known if isinstance(known, dict) else {}

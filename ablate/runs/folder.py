@@ -218,18 +218,18 @@ class RunFolder:
 
     # What it costs ------------------------------------------------------------------------
 
-    def begin_attempt(self, attempt: Attempt) -> None:
+    def begin_attempt(self, attempt: Attempt) -> Attempt:
         """Notes that an attempt begins, and how the one before it has ended.
 
         To be called with the claim, and before an earlier failure is removed.
+
+        Returns:
+            The attempt as it is noted: begun after the one before it, and after the run was
+            created, also where the clock was set back since.
         """
-        # An unreadable attempt stays as it is: the report of the cost names it.
         with suppress(StoreError):
-            last = self._attempts.last()
-            if last is not None and last.ending is None:
-                ending: Ending = "failed" if self.has_failure() else "killed"
-                self._attempts.write(last.model_copy(update={"ending": ending}), force=False)
-        self._attempts.write(attempt, force=False)
+            attempt = attempt.not_before(self.spec_file().provenance.created)
+        return self._attempts.begin(attempt, "failed" if self.has_failure() else "killed")
 
     def update_attempt(self, attempt: Attempt, *, is_over: bool) -> None:
         """Writes what an attempt has cost by now; forced to the disk when it is over."""
@@ -243,10 +243,7 @@ class RunFolder:
         Raises:
             StoreError: If one cannot be read.
         """
-        found = self._attempts.read()
-        if found and found[-1].ending is None:
-            found[-1] = found[-1].model_copy(update={"ending": self._last_ending()})
-        return found
+        return self._attempts.read(self._last_ending)
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Adds attempts at this run that were made in another store.
@@ -254,12 +251,7 @@ class RunFolder:
         Raises:
             StoreError: If an attempt of this folder cannot be read.
         """
-        own = self.attempts()
-        known = {each.started for each in own}
-        new = [each for each in attempts if each.started not in known]
-        # The last one may no longer be the last, whose ending the other files tell.
-        for attempt in (*own[-1:], *new) if new else ():
-            self._attempts.write(attempt, force=True)
+        self._attempts.add(attempts, self._last_ending)
 
     def _last_ending(self) -> Ending:
         if self.has_result():
@@ -402,8 +394,13 @@ class RunFolder:
         return result
 
     def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on."""
-        atomic.replace(self._failure_path, (failure.model_dump_json(indent=2) + "\n").encode())
+        """Writes why the run could not go on, if anything can be written.
+
+        If not, who waits for the run finds it without result or failure: see ``disk.py``.
+        """
+        content = (failure.model_dump_json(indent=2) + "\n").encode()
+        with suppress(OSError):
+            atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.

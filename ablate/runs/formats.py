@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ablate.spec import (
     Context,
@@ -35,9 +35,13 @@ class State(StrEnum):
 class Document(Frozen):
     """Base of every JSON file of a store, and of every line of ``events.jsonl``.
 
+    No number is infinite or NaN: ablate writes none, and what another wrote is not shown.
+
     Attributes:
         schema_version: The form that it is written in; see ``SCHEMA_VERSION``.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     schema_version: Literal[2] = 2
 
@@ -53,6 +57,8 @@ class Provenance(Frozen):
         python: Version of Python.
         packages: Versions of the packages that numbers depend on.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     created: float
     ablate: str
@@ -138,6 +144,8 @@ class PartScores(Frozen):
         metrics: Scores, by name.
         confusion: Pooled pixels: tp, fp, fn, tn.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     images: int
     metrics: dict[str, float]

@@ -5,6 +5,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -77,6 +78,22 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def check_support(file: IO[bytes], folder: Path) -> None:
+    """Refuses a file that cannot be locked.
+
+    Args:
+        file: Open for writing, and known to nobody else.
+        folder: Where it lies.
+
+    Raises:
+        StoreError: If the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise _refusal(folder / "file", error, "") from error
+
+
 def are_missing(error: OSError) -> bool:
     """Whether this is what a file system says that has no locks."""
     return error.errno in _NO_LOCKS
@@ -89,4 +106,8 @@ def _refusal(path: Path, error: OSError, repair: str) -> StoreError:
             f"{path.parent} is on a file system without file locks ({error.strerror})",
             "put the store on another disk",
         )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        repair = "check its permissions, or use a store that you can write to"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        repair = "free space"
     return StoreError(f"{path} cannot be locked: {error.strerror}", repair)

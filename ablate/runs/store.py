@@ -51,7 +51,7 @@ class Store:
     """A store on disk.
 
     Layout: ``runs/KEY/`` (see RunFolder), ``sweeps/ID.json``, ``tunings/ID.json``,
-    ``sources/DIGEST.json``, ``data-checks/ID.json``,
+    ``sources/DIGEST.json``, ``data-checks/ID.json``, ``drivers/`` (who trains here now),
     ``cache/`` (derived from the data), ``mlflow/`` (the mirror) and ``logs/``, the last three of
     which may be deleted.
 
@@ -74,6 +74,7 @@ class Store:
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
+        self.drivers_path = self.root / "drivers"
         self._runs_path = self.root / "runs"
         self._folders: dict[str, RunFolder] = {}
         self._sweeps_path = self.root / "sweeps"
@@ -175,7 +176,7 @@ class Store:
         path = self._sweeps_path / f"{record.id}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         # Of two starts at once, the second reads what the first has written.
-        with locks.held(path.with_name(".lock")):
+        with locks.held(path.with_name(".records.lock")):
             if records.is_there(path) and (earlier := self._read_record(path)):
                 record = join(earlier, record)
             records.write(record, path)
@@ -193,7 +194,7 @@ class Store:
         path = self._sweeps_path / f"{sweep_id}.json"
         if not records.is_there(path):
             return None
-        with locks.held(path.with_name(".lock")):
+        with locks.held(path.with_name(".records.lock")):
             try:
                 self._read_record(path)
             except StoreClosed:

@@ -92,6 +92,12 @@ class TuningRecord(Document):
         """The name of the sweep's record and of this one."""
         return f"{self.sweep.name}-{self.context.id}"
 
+    @property
+    def run_keys(self) -> set[str]:
+        """The keys of all its runs."""
+        tuned = {run.key for row in self.tuned for run in row.runs}
+        return tuned | {trial.run.key for trial in self.trials}
+
     def trials_of(self, row: str) -> list[Trial]:
         """The trials of one row, by number."""
         return [trial for trial in self.trials if trial.run.name == row]

@@ -10,16 +10,21 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 ``write_bundle``: copy what the runs have left, build the report from the copy, pack both.
 ``verify_bundle``: unpack, compare digests, recompute, build the report anew, compare.
 ``merge_stores``: read every run of every store, find contradictions, copy, join the records.
+``sweep_status``: read the records, say what every run is at. ``run_log``: find one run, read all
+that its folder and its worker's log tell.
+``cancel_drivers``: find the processes that train, ask them to end, wait until they have.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
 
 from ablate.study.bundle import verify_bundle, write_bundle
+from ablate.study.cancel import CancelledDriver, cancel_drivers
 from ablate.study.check import check_claims
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
 from ablate.study.decide import plan_decision
+from ablate.study.logs import RunLog, run_log
 from ablate.study.merge import MergeOutcome, merge_stores
 from ablate.study.mirrored_report import sync_mirror
 from ablate.study.plan import SweepPlan, plan_sweep
@@ -44,11 +49,13 @@ __all__ = [
     "DEFAULT_SAMPLER",
     "DEFAULT_TRIALS",
     "MAX_TRIALS",
+    "CancelledDriver",
     "EndedRun",
     "MergeOutcome",
     "Outcome",
     "Progress",
     "RowTrials",
+    "RunLog",
     "RunProgress",
     "Study",
     "SweepPlan",
@@ -56,6 +63,7 @@ __all__ = [
     "TuningOutcome",
     "TuningPlan",
     "TuningProgress",
+    "cancel_drivers",
     "check_claims",
     "check_data",
     "convert_data",
@@ -65,6 +73,7 @@ __all__ = [
     "plan_sweep",
     "plan_tuning",
     "report_sweep",
+    "run_log",
     "run_sweep",
     "sync_mirror",
     "tune_sweep",

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from ablate import tracking
 from ablate.errors import AblateError
 from ablate.report import suffix_of, to_note
-from ablate.runs import Store, SweepRecord, atomic
+from ablate.runs import Store, SweepRecord, atomic, disk
 from ablate.study import mirror_mark
 from ablate.study.report import report_sweep
 
@@ -68,5 +68,7 @@ def _leave(record: SweepRecord, store: Store) -> list[str]:
 
 
 def _note(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"the report is not in MLflow: {disk.in_words(error)[0]}; `ablate sync` adds it"
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return f"the report is not in MLflow: {reason}; `ablate sync` adds it"

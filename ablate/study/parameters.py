@@ -1,12 +1,12 @@
 """Counts of parameters, remembered in the store so that a report need not load torch."""
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 
 from ablate.executors import call_with_torch
 from ablate.report import required_parameters
-from ablate.runs import Parameters, Store, SweepRecord, atomic, plain_files
+from ablate.runs import Parameters, Store, SweepRecord
+from ablate.runs.remembered import recall, remember
 from ablate.spec import ENGINE_VERSION, BackboneName, Variant, digest_of
 
 _FILE = "parameters.json"
@@ -53,11 +53,11 @@ def _stamp() -> str:
 def read_counts(store: Store) -> dict[str, Parameters]:
     """The store's cache; empty where it is of other versions or cannot be read."""
     try:
-        content = json.loads(plain_files.read_bytes(store.cache_path / _FILE))
-        if content["stamp"] != _stamp():
+        content = recall(store.cache_path / _FILE)
+        if content is None or content["stamp"] != _stamp():
             return {}
         return {key: Parameters(**counted) for key, counted in content["parameters"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -65,8 +65,4 @@ def write_counts(store: Store, known: Mapping[str, Parameters]) -> None:
     """Replaces the store's cache, if it can be written."""
     parameters = {key: counted.model_dump() for key, counted in known.items()}
     content = {"schema_version": 1, "stamp": _stamp(), "parameters": parameters}
-    try:
-        atomic.replace(store.cache_path / _FILE, json.dumps(content, indent=2).encode())
-    except OSError:
-        # A store that cannot be written can still be reported: the next report counts again.
-        return
+    remember(store.cache_path / _FILE, content)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
-from ablate.runs import ScaleRanges, State, Store
+from ablate.runs import ScaleRanges, State, Store, disk
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -79,13 +79,16 @@ def plan_sweep(request: Request) -> SweepPlan:
         BadInput: If a name, a path or a file is wrong, or data, weights or a device are missing.
     """
     store = Store(request.store)
+    disk.check_readable(store.root)
     executor_settings(request.executor, request.executor_settings)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     first, *further = resolved.contexts
     runs = sweep_runs(resolved.rows, first, resolved.seeds, request.variants, further)
-    plan = build_plan(resolved.sweep, resolved.context, runs, store, resolved.matched)
+    plan = build_plan(
+        resolved.sweep, resolved.context, runs, store, resolved.matched, request.retry
+    )
     available = choose_devices(request.devices, resolved.context)
     devices = devices_in_use(request.executor, available)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)

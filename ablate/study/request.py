@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import BadInput
+from ablate.plan import Retry
 from ablate.spec import MAX_SPLITS
 
 DEFAULT_EXECUTOR = "local"
@@ -33,6 +34,8 @@ class Request:
         cohort_size: How many runs are trained together at most; None: all that can be.
         wait: Whether runs that another process trains are waited for, and taken over if it drops
             them.
+        retry: Which runs that could not go on are tried again.
+        keep_going: Whether the other runs go on after one has failed.
         track: Whether the runs are mirrored into MLflow while they are trained.
         tracking_uri: MLflow's server; None: the database in the store.
     """
@@ -52,6 +55,8 @@ class Request:
     executor_settings: Mapping[str, Any]
     cohort_size: int | None
     wait: bool
+    retry: Retry
+    keep_going: bool
     track: bool
     tracking_uri: str | None
 
@@ -89,6 +94,24 @@ def checked_splits(splits: int) -> int:
             f"{str(splits)[:20]} splits are out of range", f"give a number from 1 to {MAX_SPLITS}"
         )
     return splits
+
+
+def checked_retry(retry: str) -> Retry:
+    """Which runs that could not go on are tried again.
+
+    Raises:
+        BadInput: If it is another word.
+    """
+    if retry == "diverged":
+        raise BadInput(
+            "a diverged run is not tried again: the same seed would diverge again",
+            "train its row with another seed (--seeds)",
+        )
+    if retry not in list(Retry):
+        raise BadInput(
+            f"{retry!r} does not say which runs are tried again", f"give {' or '.join(Retry)}"
+        )
+    return Retry(retry)
 
 
 def expanded(path: str | Path) -> Path:

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ablate.executors import run_cohorts, warm_up
@@ -14,14 +14,17 @@ from ablate.plan import (
     group_into_cohorts,
     resnet_files,
 )
-from ablate.runs import Failure, RunFolder, State, Store
+from ablate.runs import Failure, RunFolder, State, Store, disk
+from ablate.runs.drivers import driving
 from ablate.spec import Context
 from ablate.study import mirror_mark
+from ablate.study.full_disk import check_written, stops_on_a_full_disk
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
 from ablate.study.plan import SweepPlan
 from ablate.study.preflight import check_rows
 from ablate.study.request import Request
+from ablate.study.stopping import FirstFailure, StopCheck
 from ablate.study.watching import Progress, pause_s, watching
 
 # How often an unclaimed run is given to workers: one claims it, unless another process does.
@@ -58,12 +61,14 @@ class Outcome:
         pending: How many were to be trained, or waited for.
         spent_s: Seconds from the first cohort to the last.
         notes: What the user should know of the record of the sweep and of the MLflow mirror.
+        is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
     runs: tuple[EndedRun, ...]
     pending: int
     spent_s: float
     notes: tuple[str, ...]
+    is_cut_short: bool = False
 
     def count(self, *states: State) -> int:
         """How many runs are in one of these states."""
@@ -85,14 +90,30 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
 
     Raises:
         BadInput: If a variant is vacuous, or the store cannot be written; nothing was started.
+        RunFailed: If nothing more can be written to the store; what is there continues.
         Interrupted: If a stop was requested; the state is saved.
     """
     store, request = Store(planned.request.store), planned.request
-    is_pending = bool(planned.plan.pending)
-    elsewhere = planned.elsewhere if request.wait else ()
-    if is_pending:
+    disk.check_writable(store.root)
+    if planned.plan.pending:
         warm_up()
         check_rows(planned.plan)
+    with driving(store.drivers_path, planned.plan.record_id, request.sweep) as driver:
+        return _run(
+            planned,
+            store,
+            StopCheck(planned.plan.runs, driver.is_cancelled, keep_going=request.keep_going),
+            progress,
+        )
+
+
+def _run(
+    planned: SweepPlan, store: Store, should_stop: StopCheck, progress: Progress | None
+) -> Outcome:
+    """What is left of a sweep, with this process shown as its driver."""
+    request = planned.request
+    is_pending = bool(planned.plan.pending)
+    elsewhere = planned.elsewhere if request.wait else ()
     for context in planned.plan.contexts.values():
         record_sources(request, context, store)
     damaged = store.set_damaged_record_aside(planned.plan.record_id)
@@ -102,14 +123,16 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
     if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
         count_for_report(record, store)
         with (
+            stops_on_a_full_disk(),
             mirrored(request, [record.id], store) as notes,
             watching(planned.plan.runs, progress),
+            suppress(FirstFailure),
         ):
-            train(request, planned.plan.runs, planned.cohorts, planned.devices, store)
+            train(request, planned.plan.runs, planned.cohorts, planned.devices, store, should_stop)
     spent_s = time.monotonic() - started
     pending = len(planned.plan.pending) + len(elsewhere)
     notes = [*([damaged] if damaged else []), *notes]
-    return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes))
+    return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes), should_stop.has_failed)
 
 
 def record_sources(request: Request, context: Context, store: Store) -> None:
@@ -143,6 +166,7 @@ def train(
     cohorts: Sequence[Cohort],
     devices: Sequence[str],
     store: Store,
+    should_stop: StopCheck,
 ) -> None:
     """Hands the cohorts to the executor and waits; also for what other processes train.
 
@@ -154,12 +178,16 @@ def train(
         cohorts: Those of them that are to be trained, grouped.
         devices: Where.
         store: Where the runs lie.
+        should_stop: What ends it early, besides signals.
 
     Raises:
+        RunFailed: If nothing more can be written to the store.
         Interrupted: If a stop was requested; the state is saved.
+        FirstFailure: If a run has failed and the others are not to go on; their state is saved.
     """
     tries: Counter[str] = Counter()
     while True:
+        should_stop.raise_if_stopped()
         if cohorts:
             run_cohorts(
                 request.executor,
@@ -167,25 +195,36 @@ def train(
                 devices=devices,
                 logs=store.logs_path,
                 settings=request.executor_settings,
+                should_stop=should_stop,
             )
+            should_stop.raise_if_stopped()
+            check_written(cohorts, store)
         if not request.wait:
             return
-        dropped = [run for run in _dropped_by_others(runs) if tries[run.folder.key] < _MOST_TRIES]
+        dropped = [
+            run
+            for run in _dropped_by_others(runs, should_stop)
+            if tries[run.folder.key] < _MOST_TRIES
+        ]
         if not dropped:
             return
         tries.update(run.folder.key for run in dropped)
         cohorts = group_into_cohorts(dropped, len(devices), request.cohort_size)
 
 
-def _dropped_by_others(runs: Sequence[PlannedRun]) -> list[PlannedRun]:
+def _dropped_by_others(runs: Sequence[PlannedRun], should_stop: StopCheck) -> list[PlannedRun]:
     """Waits for other processes, until a run is left that none of them works on.
 
     What has failed was tried to its end, and is left to the next start.
 
     Returns:
         Those runs; none once all have ended.
+
+    Raises:
+        FirstFailure: If one of them has failed, and the others are not to go on.
     """
     while True:
+        should_stop.raise_if_stopped()
         began = time.monotonic()
         states = [(run, run.folder.state()) for run in runs]
         dropped = [run for run, state in states if state in (State.NEW, State.INTERRUPTED)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
-from ablate.runs import Event, RecordedRun, Result, State, Store, SweepRecord
+from ablate.runs import RecordedRun, State, Store, SweepRecord
+from ablate.study.run_status import run_status
 from ablate.study.watching import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -47,9 +49,8 @@ class SweepStatus:
 
     Attributes:
         record: The start.
-        runs: One row for each run, in the table's order: variant, split, seed, key, state, epoch,
-            epochs, miou (a fraction) and note (why it failed, or what is
-            wrong with its files).
+        runs: One row for each run, in the table's order: variant, split, seed, key, epochs, and the
+            attributes of ``RunStatus``.
         tuning: Its tuning; None: it was never tuned.
     """
 
@@ -87,14 +88,23 @@ def sweep_status(
         raise StoreError(
             f"{what} {store}", "start one with `ablate run --grid table4`, or give --store"
         )
-    return [
-        SweepStatus(
-            record,
-            tuple(_row(record, run, opened) for run in record.runs),
-            _tuning_status(record, opened, found),
-        )
-        for record in records
-    ]
+    return [status_of(record, opened, found) for record in records]
+
+
+def status_of(record: SweepRecord, store: Store, problems: list[str] | None = None) -> SweepStatus:
+    """The state of every run of one sweep.
+
+    Args:
+        record: Its start.
+        store: Where its runs lie.
+        problems: Takes a line where its tuning cannot be read.
+    """
+    now = time.time()
+    return SweepStatus(
+        record,
+        tuple(_row(record, run, store, now) for run in record.runs),
+        _tuning_status(record, store, [] if problems is None else problems),
+    )
 
 
 def _tuning_status(record: SweepRecord, store: Store, problems: list[str]) -> TuningStatus | None:
@@ -116,32 +126,21 @@ def _tuning_status(record: SweepRecord, store: Store, problems: list[str]) -> Tu
     )
 
 
-def _row(record: SweepRecord, run: RecordedRun, store: Store) -> dict[str, Any]:
-    folder = store.run(run.key)
-    state = folder.state()
-    result: Result | None = None
-    events: list[Event] = []
-    note: str | None = None
-    try:
-        if state is State.DAMAGED:
-            note = folder.damage()
-        elif state is State.DONE:
-            result, note = folder.result(), folder.weights_problem()
-        else:
-            events = folder.events()
-            failure = folder.failure()
-            note = failure.message if failure else None
-    except StoreError as error:
-        note = str(error)
-    metrics = result.metrics if result else events[-1].metrics if events else {}
+def _row(record: SweepRecord, run: RecordedRun, store: Store, now: float) -> dict[str, Any]:
+    epochs = record.run_spec(run).epochs
+    found = run_status(store.run(run.key), epochs, now)
     return {
         "variant": run.name,
         "split": run.split,
         "seed": run.seed,
         "key": run.key,
-        "state": state.value,
-        "epoch": result.epochs if result else len(events),
-        "epochs": record.run_spec(run).epochs,
-        "miou": metrics.get("miou"),
-        "note": " ".join(note.split()) if note else None,
+        "state": found.state.value,
+        "device": found.device,
+        "epoch": found.epoch,
+        "epochs": epochs,
+        "progress": found.progress,
+        "miou": found.miou,
+        "last_event": found.last_event,
+        "stalled": found.is_stalled,
+        "note": found.note,
     }

@@ -11,6 +11,7 @@ from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
 from ablate.study.bundle import write_bundle
+from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
 from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
 from ablate.study.plan import SweepPlan, plan_sweep
@@ -18,12 +19,14 @@ from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
     Request,
+    checked_retry,
     checked_seeds,
     checked_splits,
     expanded,
 )
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
+from ablate.study.status import SweepStatus, status_of
 from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.verify import verify_sweep
@@ -55,12 +58,16 @@ class Study:
         executor_settings: Its settings, by name.
         cohort_size: How many runs are trained together at most; None: all that can be.
         wait: Whether to wait for runs that another process trains; what it drops is taken over.
+        retry: Which runs that could not go on in an earlier start are tried again: ``failed`` or
+            ``none``. A diverged one is not: the same seed would diverge again.
+        keep_going: Whether the other runs go on after one has failed; if not, nothing new starts,
+            and what is being trained saves its state.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
     Raises:
         BadInput: If the seeds are not different whole numbers from 0 to 2**32 - 1, or the number of
-            splits is out of range.
+            splits is out of range, or ``retry`` is another word.
     """
 
     def __init__(
@@ -81,6 +88,8 @@ class Study:
         executor_settings: Mapping[str, Any] | None = None,
         cohort_size: int | None = None,
         wait: bool = True,
+        retry: str = "failed",
+        keep_going: bool = True,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -101,6 +110,8 @@ class Study:
             executor_settings=dict(executor_settings or {}),
             cohort_size=cohort_size,
             wait=wait,
+            retry=checked_retry(retry),
+            keep_going=keep_going,
             track=track,
             tracking_uri=tracking_uri,
         )
@@ -165,6 +176,30 @@ class Study:
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return tune_sweep(planned, progress)
+
+    def cancel(self, patience_s: float = PATIENCE_S) -> tuple[CancelledDriver, ...]:
+        """Asks the processes that train or tune this very sweep to save their state and to end.
+
+        Args:
+            patience_s: How long to wait until they have.
+
+        Returns:
+            Those that were asked; empty where none trains.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return cancel_record(record.id, store, patience_s)
+
+    def status(self) -> SweepStatus:
+        """What every run of this very sweep is at.
+
+        Raises:
+            StoreError: If it was never started in the store.
+        """
+        record, store = self._start()
+        return status_of(record, store)
 
     def plan_decision(self) -> Decision:
         """How many repeats and device hours decide each claim of this very sweep. Writes nothing.

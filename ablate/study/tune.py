@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 
@@ -17,11 +17,14 @@ from ablate.plan import (
     group_into_cohorts,
     look_up,
 )
-from ablate.runs import State, Store, TuningRecord
+from ablate.runs import State, Store, TuningRecord, disk
+from ablate.runs.drivers import driving
 from ablate.spec import RunSpec
+from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
 from ablate.study.run import EndedRun, ended, is_mirror_unfinished, mirrored, record_sources, train
+from ablate.study.stopping import FirstFailure, StopCheck
 from ablate.study.tuning_ledger import Ledger, RowTrials, only_tuning
 from ablate.study.tuning_plan import TuningPlan
 from ablate.study.tuning_storage import Studies, open_studies
@@ -57,6 +60,7 @@ class TuningOutcome:
         spent_s: Seconds from the first cohort to the last.
         began_anew: Whether the store held a tuning of another space, sampler or split.
         notes: What the user should know of the sweep's record, of MLflow and of Optuna's storage.
+        is_cut_short: Whether the first failure has ended it (``keep_going=False``).
     """
 
     record: TuningRecord
@@ -67,6 +71,7 @@ class TuningOutcome:
     spent_s: float
     began_anew: bool
     notes: tuple[str, ...]
+    is_cut_short: bool = False
 
     @property
     def failed(self) -> tuple[EndedRun, ...]:
@@ -109,9 +114,14 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
                 with studies.showing(set()):
                     notes = _complete_mirror(planned, ledger, store)
                     return tuning.outcome(0.0, [*notes, *studies.notes])
+        disk.check_writable(store.root)
         warm_up()
         check_rows(planned.sweep.plan)
-        with only_tuning(store, ledger.record.id):
+        with (
+            only_tuning(store, ledger.record.id),
+            driving(store.drivers_path, ledger.record.id, planned.sweep.request.sweep) as driver,
+        ):
+            tuning.is_cancelled = driver.is_cancelled
             return _tune(planned, store, ledger, tuning)
 
 
@@ -136,7 +146,11 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     count_for_report(record, store)
     ledger.ask()
     started = time.monotonic()
-    with mirrored(request, [record.id, group_id(ledger.record)], store) as notes:
+    with (
+        stops_on_a_full_disk(),
+        mirrored(request, [record.id, group_id(ledger.record)], store) as notes,
+        suppress(FirstFailure),
+    ):
         tuning.run_trials(studies)
         ledger.choose()
         tuning.run_rows()
@@ -170,6 +184,9 @@ def _interruptible() -> Iterator[None]:
 class _Tuning:
     """The stages of a tuning.
 
+    Attributes:
+        is_cancelled: Whether another process has asked this one to stop.
+
     Args:
         planned: The plan.
         store: Where it is kept.
@@ -185,6 +202,8 @@ class _Tuning:
         self._ledger = ledger
         self._progress = progress
         self._pending = 0
+        self._is_cut_short = False
+        self.is_cancelled: Callable[[], bool] = lambda: False
 
     def is_settled(self) -> bool:
         """Whether nothing is left to be tried or trained."""
@@ -201,6 +220,7 @@ class _Tuning:
 
         Raises:
             Interrupted: If a stop was requested; the state is saved.
+            FirstFailure: If a run has failed and the others are not to go on.
         """
         ledger = self._ledger
         tried: set[str] = set()
@@ -221,6 +241,7 @@ class _Tuning:
 
         Raises:
             Interrupted: If a stop was requested; the state is saved.
+            FirstFailure: If a run has failed and the others are not to go on.
         """
         runs = self._rows()
         create_folders([run.spec for run in runs], self._store)
@@ -240,6 +261,7 @@ class _Tuning:
             spent_s=spent_s,
             began_anew=ledger.began_anew,
             notes=tuple(notes),
+            is_cut_short=self._is_cut_short,
         )
 
     def _rows(self) -> tuple[PlannedRun, ...]:
@@ -248,7 +270,7 @@ class _Tuning:
         for row in self._ledger.record.tuned:
             if row.row in self._planned.rows:
                 specs += self._planned.tuned_specs(row.row, row.setting)
-        return look_up(specs, self._store)
+        return look_up(specs, self._store, self._planned.sweep.request.retry)
 
     def _as_trial(self, run: PlannedRun) -> PlannedRun:
         """A run under the number of the first trial that it is."""
@@ -264,8 +286,18 @@ class _Tuning:
         sweep = self._planned.sweep
         self._pending += len(pending)
         cohorts = group_into_cohorts(pending, len(sweep.devices), sweep.request.cohort_size)
-        with watching(shown, self._watcher(is_final=is_final)):
-            train(sweep.request, shown, cohorts, sweep.devices, self._store)
+        # A trial that diverges is an outcome.
+        should_stop = StopCheck(
+            shown,
+            self.is_cancelled,
+            keep_going=sweep.request.keep_going,
+            ignores_divergence=not is_final,
+        )
+        try:
+            with watching(shown, self._watcher(is_final=is_final)):
+                train(sweep.request, shown, cohorts, sweep.devices, self._store, should_stop)
+        finally:
+            self._is_cut_short = should_stop.has_failed
 
     def _watcher(self, *, is_final: bool) -> Progress | None:
         progress = self._progress

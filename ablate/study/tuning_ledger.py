@@ -165,7 +165,7 @@ class Ledger:
     def runs(self) -> tuple[PlannedRun, ...]:
         """The runs of these trials. One run may be several trials: it is here once."""
         specs = [self._planned.trial_spec_of(trial) for trial in self.trials()]
-        return look_up(specs, self._store)
+        return look_up(specs, self._store, self._planned.sweep.request.retry)
 
     # What came of them --------------------------------------------------------------------
 

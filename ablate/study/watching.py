@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ablate.errors import StoreError
 from ablate.plan import PlannedRun
+from ablate.runs import Progress as FileProgress
 from ablate.runs import State
 
 TERMINAL_STATES = (State.DONE, State.FAILED, State.DIVERGED)
@@ -70,12 +71,17 @@ def read_progress(run: PlannedRun) -> RunProgress:
             loss, miou = (events[-1].metrics.get(name) for name in ("train_loss", "miou"))
         share, epoch = len(events) / max(1, epochs), len(events)
         if state is State.RUNNING and (progress := folder.progress()):
-            in_epoch = progress.step_in_epoch / max(1, progress.steps_per_epoch)
-            # What is only evaluated has one pass and no epoch.
-            share = min(1.0, (progress.epoch - 1 + in_epoch) / max(1, epochs))
+            share = trained_share(progress, epochs)
             epoch, loss = int(share * epochs), progress.loss
     name, seed, split = run.spec.name, run.spec.seed, run.spec.split
     return RunProgress(name, seed, state, share, epoch, epochs, loss, miou, split)
+
+
+def trained_share(progress: FileProgress, epochs: int) -> float:
+    """How much of a run is done, 0..1, by what its worker writes."""
+    in_epoch = progress.step_in_epoch / max(1, progress.steps_per_epoch)
+    # What is only evaluated has one pass and no epoch.
+    return min(1.0, max(0.0, (progress.epoch - 1 + in_epoch) / max(1, epochs)))
 
 
 def _nothing_yet(run: PlannedRun) -> RunProgress:

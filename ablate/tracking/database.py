@@ -14,7 +14,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from ablate.errors import StoreError
-from ablate.runs import locks
+from ablate.runs import atomic, locks
 from ablate.tracking.address import Address, sqlite_uri
 
 # Making one takes seconds; a slow shared disk may take a minute.
@@ -60,12 +60,25 @@ def _build(path: Path, address: Address) -> None:
     """Creates and migrates all tables in a temporary file, then renames it into place."""
     temporary = path.with_name(f".{path.name}.new")
     # Journals too: sqlite would play that of a database that is gone into the new one.
-    for leftover in (*path.parent.glob(f"{temporary.name}*"), *path.parent.glob(f"{path.name}-*")):
-        leftover.unlink()
+    _remove(path.parent, f"{temporary.name}*")
+    _remove(path.parent, f"{path.name}-*")
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(sqlite_uri(temporary), str(address.artifacts))  # type: ignore[no-untyped-call]
-    temporary.replace(path)
+    # With the rights that the umask leaves: sqlite's own would close it to a group that shares it.
+    temporary.touch()
+    try:
+        SqlAlchemyStore(  # type: ignore[no-untyped-call]
+            sqlite_uri(temporary), str(address.artifacts)
+        )
+        atomic.sync_file(temporary)
+        atomic.rename(temporary, path)
+    finally:
+        _remove(path.parent, f"{temporary.name}*")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink(missing_ok=True)
 
 
 def check(path: Path, address: Address) -> None:
@@ -107,30 +120,47 @@ def _revisions() -> list[str]:
 
 
 def refusal(problem: str, error: BaseException, address: Address) -> StoreError:
-    """The error of a mirror that cannot be used; what is only locked is not to be removed.
+    """The error of a mirror that cannot be used; only one that is damaged is to be removed.
 
     Args:
         problem: What is wrong.
         error: What was raised, which may have been raised from sqlite's own error.
         address: Where the mirror lies.
     """
-    if _is_locked(error):
-        where = address.database or address.shown
-        return StoreError(
-            f"another program has locked {where}",
-            "end it, or wait until it has ended, and run `ablate sync`: the runs are untouched",
-        )
+    where = address.database or address.shown
+    match _sqlite_code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreError(
+                f"another program has locked {where}",
+                "end it, or wait until it has ended, and run `ablate sync`: the runs are untouched",
+            )
+        case sqlite3.SQLITE_READONLY:
+            return StoreError(f"{where} cannot be written", "change its permissions")
+        case sqlite3.SQLITE_FULL:
+            return StoreError(
+                f"the disk is full: {where} cannot be written", "free space and run `ablate sync`"
+            )
     return StoreError(problem, address.repair)
 
 
-def _is_locked(error: BaseException) -> bool:
-    """Whether sqlite says so, in this exception or in one that it was raised from or handles."""
+def _sqlite_code(error: BaseException) -> int | None:
+    """Sqlite's own code, of this exception or of one that it was raised from or handles."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.OperationalError):
             # The extended codes have the plain one in their last byte.
             code = getattr(cause, "sqlite_errorcode", None)
-            if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                return True
+            return None if code is None else code & 0xFF
         cause = cause.__cause__ or cause.__context__
-    return False
+    return None
+
+
+def cause_of(error: BaseException) -> str:
+    """One line: where a database has raised it, the database's own words, else the first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if (original := getattr(cause, "orig", None)) is not None:
+            error = original
+            break
+        cause = cause.__cause__ or cause.__context__
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Run
+from mlflow.exceptions import MlflowException
 
 from ablate.errors import StoreError
 from ablate.runs import RecordedRun, SpecFile, State, Store, shown
@@ -26,6 +27,7 @@ _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     **VIEW_TAGS,
 }
+_ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
 _PAGE = 1000
 
 
@@ -84,7 +86,13 @@ class Mirror:
         found = self._client.get_experiment_by_name(_EXPERIMENT)
         if found is None:
             location = str(artifacts) if artifacts else None
-            return str(self._client.create_experiment(_EXPERIMENT, location, _EXPERIMENT_TAGS))
+            try:
+                return str(self._client.create_experiment(_EXPERIMENT, location, _EXPERIMENT_TAGS))
+            except MlflowException as error:
+                # Another sweep's mirror may have made it on this server just now.
+                found = self._client.get_experiment_by_name(_EXPERIMENT)
+                if error.error_code != _ALREADY_THERE or found is None:
+                    raise
         if (
             self._address.own
             and artifacts

@@ -46,6 +46,7 @@ class MlflowRun:
         self._status: str = run.info.status
         self._tags: dict[str, str] = dict(run.data.tags)
         self._epochs: set[int] | None = set() if is_new else None
+        self._start_ms: int = run.info.start_time
         self.ended_ms: int | None = run.info.end_time
         self.state: State | None = None
         self._log_params(run, params)
@@ -146,6 +147,9 @@ class MlflowRun:
         else:
             log(self._client, self._id, [], tags)
         self._tags |= tags
+        if end_ms is not None:
+            # The clock may have been set back since the run was created.
+            end_ms = max(end_ms, self._start_ms)
         # The status last: of a run that is FINISHED for MLflow, everything has been logged.
         set_status(self._client, self._id, mapping.STATUS[state], end_ms)
         self._status, self.ended_ms = mapping.STATUS[state], end_ms

@@ -55,7 +55,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                 mirror = Mirror(store, address)
                 passes = [mirror.update(group, live=False) for group in groups]
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        problem = f"MLflow at {address.shown}: {_one_line(error)}"
+        problem = f"MLflow at {address.shown}: {database.cause_of(error)}"
         raise database.refusal(problem, error, address) from error
     problems = [problem for one in passes for problem in one.problems]
     if problems:
@@ -76,7 +76,7 @@ def follow(
     # Whatever breaks the mirror, the runs go on.
     except Exception as error:
         _logger.exception("the mirror gives up")
-        reason = _one_line(error)
+        reason = database.cause_of(error)
     if reason:
         end_behind(reason)
 
@@ -129,7 +129,7 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             pause_s = _POLL_S
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:
-            trouble, cause = _one_line(error), error
+            trouble, cause = database.cause_of(error), error
             mirror = None
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         if trouble and trouble != reported:
@@ -224,17 +224,14 @@ def _light_commits(address: Address) -> Iterator[None]:
 
 def _redirect_output(log: Path) -> None:
     """Sends all that this process, its libraries and their C code print to ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)
     # Whatever PYTHONWARNINGS says: what libraries deprecate is no trouble of the mirror's.
     warnings.simplefilter("ignore")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-
-
-def _one_line(error: Exception) -> str:
-    """The first line; of a database's error, the database's own words."""
-    said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-    return said or type(error).__name__

@@ -20,6 +20,7 @@ from ablate.spec import Protocol
 from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
 from ablate.train.micro_batches import logits_in_parts
+from ablate.train.sharing import SharedDevice
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class CohortSetup:
         device: Where the models are.
         precision: What to compute in.
         test: Indices of the images that are scored once, at the end; empty where there are none.
+        shared: What is told of this cohort to the others that may be on the device.
     """
 
     protocol: Protocol
@@ -45,6 +47,7 @@ class CohortSetup:
     device: torch.device
     precision: Precision
     test: list[int] = field(default_factory=list)
+    shared: SharedDevice | None = None
 
     def training_batches(self) -> TrainingBatches:
         """The batches that every run is trained on, on the device, in the same order."""

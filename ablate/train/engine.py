@@ -8,12 +8,13 @@ from itertools import islice
 import torch
 
 from ablate.data.batches import Batch
-from ablate.errors import Interrupted
+from ablate.errors import Interrupted, OutOfSharedMemory
 from ablate.models import can_stack, forward_together
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
 from ablate.train.micro_batches import Purpose, WeightedLogits, weighted_logits_in_parts
 from ablate.train.out_of_memory import is_out_of_memory, make_room
+from ablate.train.sharing import give_way, report_memory
 from ablate.train.signals import Stop
 from ablate.train.stack_size import fitting
 from ablate.train.training_run import TrainingRun
@@ -50,16 +51,22 @@ class Engine:
         self._stackable = {run for run in runs if can_stack(run.state.model)}
         # Measured with the first batch.
         self._stack_size: int | None = None
+        self._has_reported = False
 
     def train(self) -> None:
         """Trains every run to its last epoch, or to its failure.
 
         Raises:
             Interrupted: If a stop was requested; every run's state is saved.
+            OutOfSharedMemory: If memory is short beside other cohorts; likewise.
         """
-        while unfinished := [run for run in self._runs if run.unfinished]:
-            position = min(run.position for run in unfinished)
-            self._advance([run for run in unfinished if run.position == position])
+        try:
+            while unfinished := [run for run in self._runs if run.unfinished]:
+                position = min(run.position for run in unfinished)
+                self._advance([run for run in unfinished if run.position == position])
+        except OutOfSharedMemory:
+            save_all(self._runs)
+            raise
 
     def _advance(self, group: list[TrainingRun]) -> None:
         """Trains the runs that are furthest behind: up to the next ones, or through an epoch."""
@@ -76,6 +83,7 @@ class Engine:
             train_step = partial(self._train_step, batch=batch)
             for together in self._batches_of_runs(group, batch, "training"):
                 self._isolating_failures(together, train_step, batch, "training")
+            self._report_memory()
             group = self._remaining(group)
             if not group:
                 return
@@ -125,7 +133,13 @@ class Engine:
         try:
             work(together)
             return
+        except Interrupted:
+            raise
         except Exception as error:
+            for run in together:
+                # Running statistics have moved with the step that failed: no state to save.
+                run.failed |= purpose == "training" and run.state.model.mixes_images
+            give_way(self._setup.shared, error)
             is_short = is_out_of_memory(error)
             if len(together) == 1 and not is_short:
                 together[0].fail(error)
@@ -183,6 +197,12 @@ class Engine:
         with self._setup.autocast():
             logits = forward_together(models, batch.images)
         return [self._setup.loss(each, batch) for each in logits]
+
+    def _report_memory(self) -> None:
+        """Tells the others on the device, once, what a step takes."""
+        if not self._has_reported:
+            self._has_reported = True
+            report_memory(self._setup.shared, self._setup.device)
 
     def _validate(self, group: list[TrainingRun], epoch: int) -> None:
         """Ends the epoch."""

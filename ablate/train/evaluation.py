@@ -17,6 +17,7 @@ from ablate.runs import Machine, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.meter import Meter
 from ablate.train.results import PANELS, Evaluated, publish, write_panel
+from ablate.train.sharing import report_memory
 from ablate.train.signals import Stop
 
 _SAVE_EVERY_S = 20.0
@@ -47,7 +48,8 @@ def evaluate(
     panels = min(PANELS, len(setup.validation))
     confusions, train_before_s = _load(folder, len(images))
     started = saved = time.monotonic()
-    for position in range(len(confusions), len(images)):
+    begun = len(confusions)
+    for position in range(begun, len(images)):
         index = images[position]
         ground_truth = prepared.masks[index] > 0
         prediction = model.predict(np.asarray(prepared.images[index]), ground_truth)
@@ -58,6 +60,8 @@ def evaluate(
         if position < panels:
             write_panel(folder, prepared, index, prediction)
         meter.charge([folder])
+        if position == begun:
+            report_memory(setup.shared, setup.device)
         now, stopping = time.monotonic(), stop.requested
         if stopping or now - saved > _SAVE_EVERY_S:
             _save(folder, confusions, train_before_s + now - started)

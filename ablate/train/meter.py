@@ -10,6 +10,7 @@ import torch
 
 from ablate.errors import Interrupted
 from ablate.runs import Attempt, PeakMemory, RunFolder
+from ablate.runs.attempts import log_of_this_process
 from ablate.train.devices import device_name
 from ablate.train.energy import energy_counter
 from ablate.train.peak_memory import peak_memory, reset_peak_memory
@@ -53,15 +54,19 @@ class Meter:
     Args:
         folders: The runs that are begun; their claims are held.
         device: Where they are computed.
+        is_shared: Whether other cohorts may be there meanwhile; then no energy is counted, since a
+            device counts that of all together.
     """
 
-    def __init__(self, folders: Sequence[RunFolder], device: torch.device) -> None:
+    def __init__(
+        self, folders: Sequence[RunFolder], device: torch.device, *, is_shared: bool = False
+    ) -> None:
         """Begins an attempt at each run."""
         reset_peak_memory(device)
         self._device = device
-        self._read_energy_j = energy_counter(device)
+        self._read_energy_j = (lambda: None) if is_shared else energy_counter(device)
         self._energy_j = self._read_energy_j()
-        self._charged = time.monotonic()
+        self._began = self._charged = time.monotonic()
         self._write_at = self._charged + _WRITE_EVERY_S
         now = time.time()
         self._shares: dict[RunFolder, _Share] = {}
@@ -72,10 +77,11 @@ class Meter:
                 device=str(device),
                 device_name=device_name(device),
                 shared_by=len(folders),
+                log=log_of_this_process(),
             )
-            self._shares[folder] = _Share(attempt, now)
             with suppress(OSError):
-                folder.begin_attempt(attempt)
+                attempt = folder.begin_attempt(attempt)
+            self._shares[folder] = _Share(attempt, attempt.started)
 
     def __enter__(self) -> "Meter":
         """Has begun already."""
@@ -106,14 +112,15 @@ class Meter:
         """
         if not folders:
             return 0.0
-        now, seen = time.monotonic(), time.time()
+        now = time.monotonic()
         share_s = (now - self._charged) / len(folders)
         self._charged = now
         for folder in folders:
             share = self._shares[folder]
             share.device_s += share_s
             share.new_s += share_s
-            share.seen = seen
+            # The clock may be set back meanwhile.
+            share.seen = share.attempt.started + now - self._began
         if now > self._write_at:
             self._write_all()
             written = time.monotonic()
@@ -127,10 +134,16 @@ class Meter:
             if share.is_unwritten and not share.is_over:
                 self._write(folder, share, is_over=False)
 
-    def end(self, folder: RunFolder) -> None:
-        """Charges a run with the time since the last charge, and writes it for the last time."""
+    def end(self, folder: RunFolder) -> float:
+        """Charges a run with the time since the last charge, and writes it for the last time.
+
+        Returns:
+            When that was, in Unix seconds: after the run was created and all attempts at it.
+        """
         self.charge([folder])
-        self._finish(folder, self._shares[folder])
+        share = self._shares[folder]
+        self._finish(folder, share)
+        return share.seen
 
     def _finish(self, folder: RunFolder, share: _Share) -> None:
         self._measure()

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import time
 import traceback
 from dataclasses import astuple, dataclass
@@ -27,11 +28,13 @@ from ablate.runs import (
     Result,
     RunFolder,
     atomic,
+    disk,
     panel_names,
 )
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
 from ablate.train.out_of_memory import is_out_of_memory, make_room
+from ablate.train.sharing import give_way
 from ablate.train.state import TrainingState
 
 PANELS = 4
@@ -57,6 +60,9 @@ def conclude(
         setup: What it was trained under.
         machine: What the run was computed on.
         meter: Charges the run.
+
+    Raises:
+        Diverged: If the loss on either part is not finite.
     """
     if state.best is None:
         raise AssertionError("a training ends with a validation")
@@ -76,6 +82,12 @@ def conclude(
         logits = _evaluated(state, setup, batch)
         tested.add(setup, batch, logits)
         meter.charge([folder])
+    for part, scored in (("validation", accumulator), ("test", tested)):
+        if scored.confusions and not math.isfinite(scored.loss):
+            raise Diverged(
+                f"the loss on the {part} part is {scored.loss} with the weights of epoch "
+                f"{state.best.epoch}"
+            )
     publish(
         folder,
         Evaluated.of(setup.prepared, setup.validation, accumulator.confusions),
@@ -106,6 +118,7 @@ def _evaluated(state: TrainingState, setup: CohortSetup, batch: Batch) -> torch.
             (logits,) = setup.logits([state.model], batch, at_once)
             return logits
         except Exception as error:
+            give_way(setup.shared, error)
             if not is_out_of_memory(error):
                 raise
         make_room(setup.device)
@@ -179,7 +192,7 @@ def publish(
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
     pooled = validated.pooled
-    meter.end(folder)
+    finished = meter.end(folder)
     folder.publish_result(
         Result(
             key=folder.key,
@@ -192,7 +205,7 @@ def publish(
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             machine=machine,
-            finished=time.time(),
+            finished=finished,
             train_s=train_s,
             micro_batches=micro_batches,
         )
@@ -281,7 +294,9 @@ def _kind(error: Exception) -> Literal["error", "diverged", "out-of-memory"]:
 
 
 def _one_line(error: Exception) -> str:
-    """The exception's type and the first line of its text; a repair where memory is short."""
+    """The exception's type and the first line of its text; of what is short, what to do."""
+    if isinstance(error, OSError) and disk.is_full(error):
+        return "; ".join(disk.in_words(error))
     text = str(error).strip().partition("\n")[0]
     if is_out_of_memory(error) and not isinstance(error, OutOfMemory):
         text = f"{text or 'no memory'}; {_MORE_MEMORY}"

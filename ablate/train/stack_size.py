@@ -22,7 +22,7 @@ def fitting(model: nn.Module, forward: Callable[[], object], device: torch.devic
     Returns:
         At least 1; None where the free memory is not known.
     """
-    free = _free_bytes(device)
+    free = free_bytes(device)
     return None if free is None else max(1, int(_SHARE * free) // _held_bytes(model, forward))
 
 
@@ -44,7 +44,7 @@ def _held_bytes(model: nn.Module, forward: Callable[[], object]) -> int:
     return max(1, sum(held.values()))
 
 
-def _free_bytes(device: torch.device) -> int | None:
+def free_bytes(device: torch.device) -> int | None:
     """Free memory of the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

@@ -14,6 +14,7 @@ from ablate.runs import Event, Progress, RunFolder
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.micro_batches import Purpose
 from ablate.train.results import write_failure
+from ablate.train.sharing import give_way
 from ablate.train.state import Best, TrainingState, UnusableCheckpoint
 
 _PROGRESS_EVERY_S = 0.3
@@ -97,12 +98,20 @@ class TrainingRun:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Every exception in here, except for a stop, becomes this run's failure."""
+        """Every exception in here becomes this run's failure.
+
+        Raises:
+            Interrupted: If a stop was requested.
+            OutOfSharedMemory: If memory is short beside other cohorts.
+        """
         try:
             yield
         except Interrupted:
             raise
         except Exception as error:
+            # What is half done is no state to save: it goes on from the newest checkpoint.
+            self.failed = True
+            give_way(self._setup.shared, error)
             self.fail(error)
 
     def step(self, loss: float, images: int) -> None:

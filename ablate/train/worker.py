@@ -7,8 +7,15 @@ from pathlib import Path
 
 import torch
 
-from ablate.data import Images, identify, open_images, parts, prepare
-from ablate.errors import BadInput, DataError, Interrupted, StoreError, WeightsError
+from ablate.data import Images, changes_since, identify, open_images, parts, prepare
+from ablate.errors import (
+    BadInput,
+    DataError,
+    Interrupted,
+    OutOfSharedMemory,
+    StoreError,
+    WeightsError,
+)
 from ablate.models import (
     SegmentationModel,
     ZeroShot,
@@ -38,13 +45,14 @@ from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
 from ablate.train.meter import Meter
 from ablate.train.results import conclude, write_failure
+from ablate.train.sharing import SharedDevice, give_way
 from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def work(folders: Sequence[Path], device: str) -> None:
+def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = None) -> None:
     """Trains or evaluates the runs of one cohort.
 
     Runs that are done and runs that another process works on are left out. A run that cannot go on
@@ -54,10 +62,12 @@ def work(folders: Sequence[Path], device: str) -> None:
         folders: The runs' folders, with their ``spec.json``: runs of adapted SAM that share
             everything but the variant, or one run of any other system.
         device: For example ``cpu`` or ``cuda:0``.
+        shared: Where other cohorts may be on the device: is told the memory after the first step.
 
     Raises:
         BadInput: If there is no such device.
         Interrupted: If a signal requested a stop; the state is saved.
+        OutOfSharedMemory: If memory is short beside other cohorts; the state is saved.
     """
     where = check_device(device)
     with stop_on_signals() as stop, ExitStack() as claims:
@@ -67,20 +77,27 @@ def work(folders: Sequence[Path], device: str) -> None:
         try:
             if pending:
                 # Before failures are removed: they are how earlier attempts have ended.
-                with Meter(pending, where) as meter:
+                with Meter(pending, where, is_shared=shared is not None) as meter:
                     for folder in pending:
                         folder.clear_failure()
-                    _train(pending, where, stop, meter)
+                    _train(pending, where, stop, meter, shared)
         except Interrupted:
             raise
         except Exception as error:
+            give_way(shared, error)
             # What prevents the whole cohort is the failure of each run.
             for folder in pending:
                 if not (folder.has_result() or folder.has_failure()):
                     write_failure(folder, error)
 
 
-def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter: Meter) -> None:
+def _train(
+    folders: Sequence[RunFolder],
+    device: torch.device,
+    stop: Stop,
+    meter: Meter,
+    shared: SharedDevice | None,
+) -> None:
     """The path of a cohort: data, weights, models, training or evaluation, results."""
     specs = _read_specs(folders)
     if not specs:
@@ -88,7 +105,8 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
     _check_cohort(specs)
     spec, store = next(iter(specs.values())), Store.of(folders[0])
     limit_threads(spec.context.weights.backbone)
-    setup = _cohort_setup(spec, store, device)
+    planned_s = min(folder.spec_file().provenance.created for folder in specs)
+    setup = _cohort_setup(spec, store, device, planned_s, shared)
     _leave_if_stopped(stop)
     # What is only evaluated computes in full precision.
     half = setup.precision == "bfloat16" and all(
@@ -109,6 +127,7 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
         except Interrupted:
             raise
         except Exception as error:
+            give_way(shared, error)
             write_failure(folder, error)
     # The first model that is built pays for what torch prepares for all.
     meter.charge([run.folder for run in runs])
@@ -124,9 +143,13 @@ def _train(folders: Sequence[RunFolder], device: torch.device, stop: Stop, meter
         if stop.requested:
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
-        with run.attempt():
-            used = machine(device, setup.precision)
-            conclude(run.folder, run.state, setup, used, meter)
+        try:
+            with run.attempt():
+                used = machine(device, setup.precision)
+                conclude(run.folder, run.state, setup, used, meter)
+        except OutOfSharedMemory:
+            save_all(trained[position:])
+            raise
 
 
 def _leave_if_stopped(stop: Stop) -> None:
@@ -167,29 +190,57 @@ def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
         )
 
 
-def _cohort_setup(spec: RunSpec, store: Store, device: torch.device) -> CohortSetup:
-    """What the runs of a cohort share besides the weights."""
+def _cohort_setup(
+    spec: RunSpec,
+    store: Store,
+    device: torch.device,
+    planned_s: float,
+    shared: SharedDevice | None,
+) -> CohortSetup:
+    """What the runs of a cohort share besides the weights; they were planned at ``planned_s``."""
     protocol = spec.context.protocol
     generated = isinstance(protocol.data, GeneratedData)
     root = None if generated else store.source(spec.context.data.digest)
 
     def opened() -> tuple[Images, str]:
-        images = open_images(protocol.data, root, store.digests_path)
-        return images, identify(images, protocol.split, root).digest
+        try:
+            images = open_images(protocol.data, root, store.digests_path)
+            return images, identify(images, protocol.split, root).digest
+        except DataError as error:
+            # What is odd about them is no help where they were well when the run was planned.
+            if root and root.exists() and changes_since(root, planned_s, store.digests_path):
+                raise _changed(root, planned_s, store) from error
+            raise
 
     images, digest = opened()
     if digest != spec.context.data.digest:
-        raise DataError(
-            f"the images in {root} are no longer those that this run was planned for",
-            "restore them, or start the sweep again",
-        )
-    # Of the images alone: the digest of a run's data also has the parts that lists name.
-    digest_now = None if generated else lambda: opened()[0].digest()
-    prepared = prepare(images, protocol.image_size_px, store.cache_path, digest_now)
+        raise _changed(root, planned_s, store)
+
+    def digest_now() -> str:
+        # Of the images alone: the digest of a run's data also has the parts that lists name.
+        again = opened()[0].digest()
+        if again != images.digest():
+            raise _changed(root, planned_s, store)
+        return again
+
+    check = None if generated else digest_now
+    prepared = prepare(images, protocol.image_size_px, store.cache_path, check)
     found = parts(prepared.names, protocol.split, root)
     precision = precision_on(device, protocol.precision)
     train, validation, test = (list(part) for part in found)
-    return CohortSetup(protocol, spec.seed, prepared, train, validation, device, precision, test)
+    return CohortSetup(
+        protocol, spec.seed, prepared, train, validation, device, precision, test, shared
+    )
+
+
+def _changed(root: Path | None, planned_s: float, store: Store) -> DataError:
+    """The error of images that are others than planned, with the names of the files."""
+    names = changes_since(root, planned_s, store.digests_path) if root else ""
+    return DataError(
+        f"the images in {root} are no longer those that this run was planned for"
+        + (f" ({names})" if names else ""),
+        "restore them, or start the sweep again",
+    )
 
 
 def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> Weights:
@@ -202,7 +253,8 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
         resnet = spec.variant.resnet
         if sha256 == random_resnet(resnet).sha256:
             return {}
-        return load_resnet(resnet, checkpoint_of(store, sha256))
+        weights = load_resnet(resnet, checkpoint_of(store, sha256))
+        return _taken(weights, torch.device("cpu"), store, sha256)
     backbone = spec.context.weights.backbone
     official = BACKBONES[backbone].checkpoint is not None
     weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
@@ -210,7 +262,29 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
         weights = with_random_encoder(weights, backbone, spec.seed)
     if half:
         weights = with_half_precision_encoder(weights, backbone)
-    return {name: value.to(device) for name, value in weights.items()}
+    if not official:
+        return {name: value.to(device) for name, value in weights.items()}
+    return _taken(weights, device, store, sha256)
+
+
+def _taken(weights: Weights, device: torch.device, store: Store, sha256: str) -> Weights:
+    """Copies weights out of their file, which is mapped: what is written to it later is no matter.
+
+    Without a copy the frozen image encoder would change with the file, and the process would die
+    where the file is cut short.
+
+    Raises:
+        WeightsError: If the file has changed meanwhile, or holds values that are not finite: from
+            them, nothing can be trained, and what is only evaluated would still give numbers.
+    """
+    copies = {name: value.to(device, copy=True) for name, value in weights.items()}
+    path = checkpoint_of(store, sha256)
+    odd = [name for name, value in copies.items() if not torch.isfinite(value).all()]
+    if odd:
+        raise WeightsError(
+            f"{path} holds NaN or infinite values in {odd[0]}", "give weights that are whole"
+        )
+    return copies
 
 
 def _encoder_weights(spec: RunSpec) -> str:

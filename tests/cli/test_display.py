@@ -93,7 +93,7 @@ def test_a_terminal_gets_a_row_for_each_run(screen: io.StringIO) -> None:
     assert "MIoU 0.7000" in first
     assert "failed" in second
     assert all(any(run.name in line for line in frame) for run in RUNS)
-    assert "0 of 10 done · 1 failed · 1 min 00 s spent" in frame[-1]
+    assert "0 of 10 done · 1 running · 1 failed · 19% · 1 min 00 s spent" in frame[-1]
 
 
 def test_the_time_that_is_left_follows_from_the_pace(screen: io.StringIO) -> None:
@@ -119,40 +119,64 @@ def test_a_small_terminal_shows_what_runs(small_screen: io.StringIO) -> None:
     assert "7 not shown" in text
 
 
-def test_elsewhere_changes_are_lines(file: io.StringIO) -> None:
+def test_elsewhere_all_runs_have_one_line_now_and_then(file: io.StringIO) -> None:
     clock = Clock()
     failed = replace(RUNS[1], state=State.FAILED)
     with Display(clock) as shown:
         shown([RUNS[0], failed])
         for share in (0.1, 0.2, 0.3):
+            clock.now += 3
             shown([training(RUNS[0], share), failed])
-        clock.now += 10
+        clock.now += 1
         shown([training(RUNS[0], 0.5), failed])
-        shown([replace(RUNS[0], state=State.DONE, epoch=8, miou=0.8), failed])
-    # What had failed before this start is left out; what goes on gets a line every ten seconds.
+        clock.now += 5
+        shown([replace(RUNS[0], state=State.DONE, share=1.0, epoch=8, miou=0.8), failed])
     assert file.getvalue().splitlines() == [
-        "translandseg-1: running, epoch 0/8, loss 0.2500, MIoU 0.7000",
-        "translandseg-1: running, epoch 4/8, loss 0.2500, MIoU 0.7000",
-        "translandseg-1: done, epoch 8/8, MIoU 0.8000",
+        "0 of 2 done · 1 failed · 50% · 0 s spent",
+        "0 of 2 done · 1 running · 1 failed · 75% · 10 s spent · about 10 s left",
+        "1 of 2 done · 1 failed · 100% · 15 s spent",
     ]
 
 
-def test_splits_are_named_where_there_are_several(file: io.StringIO) -> None:
-    pair = [RUNS[0], replace(RUNS[0], split=1)]
-    Display(Clock())([training(run, 0.5) for run in pair])
-    first, second = file.getvalue().splitlines()
-    assert first.startswith("translandseg-1 split 0: running")
-    assert second.startswith("translandseg-1 split 1: running")
+def test_where_nothing_has_changed_nothing_is_said_at_the_end(file: io.StringIO) -> None:
+    with Display(Clock()) as shown:
+        shown(RUNS)
+        shown(RUNS)
+    assert file.getvalue() == "0 of 10 done · 0% · 0 s spent\n"
+    with Display(Clock()):
+        pass
+    assert file.getvalue().count("\n") == 1
 
 
-def test_seeds_are_named_where_there_are_several(file: io.StringIO) -> None:
-    pair = [RUNS[0], replace(RUNS[0], seed=1)]
-    with Display() as shown:
+def test_a_sweep_of_a_week_has_a_bounded_number_of_lines(file: io.StringIO) -> None:
+    clock, runs = Clock(), [training(run, 0.0) for run in RUNS]
+    seconds = 7 * 24 * 3600
+    with Display(clock) as shown:
+        for second in range(0, seconds, 5):
+            clock.now += 5
+            shown([training(run, second / seconds) for run in runs])
+    lines = file.getvalue().splitlines()
+    assert 100 < len(lines) < 250
+    # The first minutes are told closely.
+    assert sum(" min " not in line.split(" · ")[3] for line in lines) >= 6
+
+
+def test_lines_are_flushed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.txt"
+    with path.open("w") as buffered:
+        monkeypatch.setattr(display, "out", Console(file=buffered, width=120))
+        Display(Clock())(RUNS)
+        assert path.read_text() == "0 of 10 done · 0% · 0 s spent\n"
+
+
+@pytest.mark.parametrize("many", ["split", "seed"])
+def test_what_there_are_several_of_is_named(screen: io.StringIO, many: str) -> None:
+    pair = [training(RUNS[0], 0.5), training(replace(RUNS[0], **{many: 1}), 0.5)]
+    with Display(Clock()) as shown:
         shown(pair)
-        shown([training(run, 0.5) for run in pair])
-    first, second = file.getvalue().splitlines()
-    assert first.startswith("translandseg-1 seed 0: running")
-    assert second.startswith("translandseg-1 seed 1: running")
+    text = screen.getvalue()
+    assert f"translandseg-1 {many} 0" in text
+    assert f"translandseg-1 {many} 1" in text
 
 
 def test_names_are_printed_literally(screen: io.StringIO) -> None:

@@ -46,10 +46,12 @@ LINE = "translandseg: best so far trial 1, miou 0.7123 (optimizer.lr=0.001473); 
 def test_lines_name_each_new_best_once(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown(monkeypatch, terminal=False).splitlines()
     assert lines == [
-        "translandseg · trial 1: done, epoch 8/8, MIoU 0.7000",
+        "0 of 1 done · 0% · 0 s spent",
         LINE,
+        "1 of 2 done · 50% · 0 s spent · about 0 s left",
         "training each row, as declared and with its best setting",
-        "translandseg · tuned: done, epoch 8/8, MIoU 0.7000",
+        "0 of 1 done · 0% · 0 s spent",
+        "1 of 1 done · 100% · 0 s spent",
     ]
 
 

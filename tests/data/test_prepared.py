@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from PIL import Image
 
 from ablate.data import open_images, prepare
 from ablate.errors import DataError, StoreError
+from ablate.runs import locks
 from ablate.spec import FoldersData
 
 Writer = Callable[..., Path]
@@ -129,14 +131,16 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
 ) -> None:
     images = Counting()
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
-    with pytest.raises(StoreError, match=r"the images need 0\.0 GB in .*; free space"):
+    with pytest.raises(StoreError, match=r"the images need 2\.0 kB in .*, 100 B are free; free"):
         prepare(images, 16, tmp_path)
     assert images.loads == []
 
 
 @pytest.mark.parametrize("name", ["images.npy", "masks.npy", "names.json", "sha256.json"])
-@pytest.mark.parametrize("damage", ["empty", "missing", "one bit"])
-def test_a_damaged_cache_is_made_anew(tmp_path: Path, name: str, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["empty", "zeros", "cut", "missing", "one bit"])
+def test_a_damaged_cache_is_made_anew(
+    tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     fresh = prepare(Counting(), 16, tmp_path / "fresh")
     prepare(Counting(), 16, tmp_path)
     path = tmp_path / f"{'d' * 64}-16px" / name
@@ -144,16 +148,50 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, name: str, damage: str) ->
     if damage == "missing":
         path.unlink()
     else:
-        path.write_bytes(
-            b"" if damage == "empty" else whole[:-3] + bytes([whole[-3] ^ 1, *whole[-2:]])
-        )
+        damaged = {
+            "empty": b"",
+            "zeros": bytes(len(whole)),
+            "cut": whole[: len(whole) // 2],
+            "one bit": whole[:-3] + bytes([whole[-3] ^ 1, *whole[-2:]]),
+        }
+        path.write_bytes(damaged[damage])
     again = Counting()
     prepared = prepare(again, 16, tmp_path)
     assert again.loads == [0, 1]
+    assert caplog.messages == [f"the images in {path.parent} are damaged, and are made anew"]
     np.testing.assert_array_equal(prepared.images, fresh.images)
     np.testing.assert_array_equal(prepared.masks, fresh.masks)
     assert prepared.names == fresh.names
     assert path.read_bytes() == whole
+
+
+def test_a_cache_has_its_name_once_its_content_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / f"{'d' * 64}-16px"
+    synced: list[tuple[str, bool]] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, folder.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    prepare(Counting(), 16, tmp_path)
+    content = ["images.npy", "masks.npy", "names.json", "sha256.json", f"{folder.name}.partial"]
+    assert synced == [*((name, False) for name in content), (tmp_path.name, True)]
+
+
+def test_what_a_dead_process_half_built_is_removed_and_what_a_living_one_builds_is_not(
+    tmp_path: Path,
+) -> None:
+    dead, living = tmp_path / "dead-8px.partial", tmp_path / "living-8px.partial"
+    for folder in (dead, living):
+        folder.mkdir()
+    with locks.held(tmp_path / "living-8px.lock"):
+        prepare(Counting(), 16, tmp_path)
+    assert not dead.exists()
+    assert living.exists()
 
 
 def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: Writer) -> None:

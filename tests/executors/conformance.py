@@ -25,7 +25,23 @@ from ablate.spec import Context
 from executors.works import PATIENCE_S
 
 
-class ExecutorConformance:
+class RunsOfTable4:
+    """Has runs to work on."""
+
+    @pytest.fixture
+    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
+        """Table IV's ten runs; the second is translandseg-2."""
+        store, catalogue = Store(tmp_path / "store"), Catalogue()
+        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
+        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
+        origin = provenance()
+        store.create_runs(
+            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
+        )
+        return list(planned)
+
+
+class ExecutorConformance(RunsOfTable4):
     """Subclass it and say which executor is meant.
 
     Attributes:
@@ -42,18 +58,6 @@ class ExecutorConformance:
     def _registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(EXECUTORS, "tested", self.path)
 
-    @pytest.fixture
-    def runs(self, tmp_path: Path, context: Context) -> list[PlannedRun]:
-        """Table IV's ten runs; the second is translandseg-2."""
-        store, catalogue = Store(tmp_path / "store"), Catalogue()
-        specs = sweep_runs(catalogue.rows("table4", context.protocol.backbone), context, (0,))
-        planned = build_plan(catalogue.sweep("table4"), context, specs, store).runs
-        origin = provenance()
-        store.create_runs(
-            [SpecFile(key=run.spec.key, run=run.spec, provenance=origin) for run in planned]
-        )
-        return list(planned)
-
     @contextmanager
     def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
         settings = executor_settings("tested", self.settings)
@@ -68,7 +72,13 @@ class ExecutorConformance:
         finally:
             executor.close()
 
-    def run(self, tmp_path: Path, cohorts: list[Cohort], work: str) -> None:
+    def run(
+        self,
+        tmp_path: Path,
+        cohorts: list[Cohort],
+        work: str,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         run_cohorts(
             "tested",
             cohorts,
@@ -76,6 +86,7 @@ class ExecutorConformance:
             logs=tmp_path / "logs",
             settings=self.settings,
             work=f"executors.works:{work}",
+            should_stop=should_stop,
         )
 
     def test_every_run_is_worked_on_once(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
@@ -166,7 +177,21 @@ class ExecutorConformance:
             executor_settings("tested", {"nonsense": 1})
 
 
-class ProcessConformance(ExecutorConformance):
+class StoppingConformance(ExecutorConformance):
+    """For executors whose running jobs can be stopped."""
+
+    def test_a_caller_stops_what_runs_and_nothing_new_starts(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        # Only the first job waits. What else began before that is done.
+        waiting = runs[1].folder.path / "waiting"
+        self.run(tmp_path, pairs(runs), "wait_at_the_second", waiting.exists)
+        assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+        if self.workers == 1:
+            assert states(runs[2:]) == [State.NEW] * 8
+
+
+class ProcessConformance(StoppingConformance):
     """For executors whose workers are processes of their own."""
 
     def test_a_dead_worker_costs_one_run(self, tmp_path: Path, runs: list[PlannedRun]) -> None:

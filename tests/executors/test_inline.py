@@ -7,10 +7,10 @@ import pytest
 
 from ablate.plan import PlannedRun
 from ablate.runs import State
-from executors.conformance import ExecutorConformance, pairs, states
+from executors.conformance import StoppingConformance, pairs, states
 
 
-class TestInline(ExecutorConformance):
+class TestInline(StoppingConformance):
     path = "ablate.executors.inline:InlineExecutor"
 
     def test_it_is_this_process(self, tmp_path: Path, runs: list[PlannedRun]) -> None:

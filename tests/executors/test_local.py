@@ -139,6 +139,17 @@ class TestTwoWorkers(ProcessConformance):
         assert threads(runs) == {max(1, len(os.sched_getaffinity(0)) // 2)}
 
 
+class TestOneDeviceForTwo(ProcessConformance):
+    """As long as no cohort reports its memory, the second waits."""
+
+    path = "ablate.executors.local:LocalExecutor"
+    settings: ClassVar = {"cohorts_per_device": 2}
+
+    def test_two_cohorts_share_the_processors(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        self.run(tmp_path, pairs(runs), "finish_all")
+        assert threads(runs) == {max(1, len(os.sched_getaffinity(0)) // 2)}
+
+
 class TestThreads(ExecutorConformance):
     path = "ablate.executors.local:LocalExecutor"
     settings: ClassVar = {"threads_per_worker": 3}

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +123,37 @@ def test_outside_the_main_thread_no_handler_is_installed() -> None:
     thread.join()
     assert handlers == [before]
     assert [job.progress for job in executor.jobs] == [JobState.DONE] * 2
+
+
+def test_a_caller_stops_the_jobs_and_gets_no_exception() -> None:
+    stopped = threading.Event()
+    executor = FakeExecutor(stopped.set, *[lambda: time.sleep(0.01)] * 200)
+    wait_for_all(executor, COHORTS, stopped.is_set)
+    assert [job.progress for job in executor.jobs] == [JobState.CANCELLED] * 2
+    assert [job.cancelled for job in executor.jobs] == [1, 1]
+
+
+def test_a_caller_is_asked_before_the_next_job_starts() -> None:
+    def end_the_first() -> None:
+        executor.jobs[0].progress = JobState.DONE
+
+    executor = FakeExecutor(end_the_first)
+    wait_for_all(executor, COHORTS, lambda: executor.jobs[0].progress is JobState.DONE)
+    assert [job.cancelled for job in executor.jobs] == [1, 1]
+    assert executor.jobs[1].progress is JobState.CANCELLED
+
+
+def test_a_signal_during_a_callers_stop_is_an_interruption() -> None:
+    stopped = threading.Event()
+    executor = FakeExecutor(stopped.set, *[lambda: time.sleep(0.01)] * 200, send(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        wait_for_all(executor, COHORTS, stopped.is_set)
+    assert [job.cancelled for job in executor.jobs] == [2, 2]
+
+
+def test_outside_the_main_thread_a_caller_stops_the_jobs() -> None:
+    executor = FakeExecutor(*[lambda: time.sleep(0.01)] * 200)
+    thread = threading.Thread(target=wait_for_all, args=(executor, COHORTS, lambda: True))
+    thread.start()
+    thread.join()
+    assert [job.progress for job in executor.jobs] == [JobState.CANCELLED] * 2

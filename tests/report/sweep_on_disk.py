@@ -17,6 +17,7 @@ from ablate.runs import (
     Event,
     Failure,
     Machine,
+    MicroBatch,
     Parameters,
     PartScores,
     Provenance,
@@ -216,6 +217,7 @@ class SweepOnDisk:
         split: int = 0,
         test_miou: float | None = None,
         pixels_by_image: Mapping[str, tuple[int, int, int, int]] | None = None,
+        micro_batches: tuple[MicroBatch, ...] = (),
     ) -> None:
         """Ends a run; ``epochs`` are the MIoUs (fractions) of all epochs, else 20 equal ones.
 
@@ -255,6 +257,7 @@ class SweepOnDisk:
                 finished=finished,
                 train_s=12.5,
                 test=None if test_miou is None else leave_test_scores(folder, test_miou),
+                micro_batches=micro_batches,
             )
         )
 

@@ -155,3 +155,11 @@ def test_a_model_that_predicts_no_positives_is_named(table: SweepOnDisk) -> None
     text = render(report, "markdown")
     assert "- Predicts no landslide at all, so that the precision of that class" in text
     assert "taken as 0: TransLandSeg-7.\n" in text
+
+
+def test_validation_images_without_positives_are_named(table: SweepOnDisk) -> None:
+    table.finish("translandseg")
+    table.finish("translandseg-7", confusion=(0, 2_000, 0, 98_000))
+    text = render(table.report(), "markdown")
+    remark = "- No pixel of its validation images is landslide, so that recall, F1 and IoU of that"
+    assert f"{remark} class say nothing: they are 0, or 0/0 taken as 0: TransLandSeg-7.\n" in text

@@ -1,5 +1,5 @@
+import errno
 import hashlib
-import json
 import os
 import time
 import zipfile
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ablate.runs import FileDigests
+from ablate.runs import FileDigests, atomic
+from ablate.runs.remembered import remember
 
 OLD_NS = 1_600_000_000_000_000_000
 
@@ -75,15 +76,38 @@ def test_a_file_that_may_still_change_is_not_remembered(tmp_path: Path, hashed: 
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("broken", [b"", b"{", b"\xff\xfe", b"[1]", b'{"x": 1}'])
+@pytest.mark.parametrize("broken", [b"", bytes(99), b"{", b"\xff\xfe", b"[1]", b'{"x": 1}'])
 def test_a_broken_cache_is_ignored_and_rewritten(
-    file: Path, tmp_path: Path, broken: bytes, hashed: list[str]
+    file: Path,
+    tmp_path: Path,
+    broken: bytes,
+    hashed: list[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     cache = tmp_path / "digests.json"
     cache.write_bytes(broken)
     remembered(cache, file)
     remembered(cache, file)
     assert len(hashed) == 1
+    (record,) = caplog.records
+    assert record.getMessage() == f"{cache} is damaged or of another version, and is made anew"
+
+
+def test_of_a_digest_that_was_altered_nothing_is_believed(file: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "digests.json"
+    digest = remembered(cache, file)
+    cache.write_text(cache.read_text().replace(digest, "0" * 64))
+    assert remembered(cache, file) == digest
+
+
+def test_what_cannot_be_remembered_is_found_anew(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(atomic, "replace", refuse)
+    assert remembered(tmp_path / "digests.json", file) == hashlib.sha256(b"first").hexdigest()
 
 
 def test_another_file_of_the_same_size_and_date_is_read_again(
@@ -109,12 +133,12 @@ def test_another_file_of_the_same_size_and_date_is_read_again(
 
 def test_an_entry_of_an_older_version_is_not_used(file: Path, tmp_path: Path) -> None:
     cache = tmp_path / "digests.json"
-    cache.write_text(json.dumps({str(file): [5, OLD_NS, "0" * 64]}))
+    remember(cache, {str(file): [5, OLD_NS, "0" * 64]})
     assert FileDigests(cache).of(file) == hashlib.sha256(b"first").hexdigest()
 
 
 @pytest.mark.parametrize("entry", [1, [], [5, OLD_NS], "x"])
 def test_a_broken_entry_is_ignored(file: Path, tmp_path: Path, entry: object) -> None:
     cache = tmp_path / "digests.json"
-    cache.write_text(json.dumps({str(file): entry}))
+    remember(cache, {str(file): entry})
     assert FileDigests(cache).of(file) == hashlib.sha256(b"first").hexdigest()

@@ -136,7 +136,8 @@ def test_strangers_are_passed_over(tmp_path: Path, run_spec: RunSpec) -> None:
         (folder / "note.txt").write_text("x")
         (folder / "old.json").write_text("{}")
         (folder / "empty").mkdir()
-        (folder / "folder-01234567.json").mkdir()
+    # Among the records it is one whose file something has taken the place of.
+    (tmp_path / "runs" / "folder-01234567.json").mkdir()
     copy = tmp_path / "runs" / f"{run_spec.key} copy"
     copy.mkdir()
     (copy / "spec.json").write_text("{}")

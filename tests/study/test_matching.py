@@ -1,6 +1,5 @@
 """Equal numbers of parameters: which value is found, how near it comes, and what is refused."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ablate.errors import SpecError
 from ablate.models import count
 from ablate.registry import Catalogue, shipped
 from ablate.runs import Store
+from ablate.runs.remembered import recall
 from ablate.spec import Match, SamVariant
 from ablate.study import matching, parameters
 from ablate.study.matching import match_rows, match_variant, nearest
@@ -206,7 +206,7 @@ def test_what_is_counted_is_remembered_by_the_store(
     study = sweep(folder, "variants: [translandseg-1]\nmatch: {parameters: translandseg-d24}\n")
     (folder / "store").mkdir()
     first = study.plan().plan
-    cache = json.loads((folder / "store/cache/parameters.json").read_text())
+    cache = recall(folder / "store/cache/parameters.json")
     assert len(cache["parameters"]) > 3
     monkeypatch.setattr(matching, "call_with_torch", None)
     assert study.plan().plan.matched == first.matched

@@ -138,7 +138,7 @@ def test_what_is_further_stays(tmp_path: Path, target: Path) -> None:
 
 def test_the_cost_of_all_attempts_is_kept(tmp_path: Path, target: Path) -> None:
     one, other = (sweep_in(tmp_path / name, splits=(0,)) for name in ("one", "other"))
-    for table, started in ((one, 1.7e9), (other, 1.6e9)):
+    for table, started in ((one, 1.8e9), (other, 1.7e9)):
         folder = table.begin(ROW)
         folder.begin_attempt(
             Attempt(
@@ -158,8 +158,8 @@ def test_the_cost_of_all_attempts_is_kept(tmp_path: Path, target: Path) -> None:
     merge_stores([other.root, one.root], target)
     attempts = Store(target).run(key).attempts()
     assert [(each.started, each.ending) for each in attempts] == [
-        (1.6e9, "failed"),
-        (1.7e9, "done"),
+        (1.7e9, "failed"),
+        (1.8e9, "done"),
     ]
     merged = files_of(target)
     merge_stores([one.root, other.root], target)

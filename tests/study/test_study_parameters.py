@@ -1,12 +1,12 @@
 """Counts of parameters are made once and remembered in the store."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablate.runs import Parameters, Store
+from ablate.runs.remembered import recall, remember
 from ablate.spec import Context
 from ablate.study import parameters
 from ablate.study.parameters import count_for_report
@@ -49,10 +49,10 @@ def test_only_what_is_missing_is_counted(
     (record,) = store.sweep_records()
     count_for_report(record, store)
     path = store.cache_path / "parameters.json"
-    content = json.loads(path.read_text())
+    content = recall(path)
     removed = sorted(content["parameters"])[0]
     del content["parameters"][removed]
-    path.write_text(json.dumps(content))
+    remember(path, content)
     count_for_report(record, store)
     assert calls[1:] == [[removed]]
 

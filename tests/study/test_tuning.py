@@ -229,6 +229,32 @@ def test_what_fails_is_tried_again_by_the_next_start(
 
 
 @pytest.mark.usefixtures("untrained")
+def test_with_fail_fast_the_first_failure_ends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = partial(run_cohorts, work="study.tuning_works:break_at_the_second")
+    monkeypatch.setattr("ablate.study.run.run_cohorts", work)
+    cut = study(folder, TUNE, **ONE, keep_going=False).tune(trials=3, sampler="tpe")
+    assert cut.is_cut_short
+    (row,) = cut.rows
+    assert (row.trials, row.ended, row.done) == (2, 2, 1)
+    assert [run.state for run in cut.runs] == [State.NEW]
+    (folder / "store" / "runs" / "fixed").touch()
+    left = study(folder, TUNE, **ONE, retry="none", keep_going=False).tune(trials=3, sampler="tpe")
+    assert (left.rows[0].done, left.is_cut_short) == (2, False)
+    repeated = study(folder, TUNE, **ONE).tune(trials=3, sampler="tpe")
+    assert (repeated.rows[0].done, repeated.failed) == (3, ())
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_trial_that_diverges_is_no_failure(folder: Path) -> None:
+    tune = {"space": {"optimizer.lr": {"choices": [1e-3, 1e30]}}}
+    outcome = study(folder, tune, **ONE, keep_going=False).tune(trials=4)
+    assert outcome.rows[0].ended == 4
+    assert not outcome.is_cut_short
+
+
+@pytest.mark.usefixtures("untrained")
 def test_what_diverges_counts_and_is_told_as_failed(folder: Path) -> None:
     tune = {"space": {"optimizer.lr": {"choices": [1e-3, 1e30]}}}
     outcome = study(folder, tune, **ONE).tune(trials=4)

@@ -50,7 +50,7 @@ def test_a_link_among_the_artifacts_is_not_written_through(mirrored, tmp_path: P
 
 def test_a_link_in_place_of_the_report_is_not_copied(mirrored, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("secret")
+    secret.write_text("9f3c-only-here")
     reports = mirrored.store.reports_path / mirrored.record.id
     reports.mkdir(parents=True)
     (reports / NOTE_FILE).write_text("# report")
@@ -58,4 +58,4 @@ def test_a_link_in_place_of_the_report_is_not_copied(mirrored, tmp_path: Path) -
     with pytest.raises(StoreError, match="it is a link, not a file"):
         sync(mirrored.store, [mirrored.record])
     files = [path for path in mirrored.store.mlflow_path.rglob("*") if path.is_file()]
-    assert all(b"secret" not in path.read_bytes() for path in files)
+    assert all(b"9f3c-only-here" not in path.read_bytes() for path in files)

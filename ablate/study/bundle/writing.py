@@ -171,7 +171,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 # The archive ------------------------------------------------------------------------------

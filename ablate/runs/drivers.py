@@ -1,0 +1,126 @@
+"""``drivers/`` of a store: which processes train here, and a way to ask them to stop."""
+
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ablate.errors import StoreError
+from ablate.runs import atomic, documents, locks
+from ablate.runs.formats import Document
+
+_NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
+
+
+class Driver(Document):
+    """``drivers/ID.json``: a process that trains a sweep or its tuning, while it does.
+
+    Attributes:
+        record: The ``id`` of the sweep's record.
+        sweep: The sweep's name.
+        pid: Of the process, on its host.
+        host: The host's name.
+        started: When it began; Unix seconds.
+    """
+
+    record: str
+    sweep: str
+    pid: int
+    host: str
+    started: float
+
+
+class DriverFile:
+    """One driver on disk; a lock that it holds tells whether it lives.
+
+    It is asked by a file, not by a signal: its process may be on another host, and its number may
+    be another process's by now.
+
+    Args:
+        path: ``drivers/ID.json``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Touches nothing."""
+        self.path = path
+        self._lock_path = path.with_suffix(".lock")
+        self._request_path = path.with_suffix(".cancel")
+
+    def lives(self) -> bool:
+        """Whether the process has not ended."""
+        try:
+            return locks.is_held(self._lock_path)
+        except StoreError:
+            return False
+
+    def cancel(self) -> None:
+        """Asks it to save the state of its runs and to end."""
+        with suppress(FileExistsError):
+            os.close(os.open(self._request_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+    def is_cancelled(self) -> bool:
+        """Whether it was asked to."""
+        return os.path.lexists(self._request_path)
+
+    def read(self) -> Driver | None:
+        """What it is; None where it has ended meanwhile, or its file cannot be read."""
+        with suppress(StoreError, FileNotFoundError):
+            return documents.read(Driver, self.path, "remove it")
+        return None
+
+    @contextmanager
+    def held(self, driver: Driver) -> Iterator[None]:
+        """Shows this process as a driver while this is open.
+
+        Raises:
+            StoreError: If the file system has no locks.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with locks.held(self._lock_path):
+            try:
+                atomic.replace(self.path, driver.model_dump_json().encode())
+                yield
+            finally:
+                self.remove()
+
+    def remove(self) -> None:
+        """Removes what is there of it."""
+        for path in self.files():
+            # The store may have vanished.
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def files(self) -> tuple[Path, ...]:
+        """Its files, there or not."""
+        return self.path, self._request_path, self._lock_path
+
+
+def driver_files(folder: Path) -> list[DriverFile]:
+    """The drivers of a store, living or dead, the first to start first."""
+    names = {path.stem for path in folder.glob("*") if _NAME.fullmatch(path.stem)}
+    return [DriverFile(folder / f"{name}.json") for name in sorted(names)]
+
+
+@contextmanager
+def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
+    """Shows this process as one that trains a sweep, while this is open.
+
+    Args:
+        folder: The store's ``drivers``.
+        record: The ``id`` of the sweep's record.
+        sweep: The sweep's name.
+    """
+    for dead in driver_files(folder):
+        if not dead.lives():
+            dead.remove()
+    now = time.time()
+    driver = Driver(
+        record=record, sweep=sweep, pid=os.getpid(), host=socket.gethostname(), started=now
+    )
+    file = DriverFile(folder / f"{round(now * 1000):013d}-{secrets.token_hex(4)}.json")
+    with file.held(driver):
+        yield file

@@ -1,0 +1,87 @@
+"""A store is a folder: copied while it is written, moved, or reached by another path."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from chaos.comparison import differences, leftovers, trained
+from chaos.faults import INTERRUPTED, Fault
+from chaos.phases import PHASES
+from chaos.session import Session, complete, run_words, session
+
+Undisturbed = dict[str, object]
+
+
+def copy(store: Path, target: Path) -> None:
+    """As people do: files that vanish meanwhile are complained about."""
+    subprocess.run(["cp", "-a", str(store), str(target)], check=False, capture_output=True)
+
+
+def copied_while(folder: Path, phase: str, target: Path, *more: str) -> None:
+    """Copies the store when its sweep is in a phase; the sweep itself ends undisturbed."""
+    reached = next(each.is_reached for each in PHASES if each.name == phase)
+    with session(folder, *run_words("store", *more)) as started:
+        assert started.until(lambda: reached(started, folder / "store"))
+        copy(folder / "store", target)
+        assert started.wait() == 0, started.output()
+
+
+def usable(folder: Path, *more: str) -> Session:
+    """The commands that read a store, and then the sweep: all of them work."""
+    complete(folder, "status", "--store", "store")
+    complete(folder, "report", "--grid", "table4", "--store", "store", "--out", "report.md")
+    return complete(folder, *run_words("store", *more))
+
+
+def same_runs(store: Path, undisturbed: Undisturbed) -> list[str]:
+    """What differs, but for the mirror, which these sweeps do not have."""
+    names = differences(store, undisturbed)
+    return [name for name in names if not name.startswith("MLflow")]
+
+
+def test_copied_during_the_training_and_then_moved(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    for folder in (original, copied, tmp_path / "elsewhere"):
+        folder.mkdir()
+    copied_while(original, "saving", tmp_path / "elsewhere" / "a copy", "--no-track")
+    # What the copy says must not need the original; it is reached by a link.
+    (original / "store").rename(original / "gone")
+    (copied / "store").symlink_to(tmp_path / "elsewhere" / "a copy")
+    usable(copied, "--no-track")
+    for store in (original / "gone", copied / "store"):
+        assert same_runs(store, undisturbed) == []
+    assert leftovers(tmp_path / "elsewhere" / "a copy") == []
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("phase", ["workers", "training", "saving", "publishing", "mirror"])
+def test_copied_with_its_mirror(tmp_path: Path, undisturbed: Undisturbed, phase: str) -> None:
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    original.mkdir()
+    copied.mkdir()
+    copied_while(original, phase, copied / "store")
+    usable(copied)
+    for folder in (original, copied):
+        assert set(trained(folder / "store").values()) == {1}
+        assert differences(folder / "store", undisturbed) == []
+    assert leftovers(copied / "store") == []
+
+
+@pytest.mark.chaos
+def test_moved_between_two_starts(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    from signal import SIGTERM
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with session(first) as started:
+        Fault((SIGTERM,), "group", "training", INTERRUPTED).happen(started, first / "store")
+        assert started.wait() == INTERRUPTED, started.output()
+    (first / "store").rename(second / "store")
+    usable(second)
+    assert set(trained(second / "store").values()) == {1}
+    assert differences(second / "store", undisturbed) == []
+    assert leftovers(second / "store") == []
