@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 
 from PIL import Image
 
@@ -98,7 +99,8 @@ def _tiles(content: bytes) -> tuple[Image.Image, Image.Image, Image.Image] | Non
             if opened.width != 3 * side or side > _LARGEST_SIDE_PX:
                 return None
             panel = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    # SyntaxError: what Pillow says of a broken chunk.
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return None
     image, ground_truth, prediction = (
         panel.crop((left, 0, left + side, side)) for left in range(0, 3 * side, side)
