@@ -70,6 +70,17 @@ def required_content(path: Path, repair: str) -> bytes:
         raise StoreError(f"{path} is missing", repair) from error
 
 
+def check_folders(*paths: Path) -> None:
+    """Refuses links in place of folders: what is written there would leave the store.
+
+    Raises:
+        StoreClosed: If there is one.
+    """
+    for path in paths:
+        if path.is_symlink():
+            raise StoreClosed(f"{path} is a link, not a folder", "put the folder in its place")
+
+
 def from_content(model: type[_Model], content: bytes, where: str, repair: str) -> _Model:
     """The document that ``content`` is.
 

@@ -163,7 +163,7 @@ class RunFolder:
 
     def _damage(self) -> StoreError | None:
         try:
-            self._check_folders()
+            documents.check_folders(self.path, self.panels_path, self._attempts.path)
             if finished := self.finished():
                 finished.check()
             else:
@@ -174,16 +174,6 @@ class RunFolder:
         except StoreError as error:
             return error
         return None
-
-    def _check_folders(self) -> None:
-        """Refuses links in place of folders: what is written there would leave the store.
-
-        Raises:
-            StoreClosed: If there is one.
-        """
-        for path in (self.path, self.panels_path, self._attempts.path):
-            if path.is_symlink():
-                raise StoreClosed(f"{path} is a link, not a folder", "put the folder in its place")
 
     def weights_problem(self) -> str | None:
         """Why the weights of a finished run cannot be used, in one line; None if they can."""

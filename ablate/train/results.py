@@ -42,7 +42,9 @@ PANELS = 4
 
 _MORE_MEMORY = "use a device with more memory, or end what else uses it"
 _PANEL_SIDE_PX = 256
-_TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53), (60, 130, 230)
+# Orange and blue that colour-blind people tell apart, and a print in grey too.
+# https://jfly.uni-koeln.de/color/
+_TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 159, 0), (0, 114, 178)
 
 
 def conclude(
@@ -229,7 +231,7 @@ def write_panel(
 
     An image's name that is no file name is escaped (``panel_names``).
 
-    In the prediction, white is a true positive, red a false positive, blue a false negative.
+    In the prediction, white is a true positive, orange a false positive, blue a false negative.
 
     Args:
         folder: The run's folder.
