@@ -13,6 +13,8 @@ from ablate.errors import StoreError
 from ablate.runs import atomic, documents, locks
 from ablate.runs.formats import Document
 
+# `ablate gc` removes tens of gigabytes in that time.
+_PATIENCE_S = 120.0
 _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
 
 
@@ -132,8 +134,14 @@ def no_new_drivers(folder: Path) -> Iterator[None]:
     """While this is open, no other process becomes a driver: it waits.
 
     Raises:
-        StoreError: If the file system has no locks.
+        StoreError: If the file system has no locks, or another process has held this for long.
     """
     atomic.make_folder(folder)
-    with locks.held(folder / ".lock"):
+    with locks.held(folder / ".lock", _PATIENCE_S) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process has kept sweeps from starting in {folder.parent} for "
+                f"{_PATIENCE_S:.0f} s",
+                "end the `ablate gc` that does, and try again",
+            )
         yield
