@@ -10,7 +10,7 @@ import pytest
 from ablate.errors import BadInput, StoreError
 from ablate.plan import create_run_folders
 from ablate.runs import Attempt, Failure, Store
-from ablate.runs.drivers import driving
+from ablate.runs.drivers import driving, no_new_drivers
 from ablate.spec.split import GroupsSplit
 from ablate.study import find_leftovers, remove_leftovers
 from ablate.study.leftovers import Leftovers
@@ -151,6 +151,16 @@ def test_while_a_process_trains_what_it_may_use_stays(store: Store) -> None:
         assert found.notes == (
             "a process trains here: runs, caches, sources and logs are kept meanwhile",
         )
+
+
+def test_a_removal_that_hangs_hangs_no_start(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablate.runs.drivers._PATIENCE_S", 0.1)
+    with (
+        no_new_drivers(store.drivers_path),
+        pytest.raises(StoreError, match="end the `ablate gc` that does, and try again"),
+        driving(store.drivers_path, "mine-01234567", "mine"),
+    ):
+        pass
 
 
 def test_where_a_record_cannot_be_read_its_runs_stay(store: Store) -> None:
