@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ from ablate.plan import create_run_folders
 from ablate.runs import RunFolder, Store
 from ablate.study import Study
 from ablate.train import work
-from executors.works import until
 from tiny_sweeps import OVERRIDES, tiny_study
 from train.run_helpers import outcome
 
@@ -77,7 +77,7 @@ def test_nothing_is_made_under_the_old_path_and_the_run_goes_on_later(
 
 
 def words(store: Path) -> list[str]:
-    settings = ["epochs=30", *OVERRIDES[1:]]
+    settings = ["epochs=20", *OVERRIDES[1:]]
     listed = [word for each in settings for word in ("--set", each)]
     variants = ["--variant", "translandseg", "--variant", "translandseg-4"]
     where = ["--device", "cpu", "--store", str(store)]
@@ -102,13 +102,20 @@ def read_only(store: Path) -> Iterator[None]:
     """Under a mount that is read-only; what is open stays writable, as after an error of a disk."""
     if os.geteuid() or not shutil.which("mount"):
         pytest.skip("only root can mount")
-    if subprocess.run(["mount", "--bind", store, store], check=False).returncode:
+    # Made read-only beside it: what writes through a mount keeps that from becoming read-only.
+    beside = store.with_name("read-only")
+    beside.mkdir()
+    if subprocess.run(["mount", "--bind", store, beside], check=False).returncode:
         pytest.skip("nothing can be mounted here")
+    mounted = [beside]
     try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", store], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,bind", beside], check=True)
+        subprocess.run(["mount", "--bind", beside, store], check=True)
+        mounted.append(store)
         yield
     finally:
-        subprocess.run(["umount", "--lazy", store], check=True)
+        for path in reversed(mounted):
+            subprocess.run(["umount", "--lazy", path], check=True)
 
 
 @pytest.mark.slow
@@ -121,7 +128,10 @@ def test_a_sweep_ends_in_one_line_and_goes_on_later(
     assert "2 of 2 runs done" in said, said
     process = start(store)
     try:
-        until(lambda: len(list(store.glob("runs/*/events.jsonl"))) == 2)
+        deadline = time.monotonic() + LIMIT_S
+        while len(list(store.glob("runs/*/events.jsonl"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         with disturbed(store):  # type: ignore[attr-defined]
             said, _ = process.communicate(timeout=LIMIT_S)
     finally:
