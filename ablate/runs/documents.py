@@ -58,6 +58,18 @@ def content_of(path: Path, repair: str, most_bytes: int = MOST_BYTES) -> bytes:
         raise StoreClosed(problem, "check its permissions and the disk") from error
 
 
+def content_if_there(path: Path, repair: str) -> bytes | None:
+    """What is in a file of the store; None where there is no file (any more).
+
+    Raises:
+        StoreError: If it cannot be read, or is no regular file.
+    """
+    try:
+        return content_of(path, repair)
+    except FileNotFoundError:
+        return None
+
+
 def required_content(path: Path, repair: str) -> bytes:
     """What is in a file that must be there.
 
