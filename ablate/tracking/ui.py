@@ -14,6 +14,42 @@ from ablate.tracking.address import Address, sqlite_uri
 
 def serve(store: Store, port: int, uri: str | None, host: str) -> int:
     """See ``ablate.tracking.serve_ui``."""
+    server: subprocess.Popen[bytes] | None = None
+    is_requested = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal is_requested
+        is_requested = True
+        if server is not None:
+            server.terminate()
+
+    # Before the database is examined: what a handler raises while packages are loaded may be lost.
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        address = _checked_address(store, uri)
+        _check_port(host, port)
+        if is_requested:
+            return 0
+        # uvicorn puts its working folder before all others where it looks for modules.
+        folder = store.root if store.root.is_dir() else None
+        environ = environment.server_environment()
+        server = subprocess.Popen(_command(address, host, port), env=environ, cwd=folder)
+        if is_requested:
+            # The signal came before there was a server to end.
+            server.terminate()
+        code = server.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0 if is_requested else code
+
+
+def _checked_address(store: Store, uri: str | None) -> Address:
+    """The mirror.
+
+    Raises:
+        StoreError: If it is a server, or there is no database that can be shown.
+    """
     address = Address.of(store, uri)
     if address.is_server:
         raise StoreError(
@@ -26,30 +62,7 @@ def serve(store: Store, port: int, uri: str | None, host: str) -> int:
         )
     if address.database is not None:
         database.check(address.database, address)
-    _check_port(host, port)
-    server: subprocess.Popen[bytes] | None = None
-    is_requested = False
-
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal is_requested
-        is_requested = True
-        if server is not None:
-            server.terminate()
-
-    # uvicorn puts its working folder before all others where it looks for modules.
-    folder = store.root if store.root.is_dir() else None
-    environ = environment.server_environment()
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        server = subprocess.Popen(_command(address, host, port), env=environ, cwd=folder)
-        if is_requested:
-            # The signal came before there was a server to end.
-            server.terminate()
-        code = server.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return 0 if is_requested else code
+    return address
 
 
 def _command(address: Address, host: str, port: int) -> list[str]:

@@ -126,10 +126,13 @@ def test_the_user_interface_is_served(demo_folder: Path) -> None:
     with subprocess.Popen(
         words, cwd=demo_folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as server:
-        assert server.stdout is not None
-        first = server.stdout.readline()
-        server.send_signal(signal.SIGINT)
-        assert server.wait(60) == 0
+        try:
+            assert server.stdout is not None
+            first = server.stdout.readline()
+            server.send_signal(signal.SIGINT)
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
     assert "http://127.0.0.1:5871/" in first
 
 
