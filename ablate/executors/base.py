@@ -124,6 +124,27 @@ def write_failures(folders: Sequence[Path], error: Exception) -> None:
             )
 
 
+def fail_first_unfinished(folders: Sequence[Path], message: str, detail: str) -> tuple[Path, ...]:
+    """Blames the death of a worker on the first run of a cohort that has not ended.
+
+    Args:
+        folders: The cohort's.
+        message: How it has died, in one line.
+        detail: What it last printed.
+
+    Returns:
+        The runs after that.
+    """
+    for position, path in enumerate(folders):
+        folder = RunFolder(path)
+        if folder.state() in (State.NEW, State.INTERRUPTED):
+            folder.write_failure(
+                Failure(kind="died", message=message, detail=detail, time=time.time())
+            )
+            return tuple(folders[position + 1 :])
+    return ()
+
+
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and disk.is_full(error):
         return "; ".join(disk.in_words(error))
