@@ -9,6 +9,8 @@ from ablate.cli.signals import interrupt_on_signals, leave_on_signals
 from ablate.errors import BadInput, ExitCode, Interrupted, RunFailed, SpecError, StoresDiffer
 
 _COLLECT_AFTER = 100_000
+# A full disk, and no folder for temporary files: the system names no file.
+_NAMELESS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def _run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (BadInput, RunFailed, Interrupted, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno != errno.ENOSPC:
+        if isinstance(error, OSError) and error.filename is None and error.errno not in _NAMELESS:
             raise
         sys.exit(_report_cause(error))
 

@@ -68,6 +68,10 @@ COMMANDS = {
         "ablate.cli.merge:merge",
         "Join the stores of several machines into one, or say why they cannot be joined.",
     ),
+    "gc": Listed(
+        "ablate.cli.gc:gc",
+        "List what no sweep of the store names or needs any more; with --remove, remove it.",
+    ),
     "variants": Listed(
         "ablate.cli.variants:app", "The catalogue: list, draw, check and count variants."
     ),

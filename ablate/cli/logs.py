@@ -62,7 +62,8 @@ def _print(found: RunLog) -> None:
         for line in found.failure.detail.splitlines():
             out.print(shown(line.expandtabs()), soft_wrap=True)
     if found.log is not None:
-        out.print(Text(f"the end of {found.log}:", style="bold"), soft_wrap=True)
+        what = f"the end of {found.log}:" if found.lines else f"nothing is in {found.log}"
+        out.print(Text(what, style="bold"), soft_wrap=True)
         for line in found.lines:
             out.print(line, soft_wrap=True)
 

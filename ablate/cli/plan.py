@@ -8,6 +8,8 @@ from rich.text import Text
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
 from ablate.cli.decision import print_decision
+from ablate.cli.hidden import print_hidden
+from ablate.registry import Catalogue
 from ablate.runs import scale_line
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
@@ -134,7 +136,11 @@ def _sizes(planned: SweepPlan) -> str:
 
 
 def print_choice(planned: SweepPlan) -> None:
-    """Says which protocol is used where neither the user nor the sweep names it."""
+    """Says which protocol is used where nobody names it, and which files hide published ones."""
+    plan = planned.plan
+    names = {f"variant {run.spec.name}" for run in plan.runs}
+    names |= {f"sweep {plan.sweep.name}", f"protocol {plan.context.protocol.name}"}
+    print_hidden(Catalogue(), names)
     if planned.choice:
         name, _, reason = planned.choice.partition(":")
         out.print(Text.assemble((name, "bold"), f":{reason}"), soft_wrap=True)

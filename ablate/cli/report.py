@@ -9,7 +9,9 @@ import typer
 from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.cli.explanation import print_explanation, split_place
+from ablate.cli.hidden import print_hidden
 from ablate.errors import ExitCode
+from ablate.registry import Catalogue
 from ablate.report import WRITERS, check_format, suffix_of
 from ablate.runs import Store, atomic
 from ablate.study import latest_start, report_sweep
@@ -102,6 +104,7 @@ def report(
             f"{context.weights.label}; the latest is shown",
             soft_wrap=True,
         )
+    print_hidden(Catalogue(), {f"variant {run.name}" for run in latest.runs})
     made = report_sweep(latest, opened)
     # Where there is no such format or nothing to show, nothing is written.
     texts = {name: made.render(name) for name in files}

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, cell, out, print_json, print_rows
+from ablate.cli.hidden import print_hidden
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
 from ablate.spec import BackboneName
@@ -48,6 +49,7 @@ def list_(format: options.Format = TableFormat.TABLE) -> None:
         groups.setdefault((row["system"], row["adapter"]), []).append(row)
     for group in groups.values():
         _print_group(group)
+    print_hidden(catalogue, {f"variant {name}" for name in variants})
 
 
 def _print_group(rows: list[dict[str, Any]]) -> None:

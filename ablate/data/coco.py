@@ -24,6 +24,8 @@ from ablate.spec import CocoData, digest_of
 _MAX_SIDE_PX = 100_000
 # Five bits a letter, the highest of which says that the number goes on.
 _COMPRESSED_NUMBER = re.compile("[P-o]{0,6}[0-O]")
+# The annotations of COCO itself have half of it.
+_MOST_BYTES = 1 << 30
 _REPAIR = "correct the file, or export it again as COCO instances"
 
 
@@ -243,6 +245,8 @@ def _content(path: Path) -> dict[str, list[Any]]:
     if not path.is_file():
         raise DataError(f"there is no file {path}", "correct data.annotations in the protocol")
     try:
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise DataError(f"{path} has {size:,} bytes", f"divide it: {_MOST_BYTES:,} are read")
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error})", "replace it") from error

@@ -133,7 +133,8 @@ def call_with_torch(function: str, *args: object) -> Any:
             "see whether memory is short, and run the same command again",
         ) from end
     process.join()
-    if isinstance(error, ImportError | OSError):
+    # The loader of libraries knows no error numbers; a file that cannot be used has one.
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is None):
         raise BadInput(f"torch cannot be imported: {error}", "see `ablate doctor`") from error
     if error is not None:
         raise error

@@ -101,7 +101,7 @@ class _LocalJob:
         """What cohorts have in common that need about as much memory; None: it cannot be told."""
         try:
             spec = RunFolder(self.folders[0]).spec()
-        except StoreError:
+        except (StoreError, OSError):
             return None
         variant = spec.variant
         network = variant.architecture if isinstance(variant, CnnVariant) else None

@@ -66,8 +66,8 @@ class Places:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Their names, each once."""
-        return tuple(self._always)
+        """Their names, each once; those with the fewest worker processes first."""
+        return tuple(sorted(self._always, key=lambda name: len(self._others(name, None))))
 
     def are_shared(self, device: str) -> bool:
         """Whether more cohorts than it was named for may be on a device."""

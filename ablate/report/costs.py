@@ -128,6 +128,7 @@ def _spent(attempts: Iterable[Attempt], *endings: Ending) -> Spent:
         device_s=sum(each.device_s for each in chosen),
         energy_j=sum(energies) if energies else None,
         with_energy=len(energies),
+        beside_others=sum(each.beside_others for each in chosen),
     )
 
 

@@ -19,12 +19,14 @@ class Spent(Frozen):
             together.
         energy_j: Joules of those whose device counts them; None if none does.
         with_energy: How many attempts that are.
+        beside_others: How many attempts may have shared their device with other cohorts.
     """
 
     attempts: int
     device_s: float
     energy_j: float | None
     with_energy: int
+    beside_others: int = 0
 
 
 class Peak(Frozen):
@@ -118,4 +120,5 @@ def added(spent: list[Spent]) -> Spent:
         device_s=sum(each.device_s for each in spent),
         energy_j=sum(energies) if energies else None,
         with_energy=sum(each.with_energy for each in spent),
+        beside_others=sum(each.beside_others for each in spent),
     )

@@ -44,6 +44,7 @@ def compute_paragraph(lines: Sequence[CostLine], total: CostLine, workers: Seque
         *_per_run(total, unit),
         *_memory(total.peak),
         f"In all {_duration(total.all.device_s)} of the device: {_parts(lines, unit)}.",
+        *_beside_others(total.all),
         _energy(total.all),
         _scope(lines),
     ]
@@ -112,6 +113,15 @@ def _parts(lines: Sequence[CostLine], unit: str) -> str:
         if line.kind != "row"
     ]
     return ", ".join(texts)
+
+
+def _beside_others(spent: Spent) -> list[str]:
+    if not spent.beside_others:
+        return []
+    return [
+        f"{_count(spent.beside_others, 'attempt')} could share the device with others: each counts "
+        "with all of its own time, so that they add up to more than the device's."
+    ]
 
 
 def _energy(spent: Spent) -> str:

@@ -114,6 +114,16 @@ def make_folder(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def require_folder(path: Path) -> None:
+    """Refuses to write into a folder that was there and is gone: it would be made anew, half.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder is gone", str(path))
+
+
 def sync_file(path: Path) -> None:
     """Forces the content of a file to the disk that was written without it."""
     with path.open("rb") as file:

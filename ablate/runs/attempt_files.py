@@ -36,6 +36,7 @@ class AttemptFiles:
         # Milliseconds: names sort by time, and those of two machines can lie side by side.
         path = self.path / f"{round(attempt.started * 1000)}.json"
         content = attempt.model_dump_json()
+        atomic.require_folder(self.path.parent)
         if force:
             atomic.replace(path, content.encode())
             return

@@ -48,6 +48,9 @@ class Attempt(Document):
         memory: None where it cannot be told.
         energy_j: Joules of the whole device in that time; None where it does not count them.
         ending: How it ended. None in the file of the last attempt: the run's other files say it.
+        beside_others: Whether other cohorts may have been on the device meanwhile. Each is charged
+            with all of its own time, so that together they add up to more than the device's, and
+            no energy is counted.
         log: The file in the store's ``logs`` that its worker prints to; None: none is known.
     """
 
@@ -60,6 +63,7 @@ class Attempt(Document):
     memory: PeakMemory | None = None
     energy_j: float | None = None
     ending: Ending | None = None
+    beside_others: bool = False
     log: str | None = None
 
     def not_before(self, time_s: float) -> "Attempt":

@@ -29,6 +29,7 @@ class CheckpointFiles:
         """Writes the state after ``step`` and its SHA-256; keeps the last two."""
         path = self._path / f"checkpoint-{step:09d}.pt"
         digest = hashlib.sha256(content).hexdigest()
+        atomic.require_folder(self._path)
         atomic.replace(_digest_of(path), digest.encode())
         atomic.replace(path, content)
         kept = self._files()[-_KEPT:]

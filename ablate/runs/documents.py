@@ -58,6 +58,18 @@ def content_of(path: Path, repair: str, most_bytes: int = MOST_BYTES) -> bytes:
         raise StoreClosed(problem, "check its permissions and the disk") from error
 
 
+def content_if_there(path: Path, repair: str) -> bytes | None:
+    """What is in a file of the store; None where there is no file (any more).
+
+    Raises:
+        StoreError: If it cannot be read, or is no regular file.
+    """
+    try:
+        return content_of(path, repair)
+    except FileNotFoundError:
+        return None
+
+
 def required_content(path: Path, repair: str) -> bytes:
     """What is in a file that must be there.
 
@@ -68,6 +80,17 @@ def required_content(path: Path, repair: str) -> bytes:
         return content_of(path, repair)
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing", repair) from error
+
+
+def check_folders(*paths: Path) -> None:
+    """Refuses links in place of folders: what is written there would leave the store.
+
+    Raises:
+        StoreClosed: If there is one.
+    """
+    for path in paths:
+        if path.is_symlink():
+            raise StoreClosed(f"{path} is a link, not a folder", "put the folder in its place")
 
 
 def from_content(model: type[_Model], content: bytes, where: str, repair: str) -> _Model:

@@ -6,13 +6,15 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, documents, locks
 from ablate.runs.formats import Document
 
+# `ablate gc` removes tens of gigabytes in that time.
+_PATIENCE_S = 120.0
 _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
 
 
@@ -79,7 +81,6 @@ class DriverFile:
         Raises:
             StoreError: If the file system has no locks.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with locks.held(self._lock_path):
             try:
                 atomic.replace(self.path, driver.model_dump_json().encode())
@@ -114,13 +115,33 @@ def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
         record: The ``id`` of the sweep's record.
         sweep: The sweep's name.
     """
-    for dead in driver_files(folder):
-        if not dead.lives():
-            dead.remove()
     now = time.time()
     driver = Driver(
         record=record, sweep=sweep, pid=os.getpid(), host=socket.gethostname(), started=now
     )
     file = DriverFile(folder / f"{round(now * 1000):013d}-{secrets.token_hex(4)}.json")
-    with file.held(driver):
+    with ExitStack() as shown:
+        with no_new_drivers(folder):
+            for dead in driver_files(folder):
+                if not dead.lives():
+                    dead.remove()
+            shown.enter_context(file.held(driver))
         yield file
+
+
+@contextmanager
+def no_new_drivers(folder: Path) -> Iterator[None]:
+    """While this is open, no other process becomes a driver: it waits.
+
+    Raises:
+        StoreError: If the file system has no locks, or another process has held this for long.
+    """
+    atomic.make_folder(folder)
+    with locks.held(folder / ".lock", _PATIENCE_S) as alone:
+        if not alone:
+            raise StoreError(
+                f"another process has kept sweeps from starting in {folder.parent} for "
+                f"{_PATIENCE_S:.0f} s",
+                "end the `ablate gc` that does, and try again",
+            )
+        yield

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing
+from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
@@ -17,7 +18,7 @@ from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.runs.sealing import REPAIR
-from ablate.spec import ENGINE_VERSION, RunSpec
+from ablate.spec import RunSpec
 
 # The beginning of the names of folders for damaged files.
 _SET_ASIDE = "damaged-"
@@ -81,20 +82,8 @@ class RunFolder:
             StoreError: If it is missing, unreadable, or not the spec of this key. The key of a run
                 of an older engine cannot be computed any more; its folder's name is trusted.
         """
-        return self._spec_of(documents.required_content(self._spec_path, REPAIR))
-
-    def _spec_of(self, content: bytes, *, is_as_sealed: bool = False) -> SpecFile:
-        """The spec that a file holds; the key of one that a result has the digest of is right."""
-        spec = documents.from_content(SpecFile, content, str(self._spec_path), REPAIR)
-        is_known = is_as_sealed or spec.run.context.engine != ENGINE_VERSION
-        computed = spec.key if is_known else spec.run.key
-        if not spec.key == self.key == computed:
-            wrong = spec.key if spec.key != self.key else computed
-            raise StoreError(
-                f"{self._spec_path} is of run {wrong}, not of {self.key}",
-                "move the folder back, or remove it",
-            )
-        return spec
+        content = documents.required_content(self._spec_path, REPAIR)
+        return finished_run.spec_of(content, self._spec_path)
 
     def record_paths(self) -> list[Path]:
         """The files that tell what became of the run, there or not, the result first.
@@ -163,10 +152,7 @@ class RunFolder:
 
     def _damage(self) -> StoreError | None:
         try:
-            self._check_folders()
-            if finished := self.finished():
-                finished.check()
-            else:
+            if self.checked() is None:
                 if os.path.lexists(self._spec_path):
                     self.spec_file()
                 self.is_claimed()
@@ -174,16 +160,6 @@ class RunFolder:
         except StoreError as error:
             return error
         return None
-
-    def _check_folders(self) -> None:
-        """Refuses links in place of folders: what is written there would leave the store.
-
-        Raises:
-            StoreClosed: If there is one.
-        """
-        for path in (self.path, self.panels_path, self._attempts.path):
-            if path.is_symlink():
-                raise StoreClosed(f"{path} is a link, not a folder", "put the folder in its place")
 
     def weights_problem(self) -> str | None:
         """Why the weights of a finished run cannot be used, in one line; None if they can."""
@@ -339,6 +315,7 @@ class RunFolder:
 
     def publish_result(self, result: Result) -> None:
         """Makes the run done, with the digests of its files; an existing result is kept."""
+        atomic.require_folder(self.path)
         sealed = sealing.seal(result, self.path)
         atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
         self._remove_what_is_over()
@@ -360,8 +337,8 @@ class RunFolder:
         Raises:
             StoreError: If it cannot be read, or is of another run.
         """
-        content = _content_if_there(self._result_path)
-        return None if content is None else self._result_of(content)
+        content = documents.content_if_there(self._result_path, REPAIR)
+        return None if content is None else finished_run.result_of(content, self._result_path)
 
     def finished(self) -> FinishedRun | None:
         """The result of a finished run, and what it is made of; None before that.
@@ -370,28 +347,19 @@ class RunFolder:
             StoreError: If result or spec cannot be read, or are of another run. That the files
                 are as they were written is for ``FinishedRun.check`` to say.
         """
-        content = _content_if_there(self._result_path)
-        if content is None:
-            return None
-        result = self._result_of(content)
-        contents = {self._result_path.name: content}
-        for name in sealing.OF_SCORES:
-            if (read := _content_if_there(self.path / name)) is not None:
-                contents[name] = read
-        name = self._spec_path.name
-        if name not in contents:
-            raise StoreError(f"{self._spec_path} is missing", REPAIR)
-        is_as_sealed = sealing.is_as_sealed(result, name, contents[name])
-        spec = self._spec_of(contents[name], is_as_sealed=is_as_sealed)
-        return FinishedRun(result, spec, self.path, contents)
+        return finished_run.read(self.path)
 
-    def _result_of(self, content: bytes) -> Result:
-        result = documents.from_content(Result, content, str(self._result_path), REPAIR)
-        if result.key != self.key:
-            raise StoreError(
-                f"{self._result_path} is of run {result.key}, not of {self.key}", REPAIR
-            )
-        return result
+    def checked(self) -> FinishedRun | None:
+        """As ``finished``, with files that are as they were written.
+
+        Raises:
+            StoreError: If one of them is missing, cannot be read, or was changed.
+        """
+        documents.check_folders(self.path, self.panels_path, self._attempts.path)
+        finished = self.finished()
+        if finished is not None:
+            finished.check()
+        return finished
 
     def write_failure(self, failure: Failure) -> None:
         """Writes why the run could not go on, if anything can be written.
@@ -400,6 +368,7 @@ class RunFolder:
         """
         content = (failure.model_dump_json(indent=2) + "\n").encode()
         with suppress(OSError):
+            atomic.require_folder(self.path)
             atomic.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
@@ -421,12 +390,5 @@ class RunFolder:
 
 def _read(model: type[_File], path: Path) -> _File | None:
     """The file's content; None where there is no file (any more)."""
-    content = _content_if_there(path)
+    content = documents.content_if_there(path, REPAIR)
     return None if content is None else documents.from_content(model, content, str(path), REPAIR)
-
-
-def _content_if_there(path: Path) -> bytes | None:
-    try:
-        return documents.content_of(path, REPAIR)
-    except FileNotFoundError:
-        return None

@@ -80,8 +80,7 @@ def set_aside(path: Path) -> Path:
     earlier = [each for each in path.parent.iterdir() if each.name.startswith(_SET_ASIDE)]
     target = path.parent / f"{_SET_ASIDE}{len(earlier) + 1}" / path.name
     target.parent.mkdir()
-    path.rename(target)
-    atomic.sync_folder(path.parent)
+    atomic.rename(path, target)
     return target
 
 

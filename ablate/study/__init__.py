@@ -13,6 +13,8 @@ cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters,
 ``sweep_status``: read the records, say what every run is at. ``run_log``: find one run, read all
 that its folder and its worker's log tell.
 ``cancel_drivers``: find the processes that train, ask them to end, wait until they have.
+``find_leftovers``: read the records, list what none of them names. ``remove_leftovers``: keep
+sweeps from starting, list, remove.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
 ``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
@@ -24,6 +26,7 @@ from ablate.study.check import check_claims
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
 from ablate.study.decide import plan_decision
+from ablate.study.leftovers import Leftovers, find_leftovers, remove_leftovers
 from ablate.study.logs import RunLog, run_log
 from ablate.study.merge import MergeOutcome, merge_stores
 from ablate.study.mirrored_report import sync_mirror
@@ -51,6 +54,7 @@ __all__ = [
     "MAX_TRIALS",
     "CancelledDriver",
     "EndedRun",
+    "Leftovers",
     "MergeOutcome",
     "Outcome",
     "Progress",
@@ -67,11 +71,13 @@ __all__ = [
     "check_claims",
     "check_data",
     "convert_data",
+    "find_leftovers",
     "latest_start",
     "merge_stores",
     "plan_decision",
     "plan_sweep",
     "plan_tuning",
+    "remove_leftovers",
     "report_sweep",
     "run_log",
     "run_sweep",

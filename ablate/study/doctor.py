@@ -9,15 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
-
 from ablate import tracking
-from ablate.errors import BadInput, SpecError
+from ablate.errors import BadInput, SpecError, StoreError
 from ablate.registry import Catalogue
-from ablate.runs import Store
+from ablate.runs import Store, atomic, disk
 
 _PACKAGES = ("torch", "torchvision", "segment-anything", "mlflow", "numpy", "pandas", "pydantic")
-_LITTLE_GB = 5
+_LITTLE_BYTES = 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -136,32 +134,24 @@ def _checkpoint(path: Path | None) -> Finding:
 
 def _store(store: Store) -> Iterator[Finding]:
     """Looks at the store, or at the folder that it would be made in; leaves nothing behind."""
-    place = store.root
-    while not place.exists():
-        place = place.parent
-    if not os.access(place, os.W_OK):
-        yield Finding("store", "problem", f"{place} cannot be written", "give another --store")
-        return
-    probe = place / f".ablate-doctor-{os.getpid()}"
+    place = disk.nearest_folder(store.root)
     try:
-        with FileLock(probe, timeout=1):
-            locks = True
-    except OSError:
-        locks = False
-    finally:
-        probe.unlink(missing_ok=True)
-    if not locks:
-        yield Finding(
-            "store", "problem", f"{place} has no file locks", "put the store on another disk"
-        )
+        disk.check_writable(store.root)
+        how = "" if atomic.has_links(place) else ", published by renaming: no hard links here"
+    except StoreError as error:
+        yield Finding("store", "problem", *error.parts)
+        return
+    except OSError as error:
+        yield Finding("store", "problem", *disk.in_words(error))
         return
     runs = f"{len(store.runs())} runs" if store.root.exists() else "not there yet"
-    yield Finding("store", "ok", f"{store.root}, {runs}")
-    free_gb = shutil.disk_usage(place).free / 1e9
-    if free_gb < _LITTLE_GB:
-        yield Finding("disk", "note", f"{free_gb:.1f} GB free", "make room, or move the store")
+    yield Finding("store", "ok", f"{store.root}, {runs}{how}")
+    free = shutil.disk_usage(place).free
+    said = f"{disk.size_text(free)} free"
+    if free < _LITTLE_BYTES:
+        yield Finding("disk", "note", said, "make room, or move the store")
     else:
-        yield Finding("disk", "ok", f"{free_gb:.0f} GB free")
+        yield Finding("disk", "ok", said)
 
 
 def _mlflow(store: Store, uri: str | None) -> Finding:

@@ -27,11 +27,13 @@ def check_written(cohorts: Sequence[Cohort], store: Store) -> None:
     Another process may have taken it; else nothing can be written.
 
     Raises:
-        RunFailed: If nothing can be written to the store.
+        RunFailed: If the store is gone, or nothing can be written to it.
     """
     folders = [RunFolder(path) for cohort in cohorts for path in cohort.folders]
     if all(folder.has_result() or folder.has_failure() for folder in folders):
         return
+    if not store.root.is_dir():
+        raise RunFailed(f"the store {store.root} is gone; bring it back and run the same again")
     try:
         disk.check_writable(store.root)
     except StoreError as error:

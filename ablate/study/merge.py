@@ -99,11 +99,14 @@ def _alone(target: Store) -> Iterator[None]:
         with locks.held(path, 0) as alone:
             if not alone:
                 raise StoreError(f"another merge into {target.root} is under way", "wait for it")
-            remove_leftovers(target.root / "runs")
-            yield
+            try:
+                remove_leftovers(target.root / "runs")
+                yield
+            finally:
+                # While it is held: who waits for the file sees that it has gone, and makes another.
+                path.unlink(missing_ok=True)
     finally:
-        if is_new and list(target.root.iterdir()) == [path]:
-            path.unlink()
+        if is_new and not any(target.root.iterdir()):
             target.root.rmdir()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ablate.errors import BadInput, SpecError, StoreError
 from ablate.registry import Catalogue
 from ablate.report import (
+    FIGURES,
     PAGED,
     WRITERS,
     Report,
@@ -135,6 +137,8 @@ class SweepReport:
     def write_figures(self, folder: str | Path) -> WrittenFigures:
         """Writes every figure that the runs allow, as PNG and SVG; panels as PNG alone.
 
+        Files of an earlier report that this one has not are removed from the folder.
+
         Raises:
             BadInput: If the folder is a file, or one of the files a folder.
         """
@@ -145,7 +149,16 @@ class SweepReport:
             check_target(path)
         for path, content in files.items():
             atomic.replace(path, content)
+        for path in figure_files(Path(folder)):
+            if path not in files:
+                path.unlink()
         return WrittenFigures(list(files), drawn.left_out)
+
+
+def figure_files(folder: Path) -> list[Path]:
+    """What lies in a folder under the names of figures, some of which have several sheets."""
+    name = re.compile(rf"({'|'.join(FIGURES)})(-[0-9]+)?\.(png|svg)")
+    return [path for path in folder.glob("*") if name.fullmatch(path.name) and not path.is_dir()]
 
 
 def report_sweep(record: SweepRecord, store: Store) -> SweepReport:

@@ -49,9 +49,11 @@ def run_status(folder: RunFolder, epochs: int, now: float | None = None) -> RunS
         epochs: How many epochs it trains.
         now: Unix seconds; None: the time of this call.
     """
+    # What is wrong with the files of a finished run is in its state.
+    with suppress(StoreError):
+        if finished := folder.checked():
+            return _of_done(finished.result, folder.weights_problem())
     state = folder.state()
-    if state is State.DONE:
-        return _of_done(folder)
     attempt, progress = _last_attempt(folder, state), None
     events: list[Event] = []
     failure: Failure | None = None
@@ -89,20 +91,14 @@ def run_status(folder: RunFolder, epochs: int, now: float | None = None) -> RunS
     )
 
 
-def _of_done(folder: RunFolder) -> RunStatus:
-    result: Result | None = None
-    note: str | None = None
-    try:
-        result, note = folder.result(), folder.weights_problem()
-    except StoreError as error:
-        note = str(error)
+def _of_done(result: Result, note: str | None) -> RunStatus:
     return RunStatus(
         state=State.DONE,
-        device=result.machine.device if result else None,
-        epoch=result.epochs if result else 0,
+        device=result.machine.device,
+        epoch=result.epochs,
         progress=1.0,
-        miou=result.metrics.get("miou") if result else None,
-        last_event=result.finished if result else None,
+        miou=result.metrics.get("miou"),
+        last_event=result.finished,
         note=_one_line(note),
     )
 

@@ -92,6 +92,9 @@ def _follow_alone(
     address = Address.of(store, uri)
     environment.prepare_client(address, level="WARNING")
     while True:
+        if not store.root.is_dir():
+            # It must not be made anew.
+            return _gone(store)
         last = ending.requested()
         # Another process that waits for the same runs ends when they do, as this one does.
         patience_s = _LAST_PATIENCE_S if last else 0.0
@@ -108,7 +111,7 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
     """Updates from the folders until the end is requested, and then once more.
 
     Returns:
-        What is wrong after the last update; empty where nothing is.
+        What is wrong after the last update, or that the store is gone; empty where nothing is.
     """
     from ablate.tracking.mirror import Mirror
 
@@ -116,6 +119,8 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
     pause_s = _POLL_S
     reported = ""
     while True:
+        if not store.root.is_dir():
+            return _gone(store)
         last = ending.requested()
         cause: Exception | None = None
         try:
@@ -139,6 +144,10 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
         if last:
             return trouble
         ending.wait(pause_s)
+
+
+def _gone(store: Store) -> str:
+    return f"the store {store.root} is gone"
 
 
 class _Ending:

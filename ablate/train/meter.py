@@ -77,6 +77,7 @@ class Meter:
                 device=str(device),
                 device_name=device_name(device),
                 shared_by=len(folders),
+                beside_others=is_shared,
                 log=log_of_this_process(),
             )
             with suppress(OSError):

@@ -42,7 +42,9 @@ PANELS = 4
 
 _MORE_MEMORY = "use a device with more memory, or end what else uses it"
 _PANEL_SIDE_PX = 256
-_TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 75, 53), (60, 130, 230)
+# Orange and blue that colour-blind people tell apart, and a print in grey too.
+# https://jfly.uni-koeln.de/color/
+_TRUE_POSITIVE, _FALSE_POSITIVE, _FALSE_NEGATIVE = (255, 255, 255), (230, 159, 0), (0, 114, 178)
 
 
 def conclude(
@@ -185,6 +187,7 @@ def publish(
         micro_batches: Where memory was too short for a whole batch at once.
     """
     weights = save(trained)
+    atomic.require_folder(folder.path)
     atomic.replace(folder.weights_path, weights)
     folder.write_confusions(validated.names, validated.counts)
     if tested.names:
@@ -228,7 +231,7 @@ def write_panel(
 
     An image's name that is no file name is escaped (``panel_names``).
 
-    In the prediction, white is a true positive, red a false positive, blue a false negative.
+    In the prediction, white is a true positive, orange a false positive, blue a false negative.
 
     Args:
         folder: The run's folder.
@@ -236,6 +239,7 @@ def write_panel(
         index: Which image.
         prediction: Shape SxS.
     """
+    atomic.require_folder(folder.path)
     image = np.asarray(prepared.images[index])
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()

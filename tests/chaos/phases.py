@@ -47,7 +47,7 @@ def _builds_cache(session: Session, store: Path) -> bool:
 
 
 def _trains(session: Session, store: Path) -> bool:
-    return _newer(session, store, "runs/*/attempts/*.json")
+    return _newer(session, store, "runs/*/progress.json")
 
 
 def _saves(session: Session, store: Path) -> bool:

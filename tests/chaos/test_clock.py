@@ -1,10 +1,15 @@
-"""The clock is set back by a year between two starts of a sweep."""
+"""The clock is set back by a year between two starts of a sweep.
+
+``tests/runs/test_attempts_and_clock.py`` has the short form.
+"""
 
 import json
 import os
 import re
 import signal
 from pathlib import Path
+
+import pytest
 
 from chaos.comparison import differences, leftovers, mlflow_runs, trained
 from chaos.faults import INTERRUPTED, Fault
@@ -19,6 +24,7 @@ time.time_ns = lambda: _time_ns() - _year_s * 10**9
 """
 
 
+@pytest.mark.chaos
 def test_set_back_by_a_year(tmp_path: Path, undisturbed: dict[str, object]) -> None:
     store = tmp_path / "store"
     with session(tmp_path) as started:

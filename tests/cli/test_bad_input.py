@@ -61,6 +61,9 @@ TABLE4 = ["run", "--grid", "table4"]
         (["status"], "no sweep was started in ablate-store"),
         (["variants", "show", "transland"], "no variant is called 'transland'; did you mean"),
         (["ui"], "no MLflow database"),
+        (["logs", "0123"], "no run is called '0123' in"),
+        (["cancel"], "there is no store"),
+        (["gc", "--remove"], "there is no store"),
     ],
     ids=lambda value: " ".join(value)[:80] if isinstance(value, list) else "",
 )

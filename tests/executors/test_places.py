@@ -111,6 +111,13 @@ def test_one_that_must_be_alone_is_alone() -> None:
     assert allowed(places)
 
 
+def test_the_emptiest_device_comes_first() -> None:
+    places = Places([GPU, "cuda:1", "cuda:2"], "auto")
+    working(places, GPU)
+    working(places, "cuda:1")
+    assert places.devices == ("cuda:2", GPU, "cuda:1")
+
+
 def test_a_number_is_a_limit_and_a_cpu_is_never_shared_by_itself() -> None:
     def most(device: str, cohorts_per_device: CohortsPerDevice, times: int = 1) -> int:
         places = Places([device] * times, cohorts_per_device)

@@ -7,7 +7,7 @@ from PIL import Image
 
 SIDE_PX = 64
 IMAGE, WHITE, BLACK = (40, 120, 30), (255, 255, 255), (0, 0, 0)
-FALSE_POSITIVE, FALSE_NEGATIVE = (230, 75, 53), (60, 130, 230)
+FALSE_POSITIVE, FALSE_NEGATIVE = (230, 159, 0), (0, 114, 178)
 
 
 def leave_painted_panel(folder: Path, name: str) -> None:

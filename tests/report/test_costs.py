@@ -25,6 +25,7 @@ def leave(
     memory: int | None = 2_000_000_000,
     energy_j: float | None = None,
     device: str = "cpu",
+    beside_others: bool = False,
 ) -> None:
     """Attempts at a run, oldest first; the last has the ending that its folder shows."""
     where = "process" if device == "cpu" else "device"
@@ -43,6 +44,7 @@ def leave(
                 reserved_bytes=None if device == "cpu" else 2 * memory,
             ),
             energy_j=energy_j,
+            beside_others=beside_others,
             ending=endings[number] if number < len(endings) else None,
         )
         folder.update_attempt(attempt, is_over=True)
@@ -131,6 +133,20 @@ def test_a_gpu_shows_what_was_reserved_and_its_energy(table: SweepOnDisk) -> Non
     assert "the accelerator NVIDIA H100" in report.costs.paragraph
     assert "Energy of the accelerators: 4000.00 Wh." in report.costs.paragraph
     assert "at once" not in report.costs.paragraph
+
+
+def test_time_beside_other_cohorts_is_more_than_that_of_the_device(table: SweepOnDisk) -> None:
+    table.names = (A, B)
+    table.finish(A)
+    leave(table.folder(A), 4.0, 10.0, endings=("interrupted",), device="cuda:0", beside_others=True)
+    table.finish(B)
+    leave(table.folder(B), 6.0, device="cuda:0")
+    costs = table.report().costs
+    assert costs is not None
+    assert (
+        " 2 attempts could share the device with others: each counts with all of its own time, "
+        "so that they add up to more than the device's. Energy is not recorded."
+    ) in costs.paragraph
 
 
 def test_an_older_store_has_no_record_of_its_cost(table: SweepOnDisk) -> None:

@@ -73,7 +73,7 @@ KINDS = {
     "events.jsonl": _done("events.jsonl", "beside"),
     "weights.safetensors": _done("weights.safetensors", "beside"),
     # Of another image: two rows may predict the same.
-    "panel": Kind(_of(DONE, "panels/*.png"), _of(ALSO_DONE, "panels/*[!9].png"), "beside"),
+    "panel": Kind(_of(DONE, "panels/*.png"), _of(ALSO_DONE, "panels/*4.png"), "beside"),
     "attempt": _done("attempts/*.json", "cost"),
     "checkpoint": Kind(_of(INTERRUPTED, "*.pt"), _of(DONE, "weights.*"), "unfinished"),
     "checkpoint's digest": Kind(_of(INTERRUPTED, "*.sha256"), _of(DONE, "spec.json"), "unfinished"),

@@ -4,7 +4,9 @@ import io
 import json
 import os
 import pickle
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from ablate.cli.console import TableFormat, print_rows
 from ablate.errors import StoreError
 from ablate.registry import Catalogue
 from ablate.report import WRITERS
+from ablate.report.page.pictures import read_pictures
 from ablate.runs import Store
 from ablate.runs.documents import MOST_BYTES
 from ablate.study import latest_start, merge_stores, report_sweep, verify_store
@@ -156,6 +159,40 @@ def test_a_huge_file_is_not_read(table: SweepOnDisk) -> None:
     with (table.folder(ROW).path / "result.json").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
     assert "more than the 67,108,864 allowed" in str(table.folder(ROW).damage())
+
+
+# Panels ------------------------------------------------------------------------------------
+
+
+def png(width: int, height: int, rest: bytes = b"") -> bytes:
+    """A PNG that declares this size, and then whatever follows."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + crc
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rest
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(3 * 2**30, 2**30),
+        png(3 * 60_000, 60_000),
+        png(3 * 64, 64, b"\xff\xff\xff\xffIDAT"),
+        png(3 * 64, 64, b"\0\0\0\1\x96\xf6X\xf6xxxxx"),
+        b"",
+        b"GIF89a",
+    ],
+    ids=["largest", "bomb", "endless", "chunk", "empty", "gif"],
+)
+def test_a_panel_of_any_bytes_is_left_out(table: SweepOnDisk, content: bytes) -> None:
+    panels = table.folder(ROW).path / "panels"
+    panels.mkdir()
+    (panels / "a.png").write_bytes(content)
+    report = report_sweep(latest_start(table.store, "table4")[0], table.store).report
+    assert read_pictures(report, table.store)[0] == ()
 
 
 # Checkpoints ------------------------------------------------------------------------------

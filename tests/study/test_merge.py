@@ -366,5 +366,6 @@ def test_two_merges_at_once_do_not_mix(parts: list[Path], target: Path) -> None:
     from filelock import FileLock
 
     merge_stores(parts[:1], target)
+    assert not (target / ".merge.lock").exists()
     with FileLock(target / ".merge.lock"), pytest.raises(StoreError, match="is under way"):
         merge_stores(parts, target)

@@ -10,7 +10,8 @@ from ablate.study.run_status import STALLED_S, RunStatus, run_status
 from executors.works import finish
 from tiny_sweeps import tiny_study
 
-NOW = 1_000_000.0
+# After the runs were created, before which no attempt is noted.
+NOW = 4_000_000_000.0
 
 
 @pytest.fixture

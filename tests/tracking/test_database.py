@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -132,3 +134,53 @@ def _step_back(uri):
 def test_a_server_needs_no_database(tmp_path):
     assert not database.ensure(Address.of(Store(tmp_path), "https://mlflow.example"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def quick_tables(monkeypatch):
+    """MLflow's tables in no time."""
+
+    def make(uri, artifacts):
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection:
+            connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", make)
+
+
+@pytest.mark.usefixtures("quick_tables")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_the_database_has_the_rights_that_the_umask_leaves(tmp_path, umask, mode):
+    address = Address.of(Store(tmp_path), None)
+    before = os.umask(umask)
+    try:
+        assert database.ensure(address)
+    finally:
+        os.umask(before)
+    assert address.database.stat().st_mode & 0o777 == mode
+
+
+def test_a_database_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatch):
+    def fill(uri, artifacts):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore", fill)
+    address = Address.of(Store(tmp_path), None)
+    with pytest.raises(sqlite3.OperationalError):
+        database.ensure(address)
+    assert [path.name for path in address.database.parent.iterdir()] == ["database.lock"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_READONLY, "mlflow.db cannot be written; change its permissions"),
+        (sqlite3.SQLITE_FULL, "the disk is full: .*mlflow.db cannot be written; free space and"),
+    ],
+)
+def test_a_mirror_that_is_whole_is_not_to_be_removed(tmp_path, code, said):
+    address = Address.of(Store(tmp_path), None)
+    cause = sqlite3.OperationalError("…")
+    cause.sqlite_errorcode = code
+    error = RuntimeError("(raised as a result of Query-invoked autoflush …)")
+    error.__cause__ = cause
+    assert re.search(said, str(database.refusal("unusable", error, address)))

@@ -91,8 +91,10 @@ def test_beside_others_it_saves_its_state_and_leaves(
             work([folder.path], "cpu", others)
     assert folder.state() is State.INTERRUPTED
     assert saved_steps(folder) == [1]
+    assert [each.beside_others for each in folder.attempts()] == [True]
     work([folder.path], "cpu")
     assert outcome(folder) == outcome(undisturbed)
+    assert [each.beside_others for each in folder.attempts()] == [True, False]
 
 
 @pytest.mark.usefixtures("taking_turns")

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable
+import struct
 
 from PIL import Image
 
@@ -24,6 +24,11 @@ _SIDE_PX = 256
 # No panel of ours is nearly as large; Pillow would decode any other for as long as it takes.
 _LARGEST_SIDE_PX = 4096
 _BACKGROUND = (0, 0, 0)
+# False alarms and misses as older versions painted them: nearly the same grey.
+_NEWER_COLOURS: dict[tuple[int, ...], tuple[int, ...]] = {
+    (230, 75, 53): (230, 159, 0),
+    (60, 130, 230): (0, 114, 178),
+}
 # A prediction has four colours; an image that another program has drawn may have a few more.
 _COLOURS = 16
 
@@ -94,7 +99,8 @@ def _tiles(content: bytes) -> tuple[Image.Image, Image.Image, Image.Image] | Non
             if opened.width != 3 * side or side > _LARGEST_SIDE_PX:
                 return None
             panel = opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    # SyntaxError: what Pillow says of a broken chunk.
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return None
     image, ground_truth, prediction = (
         panel.crop((left, 0, left + side, side)) for left in range(0, 3 * side, side)
@@ -111,7 +117,9 @@ def _overlay(prediction: Image.Image) -> str:
     """The painted pixels; the background is transparent."""
     painted = prediction.quantize(_COLOURS, dither=Image.Dither.NONE)
     palette = painted.getpalette() or []
-    colours: Iterable[tuple[int, ...]] = zip(*[iter(palette)] * 3, strict=False)
+    colours: list[tuple[int, ...]] = list(zip(*[iter(palette)] * 3, strict=False))
+    newer = [_NEWER_COLOURS.get(colour, colour) for colour in colours]
+    painted.putpalette([part for colour in newer for part in colour])
     background = next(
         (index for index, colour in enumerate(colours) if colour == _BACKGROUND), None
     )

@@ -1,0 +1,58 @@
+"""A sweep, its mirror and the user interface on a machine that has no network but loopback."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tiny_sweeps import OVERRIDES
+
+# A network of its own, with nothing but loopback.
+ALONE = ["unshare", "--net", "--map-root-user"]
+
+# The user interface answers, and ends by SIGTERM.
+LOOK = """
+import subprocess, sys, time, urllib.request
+server = subprocess.Popen([sys.executable, "-m", "ablate", "ui", "--store", sys.argv[1]])
+for _ in range(600):
+    try:
+        print(urllib.request.urlopen("http://127.0.0.1:5000/health", timeout=2).read().decode())
+        break
+    except OSError:
+        time.sleep(0.2)
+server.terminate()
+sys.exit(server.wait(60))
+"""
+
+
+@pytest.mark.slow
+def test_everything_works_without_a_network(tmp_path: Path) -> None:
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        pytest.skip("there is no unshare or no ip")
+    up = "ip link set lo up"
+    if subprocess.run([*ALONE, "sh", "-c", up], capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace can be made here")
+    store = str(tmp_path / "store")
+    listed = [word for each in OVERRIDES for word in ("--set", each)]
+    python = [sys.executable, "-m", "ablate"]
+    sweep = ["--grid", "table4", "--protocol", "demo", "--store", store]
+    variants = ["--variant", "translandseg", "--device", "cpu"]
+    look = [sys.executable, "-c", LOOK, store]
+    for command, shown in (
+        ([*python, "run", *sweep, *variants, *listed], "1 of 1 runs done"),
+        ([*python, "sync", "--store", store], "1 runs of 1 sweep are in MLflow"),
+        ([*python, "report", *sweep, "--out", str(tmp_path / "report.md")], "written to"),
+        (look, "OK"),
+    ):
+        done = subprocess.run(
+            [*ALONE, "sh", "-c", f'{up} && exec "$@"', "sh", *command],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+        assert "behind" not in done.stderr
+        assert shown in done.stdout + done.stderr
