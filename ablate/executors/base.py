@@ -73,12 +73,25 @@ class Executor(Protocol):
 
     Attributes:
         settings_model: What ``[executor.NAME]`` in ``ablate.toml`` may hold.
-        most_workers: How many cohorts it works on at the same time at most; None: one for each
-            device.
     """
 
     settings_model: ClassVar[type[Frozen]]
-    most_workers: ClassVar[int | None]
+
+    @classmethod
+    def devices(
+        cls, settings: Any, named: Sequence[str], choose: Callable[[Sequence[str]], Sequence[str]]
+    ) -> Sequence[str]:
+        """Where it works, one for each cohort that it works on at a time.
+
+        Args:
+            settings: Its settings.
+            named: Devices that the user names; empty: none.
+            choose: Of this machine, those named, checked, or else all.
+
+        Raises:
+            BadInput: If one cannot be used.
+        """
+        ...
 
     def submit(self, cohort: Cohort) -> Job:
         """Takes a cohort; returns at once."""

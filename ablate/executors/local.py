@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -145,7 +145,6 @@ class LocalExecutor:
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
-    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
@@ -159,6 +158,16 @@ class LocalExecutor:
         self._threads = settings.threads_per_worker or _share_of_processors(
             devices, settings.cohorts_per_device
         )
+
+    @classmethod
+    def devices(
+        cls,
+        settings: Settings,
+        named: Sequence[str],
+        choose: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Sequence[str]:
+        """This machine's."""
+        return choose(named)
 
     def submit(self, cohort: Cohort) -> Job:
         """Puts a cohort into the queue."""

@@ -19,7 +19,9 @@ from ablate.executors.waiting import wait_for_all
 from ablate.plan import Cohort
 
 LIMIT_SIGNAL = signal.SIGUSR2
-"""What SLURM is told to send when a job's time is nearly up."""
+"""What SLURM is told to send when a job's time is nearly up; it preempts with SIGTERM."""
+STOP_SIGNAL = signal.SIGINT
+"""What ablate sends to a job that is not to go on."""
 
 
 def command(python: str, *, work: str, device: str, logs: Path, folders: Sequence[Path]) -> str:
@@ -42,7 +44,8 @@ def command(python: str, *, work: str, device: str, logs: Path, folders: Sequenc
 def main(words: Sequence[str] | None = None) -> int:
     """Works on the runs, and says in a file how that has ended.
 
-    Near the end of its time the job saves its state and goes back into the queue.
+    A job that the cluster stops, near the end of its time or for another one, saves its state and
+    goes back into the queue.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {__name__}")
     parser.add_argument("--work", required=True)
@@ -57,7 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         (state,) = wait_for_all(executor, [Cohort(tuple(job.folders))])
     except Interrupted as error:
-        if error.signum == LIMIT_SIGNAL and _requeue(job_id):
+        if error.signum not in (None, STOP_SIGNAL) and _requeue(job_id):
             return ExitCode.INTERRUPTED
         state = JobState.CANCELLED
     finally:
@@ -67,9 +70,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _requeue(job_id: str) -> bool:
-    """Puts this job back into the queue; False where the cluster does not want that."""
-    asked = subprocess.run(["scontrol", "requeue", job_id], check=False)
-    return asked.returncode == 0
+    """Puts this job back into the queue; False where it is not to go on."""
+    # Not one that somebody has cancelled: it is COMPLETING by now.
+    asked = ["squeue", "--noheader", "--format=%T", f"--jobs={job_id}"]
+    state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    requeued = ["scontrol", "requeue", job_id]
+    return state == "RUNNING" and subprocess.run(requeued, check=False).returncode == 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Trains in jobs of SLURM, one for each cohort."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +11,7 @@ from pydantic import Field
 from ablate.executors import slurm_commands as slurm
 from ablate.executors.base import Job, JobState, fail_first_unfinished
 from ablate.executors.ends import end_path, read_end
-from ablate.executors.node import LIMIT_SIGNAL, command
+from ablate.executors.node import LIMIT_SIGNAL, STOP_SIGNAL, command
 from ablate.executors.slurm_commands import QueueState
 from ablate.plan import Cohort
 from ablate.spec import Frozen
@@ -37,7 +37,9 @@ class Settings(Frozen):
         warning_s: How long before that limit it saves its state, in seconds.
         mem_gb: Memory, in GB.
         cpus_per_task: Processors.
-        device: What a job computes on; None: ``cuda:0`` if ``gres`` names a GPU, else ``cpu``.
+        jobs: Into how many jobs at least runs are grouped that could be trained in one.
+        device: What a job computes on, unless the user names devices; None: ``cuda:0`` if ``gres``
+            or an option names GPUs, else ``cpu``.
         python: The interpreter on the nodes, as a shell takes it; None: that of this process.
         setup: Lines of the job's script before the work, such as ``module load cuda``.
         options: Further options of ``sbatch``, without dashes.
@@ -53,6 +55,7 @@ class Settings(Frozen):
     warning_s: int = Field(default=120, ge=1)
     mem_gb: float | None = Field(default=None, gt=0)
     cpus_per_task: int | None = Field(default=None, ge=1)
+    jobs: int = Field(default=4, ge=1)
     device: str | None = None
     python: str | None = None
     setup: tuple[str, ...] = ()
@@ -100,7 +103,7 @@ class _SlurmJob:
             slurm.cancel_if_pending(self.job_id)
             self.executor.look()
         if not self.progress.has_ended:
-            slurm.request_stop(self.job_id)
+            slurm.send(STOP_SIGNAL, self.job_id)
 
     def update(self, state: QueueState) -> None:
         """Takes notice of what the cluster and the job's own file say.
@@ -143,12 +146,12 @@ class SlurmExecutor:
     Args:
         settings: What jobs ask of the cluster.
         work: The work's import path.
-        devices: How many there are says nothing here: the cluster decides what runs at a time.
+        devices: What a job computes on, once for each job that the work is divided into at least;
+            the cluster decides how many run at a time.
         logs: Folder for what jobs print, and for how they have ended; nodes have to see it.
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
-    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
@@ -159,10 +162,20 @@ class SlurmExecutor:
             BadInput: If there is no SLURM, or it does not answer.
         """
         self.logs = logs.absolute()
-        self._settings, self._work = settings, work
+        self._settings, self._work, self._device = settings, work, devices[0]
         self._jobs: list[_SlurmJob] = []
         self._earlier = slurm.active_jobs()
         self._looked = time.monotonic()
+
+    @classmethod
+    def devices(
+        cls,
+        settings: Settings,
+        named: Sequence[str],
+        choose: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Sequence[str]:
+        """The nodes', which this machine need not have: those named, or one for each job."""
+        return named or (settings.computes_on,) * settings.jobs
 
     def submit(self, cohort: Cohort) -> Job:
         """Puts a cohort into the cluster's queue, unless a job of an earlier start works on it.
@@ -192,7 +205,7 @@ class SlurmExecutor:
             lambda python: command(
                 python,
                 work=self._work,
-                device=settings.computes_on,
+                device=self._device,
                 logs=self.logs,
                 folders=job.folders,
             ),

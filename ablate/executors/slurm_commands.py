@@ -1,6 +1,7 @@
 """SLURM's commands: submission by submitit, the rest by the commands that all clusters have."""
 
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -161,9 +162,9 @@ def cancel_if_pending(job_id: str) -> None:
     _call("scancel", "--state=PENDING", job_id)
 
 
-def request_stop(job_id: str) -> None:
-    """Sends SIGTERM to what runs in a job."""
-    _call("scancel", "--signal=TERM", job_id)
+def send(number: signal.Signals, job_id: str) -> None:
+    """Sends a signal to what runs in a job."""
+    _call("scancel", f"--signal={number.name.removeprefix('SIG')}", job_id)
 
 
 def log_of(logs: Path, job_id: str) -> str:
