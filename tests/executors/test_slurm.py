@@ -1,6 +1,7 @@
 """The SLURM executor on a real SLURM of two nodes."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from ablate.errors import BadInput
 from ablate.executors import JobState
 from ablate.executors.slurm import Settings, SlurmExecutor
 from ablate.plan import PlannedRun
-from ablate.runs import State
+from ablate.runs import State, Store
 from executors.conformance import (
     ProcessConformance,
     RunsOfTable4,
@@ -23,6 +24,7 @@ from executors.conformance import (
     wait_until,
 )
 from executors.slurm_cluster import Cluster, cluster, missing
+from executors.works import PATIENCE_S, until
 
 pytestmark = [
     pytest.mark.slurm,
@@ -146,12 +148,39 @@ class TestFaults(RunsOfTable4):
     def test_a_machine_without_slurm_is_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with (
-            monkeypatch.context() as patch,
-            pytest.raises(BadInput, match="SLURM does not answer"),
-        ):
+        with monkeypatch.context() as patch:
             patch.setenv("PATH", str(tmp_path))
-            make(tmp_path, "finish_all")
+            with pytest.raises(BadInput, match="SLURM does not answer"):
+                make(tmp_path, "finish_all")
+
+
+@pytest.mark.slow
+def test_a_preempted_sweep_ends_as_one_on_this_machine(tmp_path: Path, running: Cluster) -> None:
+    sweep = ["--grid", "table4", "--protocol", "demo", "--no-track", "--seeds", "0,1"]
+    sweep += ["--set", "data.count=60", "--set", "epochs=8"]
+    sweep += ["--variant", "translandseg", "--variant", "translandseg-8"]
+    (tmp_path / "ablate.toml").write_text("[executor.slurm]\npoll_s = 0.5\n")
+    ablate = [sys.executable, "-m", "ablate"]
+    words = [*ablate, "run", *sweep, "--executor", "slurm", "--store", "slurm"]
+    with subprocess.Popen(words, cwd=tmp_path) as process:
+        store = Store(tmp_path / "slurm")
+        until(lambda: any(folder.events() for folder in store.runs()))
+        running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
+        running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
+        assert process.wait(PATIENCE_S * 3) == 0
+    attempts = [attempt.ending for folder in store.runs() for attempt in folder.attempts()]
+    assert "interrupted" in attempts or "killed" in attempts
+    subprocess.run(
+        [*ablate, "run", *sweep, "--executor", "local", "--store", "local"],
+        cwd=tmp_path,
+        check=True,
+    )
+    weights = [
+        {path.parent.name: path.read_bytes() for path in (tmp_path / name).glob("runs/*/*.safe*")}
+        for name in ("slurm", "local")
+    ]
+    assert len(weights[0]) == 4
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize(
