@@ -176,7 +176,17 @@ class OutOfMemory(RunFailed):
 
 
 class Interrupted(AblateError):
-    """A stop was requested; the state is saved and the same command continues."""
+    """A stop was requested; the state is saved and the same command continues.
+
+    Args:
+        message: What was stopped.
+        signum: The signal that has requested it; None: something else has.
+    """
+
+    def __init__(self, message: str, signum: int | None = None) -> None:
+        """Keeps the signal."""
+        super().__init__(message)
+        self.signum = signum
 
 
 class OutOfSharedMemory(Interrupted):

@@ -120,7 +120,7 @@ Devices = Annotated[
         envvar="ABLATE_DEVICE",
         metavar="NAME",
         help="Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
-        "[default: all GPUs, else the CPU]",
+        "[default: all GPUs, else the CPU; slurm: see docs/scale.md]",
         show_default=False,
     ),
 ]
@@ -130,7 +130,8 @@ ExecutorName = Annotated[
         "--executor",
         envvar="ABLATE_EXECUTOR",
         metavar="NAME",
-        help="local: a worker process for each device; inline: this very process.",
+        help="local: a worker process for each device; inline: this very process; slurm: a job of "
+        "SLURM for each cohort.",
     ),
 ]
 StorePath = Annotated[

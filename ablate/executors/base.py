@@ -73,12 +73,25 @@ class Executor(Protocol):
 
     Attributes:
         settings_model: What ``[executor.NAME]`` in ``ablate.toml`` may hold.
-        most_workers: How many cohorts it works on at the same time at most; None: one for each
-            device.
     """
 
     settings_model: ClassVar[type[Frozen]]
-    most_workers: ClassVar[int | None]
+
+    @classmethod
+    def devices(
+        cls, settings: Any, named: Sequence[str], choose: Callable[[Sequence[str]], Sequence[str]]
+    ) -> Sequence[str]:
+        """Where it works, one for each cohort that it works on at a time.
+
+        Args:
+            settings: Its settings.
+            named: Devices that the user names; empty: none.
+            choose: Of this machine, those named, checked, or else all.
+
+        Raises:
+            BadInput: If one cannot be used.
+        """
+        ...
 
     def submit(self, cohort: Cohort) -> Job:
         """Takes a cohort; returns at once."""
@@ -122,6 +135,27 @@ def write_failures(folders: Sequence[Path], error: Exception) -> None:
                     time=time.time(),
                 )
             )
+
+
+def fail_first_unfinished(folders: Sequence[Path], message: str, detail: str) -> tuple[Path, ...]:
+    """Blames the death of a worker on the first run of a cohort that has not ended.
+
+    Args:
+        folders: The cohort's.
+        message: How it has died, in one line.
+        detail: What it last printed.
+
+    Returns:
+        The runs after that.
+    """
+    for position, path in enumerate(folders):
+        folder = RunFolder(path)
+        if folder.state() in (State.NEW, State.INTERRUPTED):
+            folder.write_failure(
+                Failure(kind="died", message=message, detail=detail, time=time.time())
+            )
+            return tuple(folders[position + 1 :])
+    return ()
 
 
 def _one_line(error: Exception) -> str:

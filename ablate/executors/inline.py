@@ -1,7 +1,7 @@
 """Trains in this very process: for debugging, and where processes cost too much."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -47,7 +47,6 @@ class InlineExecutor:
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
-    most_workers: ClassVar[int | None] = 1
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
@@ -56,6 +55,16 @@ class InlineExecutor:
         self._work = work
         self._device = devices[0]
         self._jobs: deque[_InlineJob] = deque()
+
+    @classmethod
+    def devices(
+        cls,
+        settings: Settings,
+        named: Sequence[str],
+        choose: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Sequence[str]:
+        """The first of this machine's."""
+        return choose(named)[:1]
 
     def submit(self, cohort: Cohort) -> Job:
         """Puts a cohort into the queue."""

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,13 +16,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ablate.errors import StoreError
-from ablate.executors.base import Job, JobState
+from ablate.executors.base import Job, JobState, fail_first_unfinished
 from ablate.executors.fork_server import start_process
 from ablate.executors.isolation import UNKNOWN_EXIT_CODE, how_it_ended
 from ablate.executors.local_worker import Task, serve
 from ablate.executors.places import CohortsPerDevice, MemoryReport, Occupant, Places
 from ablate.plan import Cohort
-from ablate.runs import Failure, RunFolder, State
+from ablate.runs import RunFolder
 from ablate.spec import CnnVariant, Frozen
 
 _LAST_LINES = 20
@@ -145,7 +145,6 @@ class LocalExecutor:
     """
 
     settings_model: ClassVar[type[Frozen]] = Settings
-    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
@@ -159,6 +158,16 @@ class LocalExecutor:
         self._threads = settings.threads_per_worker or _share_of_processors(
             devices, settings.cohorts_per_device
         )
+
+    @classmethod
+    def devices(
+        cls,
+        settings: Settings,
+        named: Sequence[str],
+        choose: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Sequence[str]:
+        """This machine's."""
+        return choose(named)
 
     def submit(self, cohort: Cohort) -> Job:
         """Puts a cohort into the queue."""
@@ -273,7 +282,10 @@ class LocalExecutor:
             job.end(JobState.CANCELLED)
             return
         job.has_failed = True
-        job.folders = _after_the_blamed(worker, job.folders)
+        how = how_it_ended(worker.process.exitcode)
+        job.folders = fail_first_unfinished(
+            job.folders, f"the worker on {worker.device} {how}", _tail(worker.log)
+        )
         if job.folders:
             self._put_back(job)
         else:
@@ -295,28 +307,6 @@ def _share_of_processors(devices: Sequence[str], cohorts_per_device: CohortsPerD
     on_processor = sum(device.partition(":")[0] == "cpu" for device in devices)
     on_processor *= 1 if cohorts_per_device == "auto" else cohorts_per_device
     return max(1, len(os.sched_getaffinity(0)) // max(1, on_processor))
-
-
-def _after_the_blamed(worker: _Worker, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Fails the first unfinished run of a worker that died.
-
-    Returns:
-        The runs after it.
-    """
-    how = how_it_ended(worker.process.exitcode)
-    for position, path in enumerate(folders):
-        folder = RunFolder(path)
-        if folder.state() in (State.NEW, State.INTERRUPTED):
-            folder.write_failure(
-                Failure(
-                    kind="died",
-                    message=f"the worker on {worker.device} {how}",
-                    detail=_tail(worker.log),
-                    time=time.time(),
-                )
-            )
-            return folders[position + 1 :]
-    return ()
 
 
 def _tail(log: Path) -> str:

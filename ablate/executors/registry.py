@@ -17,6 +17,7 @@ from ablate.spec import Frozen
 EXECUTORS: dict[str, str] = {
     "inline": "ablate.executors.inline:InlineExecutor",
     "local": "ablate.executors.local:LocalExecutor",
+    "slurm": "ablate.executors.slurm:SlurmExecutor",
 }
 
 
@@ -42,14 +43,19 @@ def executor_settings(name: str, values: Mapping[str, Any]) -> Frozen:
         raise BadInput(f"[executor.{name}] {problems}", f"its keys are: {keys}") from error
 
 
-def devices_in_use(name: str, devices: Sequence[str]) -> tuple[str, ...]:
-    """Those of the devices that an executor works on, one for each worker.
+def devices_in_use(
+    name: str,
+    settings: Mapping[str, Any],
+    named: Sequence[str],
+    choose: Callable[[Sequence[str]], Sequence[str]],
+) -> tuple[str, ...]:
+    """Where an executor works, one for each cohort at a time; see ``Executor.devices``.
 
     Raises:
-        BadInput: If there is no such executor.
+        BadInput: If there is no such executor, or a device cannot be used.
     """
-    most: int | None = _executor_class(name).most_workers
-    return tuple(devices[:most])
+    executor: type[Executor] = _executor_class(name)
+    return tuple(executor.devices(executor_settings(name, settings), named, choose))
 
 
 def run_cohorts(

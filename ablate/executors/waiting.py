@@ -26,15 +26,18 @@ class _StopRequests:
         urgency: As above.
         by_caller: Whether the caller's ``should_stop`` has requested it.
         by_signal: Whether a signal has.
+        signum: The first signal; None where there was none.
     """
 
     def __init__(self) -> None:
         self.urgency = 0
         self.by_caller = False
         self.by_signal = False
+        self.signum: int | None = None
 
     def receive(self, signum: int, frame: FrameType | None) -> None:
         """Fits ``signal.signal``."""
+        self.signum = self.signum or signum
         if self.urgency == 0:
             self.urgency, self.by_signal = 1, not self.by_caller
         elif signum in _URGENT_SIGNALS:
@@ -61,7 +64,7 @@ def wait_for_all(
     executor: Executor,
     cohorts: Sequence[Cohort],
     should_stop: Callable[[], bool] = lambda: False,
-) -> None:
+) -> tuple[JobState, ...]:
     """Submits all cohorts and waits until their jobs have ended.
 
     A stop signal cancels the jobs, which save their state; a further SIGINT or SIGTERM ends them
@@ -73,6 +76,9 @@ def wait_for_all(
         should_stop: Asked from a thread, and before a job takes the place of one that has ended;
             once it says yes, the jobs are cancelled, and this returns when they have ended. An
             executor without workers of its own hears it within a job in the main thread only.
+
+    Returns:
+        How each job has ended.
 
     Raises:
         Interrupted: If a job was cancelled by anything else; the state of its runs is saved.
@@ -90,10 +96,10 @@ def wait_for_all(
                     for job in jobs:
                         job.cancel()
                 executor.wait(_POLL_S)
-    if stop.by_caller and not stop.by_signal:
-        return
-    if any(job.state() is JobState.CANCELLED for job in jobs):
-        raise Interrupted("the state of every run is saved")
+    states = tuple(job.state() for job in jobs)
+    if JobState.CANCELLED in states and (stop.by_signal or not stop.by_caller):
+        raise Interrupted("the state of every run is saved", stop.signum)
+    return states
 
 
 @contextmanager

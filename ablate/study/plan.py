@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ablate.executors import devices_in_use, executor_settings
@@ -80,7 +81,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     """
     store = Store(request.store)
     disk.check_readable(store.root)
-    executor_settings(request.executor, request.executor_settings)
+    settings = request.executor_settings
+    executor_settings(request.executor, settings)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
@@ -89,8 +91,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     plan = build_plan(
         resolved.sweep, resolved.context, runs, store, resolved.matched, request.retry
     )
-    available = choose_devices(request.devices, resolved.context)
-    devices = devices_in_use(request.executor, available)
+    choose = partial(choose_devices, context=resolved.context)
+    devices = devices_in_use(request.executor, settings, request.devices, choose)
     cohorts = group_into_cohorts(plan.pending, len(devices), request.cohort_size)
     return SweepPlan(
         request,

@@ -1,6 +1,6 @@
 """An executor from outside the package, as CONTRIBUTING's recipe adds one: threads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,6 @@ class ThreadExecutor:
     """A thread for each device."""
 
     settings_model: ClassVar[type[Frozen]] = Settings
-    most_workers: ClassVar[int | None] = None
 
     def __init__(
         self, settings: Settings, *, work: str, devices: Sequence[str], logs: Path
@@ -61,6 +60,15 @@ class ThreadExecutor:
         self._pool = ThreadPoolExecutor(len(devices), "-".join(settings.names))
         self._work, self._device = work, devices[0]
         self._jobs: list[ThreadJob] = []
+
+    @classmethod
+    def devices(
+        cls,
+        settings: Settings,
+        named: Sequence[str],
+        choose: Callable[[Sequence[str]], Sequence[str]],
+    ) -> Sequence[str]:
+        return choose(named)
 
     def submit(self, cohort: Cohort) -> Job:
         self._jobs.append(ThreadJob(self._pool.submit(self._attempt, cohort)))

@@ -35,7 +35,6 @@ class FakeExecutor:
     """Its jobs end after some waits; before that, each wait calls the next of ``steps``."""
 
     settings_model = Frozen
-    most_workers = None
 
     def __init__(self, *steps: Callable[[], None]) -> None:
         self.jobs: list[FakeJob] = []

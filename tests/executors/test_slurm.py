@@ -1,0 +1,205 @@
+"""The SLURM executor on a real SLURM of two nodes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ablate.errors import BadInput
+from ablate.executors import JobState
+from ablate.executors.slurm import Settings, SlurmExecutor
+from ablate.plan import PlannedRun
+from ablate.runs import State, Store
+from executors.conformance import (
+    ProcessConformance,
+    RunsOfTable4,
+    ended,
+    pairs,
+    states,
+    wait_until,
+)
+from executors.slurm_cluster import Cluster, cluster, missing
+from executors.works import PATIENCE_S, until
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())}"),
+]
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("slurm")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _in_use(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SLURM_CONF", str(running.configuration))
+    # The node has to find the tests' work.
+    paths = [str(TESTS), str(TESTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    yield
+    running.cancel_all()
+
+
+class TestSlurm(ProcessConformance):
+    path = "ablate.executors.slurm:SlurmExecutor"
+    settings: ClassVar = {"poll_s": 0.2}
+    workers = 2
+
+
+@contextmanager
+def opened(tmp_path: Path, work: str, **settings: Any) -> Iterator[SlurmExecutor]:
+    executor = make(tmp_path, work, **settings)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def make(tmp_path: Path, work: str, **settings: Any) -> SlurmExecutor:
+    return SlurmExecutor(
+        Settings(poll_s=0.2, **settings),
+        work=f"executors.works:{work}",
+        devices=["cpu"],
+        logs=tmp_path / "logs",
+    )
+
+
+class TestFaults(RunsOfTable4):
+    def test_a_preempted_job_saves_its_state_and_goes_on(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with opened(tmp_path, "wait_at_the_second") as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            urgent = ["sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 60"]
+            for _ in range(2):
+                running.call(*urgent)
+            wait_until(executor, lambda: runs[1].folder.state() is State.INTERRUPTED)
+            assert not job.state().has_ended
+            (runs[1].folder.path / "release").touch()
+            running.call("scancel", "--me", "--partition=high")
+            wait_until(executor, lambda: job.state().has_ended)
+            assert job.state() is JobState.DONE
+        assert states(runs[:2]) == [State.DONE] * 2
+
+    def test_a_later_start_takes_over_what_is_in_the_queue(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        # As if its process had been killed: it is never closed.
+        killed = make(tmp_path, "wait_at_the_second")
+        for cohort in pairs(runs)[:2]:
+            killed.submit(cohort)
+        wait_until(killed, (runs[1].folder.path / "waiting").exists)
+        with opened(tmp_path, "wait_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)[:2]]
+            queue = running.call("squeue", "--noheader", "--states=all", "--format=%k")
+            submitted = [line for line in queue.splitlines() if str(tmp_path) in line]
+            assert len(submitted) == 2
+            (runs[1].folder.path / "release").touch()
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.DONE] * 2
+        attempts = [(run.folder.path / "attempts").read_text() for run in runs[:4]]
+        assert [text.count("\n") for text in attempts] == [1] * 4
+
+    def test_a_job_that_was_cancelled_by_hand_is_cancelled(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with opened(tmp_path, "wait_at_the_second") as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            running.call("scancel", "--me")
+            wait_until(executor, lambda: job.state().has_ended)
+            assert job.state() is JobState.CANCELLED
+
+    @pytest.mark.slow
+    def test_a_job_near_its_limit_saves_its_state_and_goes_back_into_the_queue(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        with opened(tmp_path, "wait_at_the_second", time_min=1, warning_s=40) as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, lambda: runs[1].folder.state() is State.INTERRUPTED)
+            (runs[1].folder.path / "release").touch()
+            wait_until(executor, lambda: job.state().has_ended)
+            assert job.state() is JobState.DONE
+        assert states(runs[:2]) == [State.DONE] * 2
+
+    def test_a_partition_that_is_not_there_is_one_line(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with (
+            opened(tmp_path, "finish_all", partition="nonsense") as executor,
+            pytest.raises(BadInput, match=r"SLURM refuses the job: .*Invalid partition") as caught,
+        ):
+            executor.submit(pairs(runs)[0])
+        assert "\n" not in str(caught.value)
+        assert running.call("squeue", "--noheader") == ""
+
+    def test_a_machine_without_slurm_is_one_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", str(tmp_path))
+            with pytest.raises(BadInput, match="SLURM does not answer"):
+                make(tmp_path, "finish_all")
+
+
+@pytest.mark.slow
+def test_a_preempted_sweep_ends_as_one_on_this_machine(tmp_path: Path, running: Cluster) -> None:
+    sweep = ["--grid", "table4", "--protocol", "demo", "--no-track", "--seeds", "0,1"]
+    sweep += ["--set", "data.count=60", "--set", "epochs=8"]
+    sweep += ["--variant", "translandseg", "--variant", "translandseg-8"]
+    (tmp_path / "ablate.toml").write_text("[executor.slurm]\npoll_s = 0.5\n")
+    ablate = [sys.executable, "-m", "ablate"]
+    words = [*ablate, "run", *sweep, "--executor", "slurm", "--store", "slurm"]
+    with subprocess.Popen(words, cwd=tmp_path) as process:
+        store = Store(tmp_path / "slurm")
+        until(lambda: any(folder.events() for folder in store.runs()))
+        running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
+        running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
+        assert process.wait(PATIENCE_S * 3) == 0
+    attempts = [attempt.ending for folder in store.runs() for attempt in folder.attempts()]
+    assert "interrupted" in attempts or "killed" in attempts
+    subprocess.run(
+        [*ablate, "run", *sweep, "--executor", "local", "--store", "local"],
+        cwd=tmp_path,
+        check=True,
+    )
+    weights = [
+        {path.parent.name: path.read_bytes() for path in (tmp_path / name).glob("runs/*/*.safe*")}
+        for name in ("slurm", "local")
+    ]
+    assert len(weights[0]) == 4
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "device"),
+    [
+        ({}, "cpu"),
+        ({"gres": "gpu:1"}, "cuda:0"),
+        ({"options": {"gpus-per-node": 1}}, "cuda:0"),
+        ({"gres": "gpu:1", "device": "cpu"}, "cpu"),
+    ],
+)
+def test_jobs_with_a_gpu_compute_on_it(settings: dict[str, Any], device: str) -> None:
+    devices = SlurmExecutor.devices(Settings(jobs=2, **settings), (), _no_choice)
+    assert devices == (device, device)
+
+
+def test_named_devices_are_the_nodes() -> None:
+    assert SlurmExecutor.devices(Settings(), ("cuda:1",), _no_choice) == ("cuda:1",)
+
+
+def _no_choice(_: Sequence[str]) -> Sequence[str]:
+    raise AssertionError("the devices of this machine say nothing")
