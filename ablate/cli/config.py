@@ -40,6 +40,7 @@ KEYS = {
     "figures": Kind.TEXT,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
+    "host": Kind.TEXT,
     "into": Kind.TEXT,
     "keep_going": Kind.FLAG,
     "lines": Kind.NUMBER,

@@ -25,7 +25,9 @@ def test_a_broken_record_is_a_note_with_the_repair(tuning: TuningOnDisk) -> None
     path.write_text("{}")
     report = tuning.sweep.report()
     assert report.tuning is None
-    assert any("remove the file and tune again" in note for note in report.provenance.notes)
+    assert any(
+        "move it away, with the journal beside it" in note for note in report.provenance.notes
+    )
 
 
 def test_the_default_runs_of_the_sweep_stay_as_they_are(tuning: TuningOnDisk) -> None:
