@@ -137,7 +137,7 @@ def no_new_drivers(folder: Path) -> Iterator[None]:
         StoreError: If the file system has no locks, or another process has held this for long.
     """
     atomic.make_folder(folder)
-    with locks.held(folder / ".lock", _PATIENCE_S) as alone:
+    with locks.held(folder / ".drivers.lock", _PATIENCE_S) as alone:
         if not alone:
             raise StoreError(
                 f"another process has kept sweeps from starting in {folder.parent} for "

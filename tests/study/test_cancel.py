@@ -83,7 +83,7 @@ def test_the_driver_ends_with_its_state_saved(
     assert (asked.driver.sweep, asked.driver.pid) == ("table4", os.getpid())
     states = [run.state for run in study.plan().plan.runs]
     assert sorted(states) == [State.INTERRUPTED, State.NEW]
-    assert [path.name for path in (tmp_path / "drivers").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "drivers").iterdir()] == [".drivers.lock"]
 
 
 def test_a_tuning_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_dead_and_damaged_drivers_are_passed_over_and_removed(store: Store) -> N
     with driving(folder, "r", "table4") as living:
         assert [file.path for file in driver_files(folder)] == [living.path]
         assert not living.is_cancelled()
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "notes.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [".drivers.lock", "notes.txt"]
 
 
 def test_a_command_in_another_terminal_ends_a_sweep(tmp_path: Path) -> None:
