@@ -120,7 +120,7 @@ Devices = Annotated[
         envvar="ABLATE_DEVICE",
         metavar="NAME",
         help="Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
-        "[default: all GPUs, else the CPU; slurm: see docs/scale.md]",
+        "[default: all GPUs, else the CPU]",
         show_default=False,
     ),
 ]

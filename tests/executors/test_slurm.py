@@ -51,6 +51,7 @@ def _in_use(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     running.cancel_all()
 
 
+@pytest.mark.slow  # Every job waits for the scheduler, and starts Python twice.
 class TestSlurm(ProcessConformance):
     path = "ablate.executors.slurm:SlurmExecutor"
     settings: ClassVar = {"poll_s": 0.2}
