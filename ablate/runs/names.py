@@ -13,7 +13,9 @@ _HASH_LETTERS = 8
 
 def shown(path: Path | str) -> str:
     """A path as one line that any terminal and any file can take."""
-    return "".join(map(_shown, str(path)))
+    text = str(path)
+    # Nearly every text, of which a report has tens of thousands.
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def unwritable(path: Path) -> str | None:
