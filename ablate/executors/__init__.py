@@ -1,6 +1,6 @@
 """Executors take cohorts to devices. The border is ``Executor.submit``, which returns a ``Job``."""
 
-from ablate.executors.base import Executor, Job, JobState, import_object, write_failures
+from ablate.executors.base import Choose, Executor, Job, JobState, import_object, write_failures
 from ablate.executors.fork_server import call_with_torch, warm_up
 from ablate.executors.isolation import how_it_ended, isolated_children, signals_blocked
 from ablate.executors.registry import (
@@ -12,6 +12,7 @@ from ablate.executors.registry import (
 
 __all__ = [
     "EXECUTORS",
+    "Choose",
     "Executor",
     "Job",
     "JobState",

@@ -18,6 +18,10 @@ from ablate.spec import Frozen
 Work = Callable[..., None]
 
 
+# Of this machine's devices, those named, checked, or else all.
+Choose = Callable[[Sequence[str]], Sequence[str]]
+
+
 class JobState(StrEnum):
     """How far a job is.
 
@@ -78,15 +82,13 @@ class Executor(Protocol):
     settings_model: ClassVar[type[Frozen]]
 
     @classmethod
-    def devices(
-        cls, settings: Any, named: Sequence[str], choose: Callable[[Sequence[str]], Sequence[str]]
-    ) -> Sequence[str]:
+    def devices(cls, settings: Any, named: Sequence[str], choose: Choose) -> Sequence[str]:
         """Where it works, one for each cohort that it works on at a time.
 
         Args:
             settings: Its settings.
             named: Devices that the user names; empty: none.
-            choose: Of this machine, those named, checked, or else all.
+            choose: Chooses among the devices of this machine.
 
         Raises:
             BadInput: If one cannot be used.

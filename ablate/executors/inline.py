@@ -1,13 +1,13 @@
 """Trains in this very process: for debugging, and where processes cost too much."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from ablate.errors import Interrupted
-from ablate.executors.base import Job, JobState, Work, import_object, write_failures
+from ablate.executors.base import Choose, Job, JobState, Work, import_object, write_failures
 from ablate.plan import Cohort
 from ablate.spec import Frozen
 
@@ -57,12 +57,7 @@ class InlineExecutor:
         self._jobs: deque[_InlineJob] = deque()
 
     @classmethod
-    def devices(
-        cls,
-        settings: Settings,
-        named: Sequence[str],
-        choose: Callable[[Sequence[str]], Sequence[str]],
-    ) -> Sequence[str]:
+    def devices(cls, settings: Settings, named: Sequence[str], choose: Choose) -> Sequence[str]:
         """The first of this machine's."""
         return choose(named)[:1]
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ablate.errors import StoreError
-from ablate.executors.base import Job, JobState, fail_first_unfinished
+from ablate.executors.base import Choose, Job, JobState, fail_first_unfinished
 from ablate.executors.fork_server import start_process
 from ablate.executors.isolation import UNKNOWN_EXIT_CODE, how_it_ended
 from ablate.executors.local_worker import Task, serve
@@ -160,12 +160,7 @@ class LocalExecutor:
         )
 
     @classmethod
-    def devices(
-        cls,
-        settings: Settings,
-        named: Sequence[str],
-        choose: Callable[[Sequence[str]], Sequence[str]],
-    ) -> Sequence[str]:
+    def devices(cls, settings: Settings, named: Sequence[str], choose: Choose) -> Sequence[str]:
         """This machine's."""
         return choose(named)
 

@@ -71,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _requeue(job_id: str) -> bool:
     """Puts this job back into the queue; False where it is not to go on."""
-    # Not one that somebody has cancelled: it is COMPLETING by now.
+    # A job that a user has cancelled is COMPLETING by now.
     asked = ["squeue", "--noheader", "--format=%T", f"--jobs={job_id}"]
     state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
     requeued = ["scontrol", "requeue", job_id]

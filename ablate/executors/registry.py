@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ablate.errors import BadInput
-from ablate.executors.base import Executor, import_object
+from ablate.executors.base import Choose, Executor, import_object
 from ablate.executors.waiting import wait_for_all
 from ablate.plan import Cohort
 from ablate.spec import Frozen
@@ -47,7 +47,7 @@ def devices_in_use(
     name: str,
     settings: Mapping[str, Any],
     named: Sequence[str],
-    choose: Callable[[Sequence[str]], Sequence[str]],
+    choose: Choose,
 ) -> tuple[str, ...]:
     """Where an executor works, one for each cohort at a time; see ``Executor.devices``.
 

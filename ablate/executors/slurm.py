@@ -1,7 +1,7 @@
 """Trains in jobs of SLURM, one for each cohort."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ablate.executors import slurm_commands as slurm
-from ablate.executors.base import Job, JobState, fail_first_unfinished
+from ablate.executors.base import Choose, Job, JobState, fail_first_unfinished
 from ablate.executors.ends import end_path, read_end
 from ablate.executors.node import LIMIT_SIGNAL, STOP_SIGNAL, command
 from ablate.executors.slurm_commands import QueueState
@@ -168,12 +168,7 @@ class SlurmExecutor:
         self._looked = time.monotonic()
 
     @classmethod
-    def devices(
-        cls,
-        settings: Settings,
-        named: Sequence[str],
-        choose: Callable[[Sequence[str]], Sequence[str]],
-    ) -> Sequence[str]:
+    def devices(cls, settings: Settings, named: Sequence[str], choose: Choose) -> Sequence[str]:
         """The nodes', which this machine need not have: those named, or one for each job."""
         return named or (settings.computes_on,) * settings.jobs
 

@@ -58,7 +58,7 @@ def held(path: Path, timeout_s: float = FOREVER, repair: str = "remove it") -> I
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock of a file; it is only read, and needs no permission.
 
-    A file that is not there, may not be read, or lies where there are no locks is held by nobody.
+    A file that is not there, may not be read, or lies where there are no locks counts as free.
 
     Raises:
         StoreError: If what is there is no file.
@@ -82,7 +82,7 @@ def check_support(file: IO[bytes], folder: Path) -> None:
     """Refuses a file that cannot be locked.
 
     Args:
-        file: Open for writing, and known to nobody else.
+        file: Open for writing, and unknown to other processes.
         folder: Where it lies.
 
     Raises:

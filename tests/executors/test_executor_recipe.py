@@ -1,6 +1,6 @@
 """An executor from outside the package, as CONTRIBUTING's recipe adds one: threads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from ablate.errors import BadInput, Interrupted
 from ablate.executors import (
     EXECUTORS,
+    Choose,
     Job,
     JobState,
     executor_settings,
@@ -62,12 +63,7 @@ class ThreadExecutor:
         self._jobs: list[ThreadJob] = []
 
     @classmethod
-    def devices(
-        cls,
-        settings: Settings,
-        named: Sequence[str],
-        choose: Callable[[Sequence[str]], Sequence[str]],
-    ) -> Sequence[str]:
+    def devices(cls, settings: Settings, named: Sequence[str], choose: Choose) -> Sequence[str]:
         return choose(named)
 
     def submit(self, cohort: Cohort) -> Job:
