@@ -50,6 +50,7 @@ KEYS = {
     "port": Kind.NUMBER,
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
+    "ray_address": Kind.TEXT,
     "remove": Kind.FLAG,
     "report_format": Kind.TEXT,
     "retry": Kind.TEXT,

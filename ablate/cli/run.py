@@ -10,7 +10,6 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
@@ -34,6 +33,7 @@ def run(
     splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
+    ray_address: options.RayAddress = None,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -58,7 +58,6 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
-    settings = context.obj if isinstance(context.obj, Settings) else Settings()
     study = Study(
         grid,
         protocol=protocol,
@@ -72,7 +71,7 @@ def run(
         store=store,
         devices=device or (),
         executor=executor,
-        executor_settings=settings.executors.get(executor),
+        executor_settings=options.settings_of_executor(context, executor, ray_address),
         cohort_size=cohort_size,
         wait=wait,
         retry=retry,

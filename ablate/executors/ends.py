@@ -15,19 +15,19 @@ class _End(Document):
     state: JobState
 
 
-def end_path(logs: Path, job_id: str) -> Path:
-    """Where a job says how it has ended."""
-    return logs / f"slurm-{job_id}.json"
+def end_path(logs: Path, job_id: str, engine: str = "slurm") -> Path:
+    """Where a job of an engine says how it has ended."""
+    return logs / f"{engine}-{job_id}.json"
 
 
-def write_end(logs: Path, job_id: str, state: JobState) -> None:
+def write_end(logs: Path, job_id: str, state: JobState, engine: str = "slurm") -> None:
     """Says how a job has ended."""
-    atomic.replace(end_path(logs, job_id), _End(state=state).model_dump_json().encode())
+    atomic.replace(end_path(logs, job_id, engine), _End(state=state).model_dump_json().encode())
 
 
-def read_end(logs: Path, job_id: str) -> JobState | None:
+def read_end(logs: Path, job_id: str, engine: str = "slurm") -> JobState | None:
     """How a job has ended; None while it has not, or if it has died."""
     try:
-        return documents.read(_End, end_path(logs, job_id), "remove it").state
+        return documents.read(_End, end_path(logs, job_id, engine), "remove it").state
     except (FileNotFoundError, StoreError):
         return None

@@ -17,6 +17,7 @@ from ablate.spec import Frozen
 EXECUTORS: dict[str, str] = {
     "inline": "ablate.executors.inline:InlineExecutor",
     "local": "ablate.executors.local:LocalExecutor",
+    "ray": "ablate.executors.ray:RayExecutor",
     "slurm": "ablate.executors.slurm:SlurmExecutor",
 }
 
