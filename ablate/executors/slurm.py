@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ablate.executors import slurm_commands as slurm
 from ablate.executors.base import Choose, Job, JobState, fail_first_unfinished
+from ablate.executors.comments import comment_of
 from ablate.executors.ends import end_path, read_end
 from ablate.executors.node import LIMIT_SIGNAL, STOP_SIGNAL, command
 from ablate.executors.slurm_commands import QueueState
@@ -179,7 +180,7 @@ class SlurmExecutor:
             BadInput: If the cluster refuses it.
         """
         job = _SlurmJob(tuple(path.absolute() for path in cohort.folders), self)
-        wanted = slurm.comment_of(job.folders)
+        wanted = comment_of(job.folders)
         for job_id, comment in self._earlier.items():
             if wanted.is_part_of(comment):
                 job.job_id, job.submissions = job_id, 1
@@ -206,7 +207,7 @@ class SlurmExecutor:
             ),
             logs=self.logs,
             python=settings.python,
-            comment=str(slurm.comment_of(job.folders)),
+            comment=str(comment_of(job.folders)),
             parameters=_parameters(settings),
         )
         end_path(self.logs, job.job_id).unlink(missing_ok=True)

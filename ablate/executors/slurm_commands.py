@@ -4,8 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from submitit import SlurmExecutor as Submitit
 from submitit.core.utils import FailedSubmissionError
 
 from ablate.errors import BadInput
+from ablate.executors.comments import Comment, parse_comment
 
 _LAST_LINES = 20
 # A busy controller takes its time.
@@ -59,33 +59,6 @@ _RUNNING = (
     "STOPPED",
     "SUSPENDED",
 )
-
-
-@dataclass(frozen=True)
-class Comment:
-    """What a job says of itself to a later start: the store, and the keys of its runs."""
-
-    store: str
-    keys: frozenset[str]
-
-    def is_part_of(self, other: "Comment") -> bool:
-        """Whether a job with the other comment does all that one with this comment does."""
-        return self.store == other.store and self.keys <= other.keys
-
-    def __str__(self) -> str:
-        """As the queue has it."""
-        return f"{_WORD} {','.join(sorted(self.keys))} {self.store}"
-
-
-def comment_of(folders: Sequence[Path]) -> Comment:
-    """The comment of the job of a cohort."""
-    return Comment(str(folders[0].parent), frozenset(path.name for path in folders))
-
-
-def _parsed(text: str) -> Comment | None:
-    word, _, rest = text.partition(" ")
-    keys, _, store = rest.partition(" ")
-    return Comment(store, frozenset(keys.split(","))) if word == _WORD and store else None
 
 
 class _Submitter(Submitit):
@@ -153,7 +126,7 @@ def active_jobs() -> dict[str, Comment]:
             "run this where jobs are submitted, or choose another --executor",
         )
     pairs = (line.partition("|") for line in answer.splitlines())
-    found = {job_id.strip(): _parsed(text.strip()) for job_id, _, text in pairs}
+    found = {job_id.strip(): parse_comment(text.strip()) for job_id, _, text in pairs}
     return {job_id: comment for job_id, comment in found.items() if comment is not None}
 
 
