@@ -38,6 +38,7 @@ KEYS = {
     "executor": Kind.TEXT,
     "explain": Kind.TEXT,
     "figures": Kind.TEXT,
+    "follow": Kind.FLAG,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
     "host": Kind.TEXT,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ablate import tracking
 from ablate.cli import options
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
@@ -169,6 +170,8 @@ def _print_conclusion(outcome: Outcome) -> None:
 def print_next_steps(grid: str, store: Path) -> None:
     """Commands that can be pasted into a shell."""
     where = "" if store == options.DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
-    commands = (f"ablate report --grid {shlex.quote(grid)}{where}", f"ablate ui{where}")
-    report, ui = (Text(command, style="bold") for command in commands)
-    out.print(Text.assemble("next: ", report, " · ", ui), soft_wrap=True)
+    commands = [f"ablate report --grid {shlex.quote(grid)}{where}"]
+    if tracking.is_installed():
+        commands.append(f"ablate ui{where}")
+    shown = Text(" · ").join(Text(command, style="bold") for command in commands)
+    out.print(Text.assemble("next: ", shown), soft_wrap=True)

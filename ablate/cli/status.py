@@ -18,8 +18,9 @@ from ablate.cli.console import (
     print_rows,
     without_own_split,
 )
-from ablate.runs import State, SweepRecord
+from ablate.runs import State, Store, SweepRecord
 from ablate.spec import ENGINE_VERSION
+from ablate.study.changed_inputs import changes_of_sweeps
 from ablate.study.status import SweepStatus, sweep_status
 
 # More rows than are read; they are counted by variant and state instead.
@@ -45,6 +46,8 @@ def status(
     sweeps = sweep_status(store, grid, problems)
     for problem in problems:
         err.print(f"note: {problem}", soft_wrap=True)
+    for change in changes_of_sweeps([sweep.record for sweep in sweeps], Store(store)):
+        err.print(f"note: {change}", soft_wrap=True)
     if format is TableFormat.JSON:
         print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return

@@ -182,6 +182,10 @@ class Store:
             records.write(record, path)
         return record
 
+    def has_sweep_record(self, sweep_id: str) -> bool:
+        """Whether a sweep was started under this ``id``."""
+        return records.is_there(self._sweeps_path / f"{sweep_id}.json")
+
     def set_damaged_record_aside(self, sweep_id: str) -> str | None:
         """Moves the record of a sweep that cannot be read into ``sweeps/damaged-N``.
 
@@ -313,6 +317,10 @@ class Store:
             raise StoreError(
                 f"the store {self.root} does not know where {digest[:12]}… lies", repair
             ) from error
+
+    def data_files_path(self, digest: str) -> Path:
+        """The small cache that lists the files of the data of this digest, with theirs."""
+        return self.cache_path / "files" / f"{digest}.json"
 
     # Data checks --------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ablate.executors import devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
 from ablate.runs import ScaleRanges, State, Store, disk
+from ablate.study.changed_inputs import changed_since_the_runs
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -32,6 +33,8 @@ class SweepPlan:
             first repeat of every row first.
         ranges: The percentiles of the training images that become 0 and 255, for red, green and
             blue; None: none are declared.
+        changed: Which files have changed since the runs of this sweep, where that is why its runs
+            are planned anew; None: it is not.
     """
 
     request: Request
@@ -41,6 +44,7 @@ class SweepPlan:
     choice: str | None
     cohorts: tuple[Cohort, ...]
     ranges: ScaleRanges | None = None
+    changed: str | None = None
 
     @property
     def elsewhere(self) -> tuple[PlannedRun, ...]:
@@ -102,4 +106,5 @@ def plan_sweep(request: Request) -> SweepPlan:
         resolved.choice,
         tuple(cohorts),
         resolved.ranges,
+        changed_since_the_runs(request, plan, store),
     )

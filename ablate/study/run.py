@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from ablate import tracking
 from ablate.executors import run_cohorts, warm_up
 from ablate.plan import (
     Cohort,
@@ -147,9 +148,19 @@ def record_sources(request: Request, context: Context, store: Store) -> None:
 
 @contextmanager
 def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[list[str]]:
-    """Mirrors these sweeps and tunings into MLflow while this is open, if that is wanted."""
+    """Mirrors these sweeps and tunings into MLflow while this is open, if it is wanted and there.
+
+    Yields:
+        A list that holds, once this is closed, what the user should know.
+    """
     if not request.track:
         yield []
+        return
+    if not tracking.is_installed():
+        # Once it is installed, the same command completes the mirror.
+        mirror_mark.mark(store, ids, request.tracking_uri)
+        install = f"{tracking.INSTALL} and `ablate sync` make up for it"
+        yield [f"MLflow is not installed, so nothing is mirrored into it; {install}"]
         return
     with mirror(store, ids, request.tracking_uri) as notes:
         yield notes
@@ -157,7 +168,11 @@ def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[lis
 
 def is_mirror_unfinished(request: Request, ids: Sequence[str], store: Store) -> bool:
     """Whether MLflow is wanted and lacks the end of what an earlier start has trained."""
-    return request.track and mirror_mark.is_marked(store, ids, request.tracking_uri)
+    return (
+        request.track
+        and tracking.is_installed()
+        and mirror_mark.is_marked(store, ids, request.tracking_uri)
+    )
 
 
 def train(
