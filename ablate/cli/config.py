@@ -34,6 +34,7 @@ KEYS = {
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
     "decide": Kind.FLAG,
+    "detach": Kind.FLAG,
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
     "explain": Kind.TEXT,

@@ -51,6 +51,15 @@ def run(
     ] = True,
     retry: options.Retry = "failed",
     keep_going: options.KeepGoing = True,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach/--no-detach",
+            envvar="ABLATE_DETACH",
+            help="Submit the jobs to the cluster and leave; the same command with --no-detach "
+            "waits for them.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
@@ -77,6 +86,7 @@ def run(
         wait=wait,
         retry=retry,
         keep_going=keep_going,
+        detach=detach,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -88,9 +98,18 @@ def run(
         outcome = run_sweep(planned)
     else:
         print_header(planned)
-        _print_elsewhere(planned, wait=wait)
-        with Display() as display:
-            outcome = run_sweep(planned, display)
+        if detach:
+            outcome = run_sweep(planned)
+        else:
+            _print_elsewhere(planned, wait=wait)
+            with Display() as display:
+                outcome = run_sweep(planned, display, display.tell)
+    if outcome.is_detached:
+        for note in outcome.notes:
+            err.print(note, soft_wrap=True)
+        if not quiet:
+            _print_way_back(executor)
+        return
     print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
     print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for note in outcome.notes:
@@ -153,6 +172,15 @@ def print_ways_on(failed: Sequence[EndedRun], seeds: Sequence[int], *, is_cut_sh
             "continues, with --keep-going also after failures",
             soft_wrap=True,
         )
+
+
+def _print_way_back(executor: str) -> None:
+    """How to come back to a sweep that was left to a cluster."""
+    out.print(
+        f"the jobs are left to {executor}: `ablate status` shows them, `ablate cancel` stops them, "
+        "the same command with --no-detach waits for them, `ablate sync` updates MLflow",
+        soft_wrap=True,
+    )
 
 
 def _print_conclusion(outcome: Outcome) -> None:

@@ -1,21 +1,20 @@
 """Trains on a cluster of Ray, or in one of this machine's own: an actor for each cohort."""
 
-import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
-
-from pydantic import AfterValidator, Field
+from typing import Any, ClassVar
 
 from ablate.errors import BadInput, ExitCode
 from ablate.executors import ray_connection as ray
-from ablate.executors.base import Choose, Job, JobState, fail_first_unfinished
+from ablate.executors.base import Choose, Job, JobState, LeftJob, fail_first_unfinished
 from ablate.executors.comments import Comment, comment_of, parse_comment
 from ablate.executors.ends import end_path, read_end
 from ablate.executors.node import arguments
+from ablate.executors.ray_settings import Settings
 from ablate.plan import Cohort
 from ablate.runs import RunFolder, State
 from ablate.spec import Frozen
@@ -32,53 +31,6 @@ _SAVING_S = 30.0
 _PATIENCE_S = 30.0
 # How long actors of an earlier start may take to say whether they run.
 _SETTLES_S = 2.0
-
-
-def _whole_above_one(gpus: float | None) -> float | None:
-    if gpus is not None and gpus > 1 and gpus != math.floor(gpus):
-        raise ValueError("a part of a GPU, or a whole number of them")
-    return gpus
-
-
-class Settings(Frozen):
-    """Settings of the Ray executor.
-
-    Attributes:
-        address: Of a cluster, ``HOST:PORT`` or ``ray://HOST:PORT``; None: one of this machine's
-            own, which ends with the command.
-        cpus: Processors of a job, and with how many threads it computes on them.
-        gpus: GPUs of a job; None: one if ``device`` or ``--device`` names one, else none.
-        mem_gb: Memory of a job, in GB; None: as Ray has it.
-        resources: What else a node must have, by Ray's names, such as ``accelerator_type:A100``.
-        jobs: Into how many jobs at least runs are grouped that could be trained in one.
-        device: What a job computes on, unless the user names devices; None: ``cuda:0`` if it has a
-            GPU, else ``cpu``.
-        wait_for_nodes: Whether to wait for a node with room for a job where there is none yet, as a
-            cluster has it that starts nodes when they are needed.
-        poll_s: How often the cluster is asked, in seconds.
-    """
-
-    address: Annotated[str, AfterValidator(ray.check_address)] | None = None
-    cpus: int = Field(default=1, ge=1)
-    gpus: Annotated[float, Field(ge=0), AfterValidator(_whole_above_one)] | None = None
-    mem_gb: float | None = Field(default=None, gt=0)
-    resources: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    jobs: int = Field(default=4, ge=1)
-    device: str | None = None
-    wait_for_nodes: bool = False
-    poll_s: float = Field(default=1.0, gt=0)
-
-    @property
-    def computes_on(self) -> str:
-        """The device of a job."""
-        return self.device or ("cuda:0" if self.gpus else "cpu")
-
-    def demands(self, device: str) -> dict[str, Any]:
-        """What a job that computes on that device asks of a node, as Ray takes it."""
-        gpus = self.gpus if self.gpus is not None else float(device.startswith("cuda"))
-        memory = {} if self.mem_gb is None else {"memory": round(self.mem_gb * 1e9)}
-        resources = {"resources": dict(self.resources)}
-        return {"num_cpus": self.cpus, "num_gpus": gpus} | memory | resources
 
 
 @dataclass(eq=False)
@@ -138,8 +90,10 @@ class _RayJob:
         has_ended = found["state"] in ("exited", "dead")
         # After Ray's word: what it says of an actor that has ended is older than the file.
         end = read_end(self.executor.logs, self.actor, _ENGINE)
-        if end is not None and end.has_ended:
-            self.end(end)
+        if end is not None and end.state.has_ended:
+            if end.problem is not None and not self.stops:
+                raise _cannot_start(end.problem)
+            self.end(end.state)
         elif not has_ended:
             is_pending = found["state"] == "pending"
             self.progress = JobState.QUEUED if is_pending else JobState.RUNNING
@@ -147,11 +101,7 @@ class _RayJob:
         elif self.stops:
             self.end(JobState.CANCELLED)
         elif found["is_refused"]:
-            raise BadInput(
-                f"a node of the Ray cluster cannot start a job: {found['reason']}",
-                "install the same version of ablate there, and see that it has the store under "
-                "the same path",
-            )
+            raise _cannot_start(found["reason"])
         elif found["state"] == "exited" and found["reason"] != str(int(ExitCode.INTERRUPTED)):
             how = f"the process of an actor of Ray ended with exit code {found['reason']}"
             self._blame(how)
@@ -241,6 +191,42 @@ class RayExecutor:
         """
         ray.require_ray()
         return named or (settings.computes_on,) * settings.jobs
+
+    @classmethod
+    def jobs_go_on(cls, settings: Settings) -> bool:
+        """Whether its jobs go on when this process ends."""
+        return settings.address is not None
+
+    @classmethod
+    def left_jobs(cls, settings: Settings, runs: Path, timeout_s: float) -> Sequence[LeftJob]:
+        """The jobs that wait or run for runs of one store, of whatever start.
+
+        Raises:
+            BadInput: If the cluster does not answer.
+        """
+        assert settings.address is not None
+        ask = partial(_ask, settings, ray.connect(settings.address))
+        comments = {
+            actor: comment
+            for actor, comment in _comments(ask("names")).items()
+            if comment.store == str(runs.absolute())
+        }
+        there = [
+            actor
+            for actor, comment in comments.items()
+            if ask("attach", job=actor, name=f"{actor} {comment}")
+        ]
+        found = ask("look", jobs=there, wait_s=min(timeout_s, _SETTLES_S))
+        return [
+            LeftJob(
+                keys=comments[actor].keys,
+                state=JobState.QUEUED if each["state"] == "pending" else JobState.RUNNING,
+                reason="",
+                cancel=partial(ask, "stop", job=actor),
+            )
+            for actor, each in found.items()
+            if each["state"] in ("pending", "running")
+        ]
 
     def submit(self, cohort: Cohort) -> Job:
         """Gives a cohort to the cluster, unless a job of an earlier start works on it.
@@ -364,16 +350,13 @@ class RayExecutor:
         Raises:
             BadInput: If the cluster is lost.
         """
+        if self._own is not None:
+            return _ask(self.settings, self._own, do, **values)
         try:
-            if self._own is not None:
-                return self._own.ask(do, **values)
-            try:
-                return self._connected().ask(do, **values)
-            except ray.ConnectionLost:
-                ray.disconnect(str(self.settings.address))
-                return self._connected().ask(do, **values)
-        except ray.ConnectionLost as error:
-            raise _lost(self.settings, error) from error
+            return self._connected().ask(do, **values)
+        except ray.ConnectionLost:
+            ray.disconnect(str(self.settings.address))
+            return _ask(self.settings, self._connected(), do, **values)
 
     def _connected(self) -> ray.Connection:
         """The connection to the cluster; a new one is told of the jobs."""
@@ -397,9 +380,24 @@ def _comments(names: Sequence[str]) -> dict[str, Comment]:
     return {actor: comment for actor, comment in found.items() if comment is not None}
 
 
-def _lost(settings: Settings, error: Exception) -> BadInput:
-    where = "of this machine" if settings.address is None else f"at {settings.address}"
+def _cannot_start(why: str) -> BadInput:
     return BadInput(
-        f"the Ray cluster {where} is lost: {error}",
-        "run the same command again when it is back; it continues",
+        f"a node of the Ray cluster cannot start a job: {why}",
+        "nodes need the same ablate and Python, and have to see the store under the same path",
     )
+
+
+def _ask(settings: Settings, connection: ray.Connection, do: str, **values: Any) -> Any:
+    """Asks a cluster.
+
+    Raises:
+        BadInput: If it is lost.
+    """
+    try:
+        return connection.ask(do, **values)
+    except ray.ConnectionLost as error:
+        where = "of this machine" if settings.address is None else f"at {settings.address}"
+        raise BadInput(
+            f"the Ray cluster {where} is lost: {error}",
+            "run the same command again when it is back; it continues",
+        ) from error

@@ -18,7 +18,7 @@ from ablate.executors.ray import RayExecutor, Settings
 from ablate.plan import Cohort, PlannedRun
 from ablate.runs import State
 from executors.conformance import (
-    ProcessConformance,
+    DetachConformance,
     RunsOfTable4,
     ended,
     pairs,
@@ -62,7 +62,7 @@ def started() -> Iterator[Cluster]:
 
 
 @pytest.mark.slow  # Every job starts Python twice.
-class TestRay(ProcessConformance):
+class TestRay(DetachConformance):
     path = "ablate.executors.ray:RayExecutor"
     workers = 2
 
