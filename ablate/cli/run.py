@@ -11,7 +11,6 @@ from rich.text import Text
 
 from ablate import tracking
 from ablate.cli import options
-from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
@@ -35,6 +34,7 @@ def run(
     splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
+    ray_address: options.RayAddress = None,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -51,6 +51,15 @@ def run(
     ] = True,
     retry: options.Retry = "failed",
     keep_going: options.KeepGoing = True,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach/--no-detach",
+            envvar="ABLATE_DETACH",
+            help="Submit the jobs to the cluster and leave; the same command with --no-detach "
+            "waits for them.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
@@ -59,7 +68,6 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
-    settings = context.obj if isinstance(context.obj, Settings) else Settings()
     study = Study(
         grid,
         protocol=protocol,
@@ -73,11 +81,12 @@ def run(
         store=store,
         devices=device or (),
         executor=executor,
-        executor_settings=settings.executors.get(executor),
+        executor_settings=options.settings_of_executor(context, executor, ray_address),
         cohort_size=cohort_size,
         wait=wait,
         retry=retry,
         keep_going=keep_going,
+        detach=detach,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -89,9 +98,18 @@ def run(
         outcome = run_sweep(planned)
     else:
         print_header(planned)
-        _print_elsewhere(planned, wait=wait)
-        with Display() as display:
-            outcome = run_sweep(planned, display)
+        if detach:
+            outcome = run_sweep(planned)
+        else:
+            _print_elsewhere(planned, wait=wait)
+            with Display() as display:
+                outcome = run_sweep(planned, display, display.tell)
+    if outcome.is_detached:
+        for note in outcome.notes:
+            err.print(note, soft_wrap=True)
+        if not quiet:
+            _print_way_back(executor)
+        return
     print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
     print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for note in outcome.notes:
@@ -154,6 +172,15 @@ def print_ways_on(failed: Sequence[EndedRun], seeds: Sequence[int], *, is_cut_sh
             "continues, with --keep-going also after failures",
             soft_wrap=True,
         )
+
+
+def _print_way_back(executor: str) -> None:
+    """How to come back to a sweep that was left to a cluster."""
+    out.print(
+        f"the jobs are left to {executor}: `ablate status` shows them, `ablate cancel` stops them, "
+        "the same command with --no-detach waits for them, `ablate sync` updates MLflow",
+        soft_wrap=True,
+    )
 
 
 def _print_conclusion(outcome: Outcome) -> None:
