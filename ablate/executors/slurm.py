@@ -215,7 +215,9 @@ class SlurmExecutor:
         deadline = time.monotonic() + _FIRST_WORD_S
         self.look()
         while time.monotonic() < deadline and any(
-            job.progress is JobState.QUEUED and not job.waits_for for job in self._jobs
+            job.progress is JobState.QUEUED
+            and job.waits_for in ("", slurm_reasons.PARTITION_CONFIG)
+            for job in self._jobs
         ):
             time.sleep(_PAUSE_S)
             self.look()
