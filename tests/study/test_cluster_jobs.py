@@ -14,7 +14,7 @@ from ablate.runs import State, Store
 from ablate.runs.submitted import noted
 from ablate.spec import Frozen
 from ablate.study import mirror_mark
-from ablate.study.cluster_jobs import cancel_jobs, cluster_jobs
+from ablate.study.cluster_jobs import cancel_jobs
 from executors.works import finish_all
 from tiny_sweeps import tiny_study
 
@@ -121,10 +121,8 @@ def test_a_sweep_that_is_left_is_found_and_attached_to(tmp_path: Path) -> None:
     (jobs,) = status.jobs
     assert (jobs.executor, jobs.queued, jobs.running, jobs.problem) == ("list", 2, 0, None)
     told: list[str | None] = []
-    from ablate.study import plan_sweep, run_sweep
-
     attached = tiny_study(tmp_path, executor="list")
-    outcome = run_sweep(plan_sweep(attached.request), tell=told.append)
+    outcome = attached.run(tell=told.append)
     assert outcome.count(State.DONE) == 2
     assert len(ListExecutor.jobs) == 2
     assert told == ["1 job pending: Resources"]
@@ -166,7 +164,7 @@ def test_a_cluster_that_is_silent_does_not_stop_the_status(tmp_path: Path) -> No
 def test_a_note_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     study, _ = left(tmp_path)
     next(tmp_path.glob("drivers/*.jobs")).write_text("{")
-    assert cluster_jobs(study.plan().plan.record_id, Store(tmp_path)) == ()
+    assert study.status().jobs == ()
 
 
 def test_a_refused_start_leaves_no_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
