@@ -190,9 +190,9 @@ class RayExecutor:
         """The nodes', which this machine need not have: those named, or one for each job.
 
         Raises:
-            BadInput: If Ray is not installed.
+            BadInput: If Ray is not installed, or nobody listens at the cluster's address.
         """
-        ray.require_ray()
+        ray.require(settings.address)
         return named or (settings.computes_on,) * settings.jobs
 
     @classmethod

@@ -10,9 +10,6 @@ from ablate.errors import BadInput
 from ablate.executors.ray_connection import check_address
 from ablate.spec import Frozen
 
-# What a job asks for, as people call it.
-_WORDS = {"num_cpus": "CPUs", "num_gpus": "GPUs", "memory": "bytes of memory"}
-
 
 def _whole_above_one(gpus: float | None) -> float | None:
     if gpus is not None and gpus > 1 and gpus != math.floor(gpus):
@@ -67,7 +64,8 @@ def no_place(demands: Mapping[str, Any]) -> BadInput:
     Args:
         demands: See ``Settings.demands``.
     """
-    named = {word: demands.get(name, 0) for name, word in _WORDS.items()} | demands["resources"]
+    cpus, gpus, memory_gb = (demands.get(name, 0) for name in ("num_cpus", "num_gpus", "memory"))
+    named = {"CPU": cpus, "GPU": gpus, "GB of memory": memory_gb / 1e9} | demands["resources"]
     wanted = ", ".join(f"{value:g} {word}" for word, value in named.items() if value)
     return BadInput(
         f"no node of the Ray cluster has {wanted}, which a job asks for",
