@@ -1,27 +1,30 @@
 """A run's folder: the only place that knows its files' names, and the order of writing them."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreClosed, StoreError
+from ablate.errors import StoreClosed, StoreError, TakenOver
 from ablate.runs import atomic, confusions, documents, sealing
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
-from ablate.runs.claim_file import ClaimFile
+from ablate.runs.claims import Claim
 from ablate.runs.confusions import Confusions
 from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.runs.sealing import REPAIR
+from ablate.runs.staging import Writer
 from ablate.spec import RunSpec
 
 # The beginning of the names of folders for damaged files.
 _SET_ASIDE = "damaged-"
+# Of ablates that knew one host only.
+_OLD_CLAIM = "claim.lock"
 
 _File = TypeVar("_File", Failure, Progress)
 
@@ -44,10 +47,12 @@ class RunFolder:
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
-        self._claim = ClaimFile(path / "claim.lock")
-        self._attempts = AttemptFiles(path / "attempts")
-        self._events = EventFile(path / "events.jsonl")
-        self._checkpoints = CheckpointFiles(path)
+        self._claim = Claim(path / "claim")
+        # Through it goes all that is written once the run is there.
+        self._writer = Writer(path)
+        self._attempts = AttemptFiles(path / "attempts", self._writer)
+        self._events = EventFile(path / "events.jsonl", self._writer)
+        self._checkpoints = CheckpointFiles(path, self._writer)
 
     @property
     def key(self) -> str:
@@ -107,13 +112,69 @@ class RunFolder:
 
     # Who works on it ----------------------------------------------------------------------
 
-    def claim(self) -> AbstractContextManager[bool]:
-        """Holds the run for this process; see ``ClaimFile.held``."""
-        return self._claim.held()
+    @contextmanager
+    def claim(self) -> Iterator[bool]:
+        """Holds the run for this process, and removes what a dead one has half written.
+
+        What this object writes meanwhile changes nothing once another process has taken over: it
+        raises ``TakenOver``.
+
+        Yields:
+            Whether this process has the claim; False: another process works on this run.
+
+        Raises:
+            StoreError: If it can be neither had nor given up.
+        """
+        with self._claim.held() as stage:
+            if stage is None:
+                yield False
+                return
+            self._writer.stage = stage
+            try:
+                self._remove_temporary_files()
+                yield True
+            finally:
+                self._writer.stage = None
 
     def is_claimed(self) -> bool:
-        """Whether some process works on this run now."""
+        """Whether some process works on this run now; see ``Claim.is_held``."""
         return self._claim.is_held()
+
+    def is_claim_undecided(self) -> bool:
+        """Whether it is not known yet if who has claimed the run lives, on another host."""
+        return self._claim.is_undecided()
+
+    def is_left(self) -> bool:
+        """Whether a run has neither result nor failure, and no process works on it.
+
+        Looked at with the claim, which ends that of a dead process on another host, and makes a
+        network file system look at the folder anew. A run that cannot be claimed, as on a full
+        disk, is left too: whoever is to train it says so.
+        """
+        return self._if_left(lambda: None)
+
+    def fail_if_left(self, failure: Failure) -> bool:
+        """Writes a failure that the run's own worker could not write, if anything can be written.
+
+        Returns:
+            Whether the run was left; see ``is_left``.
+        """
+        return self._if_left(lambda: self.write_failure(failure))
+
+    def _if_left(self, act: Callable[[], None]) -> bool:
+        with suppress(StoreError), self.claim() as claimed:
+            if not claimed or self.has_result() or self.has_failure():
+                return False
+            act()
+        return True
+
+    def _remove_temporary_files(self) -> None:
+        for folder in (self.path, self._attempts.path, self.panels_path):
+            atomic.remove_leftovers(folder)
+            # Those of older ablates, as is the lock.
+            for path in folder.glob("*.tmp"):
+                self._writer.remove(path)
+        self._writer.remove(self.path / _OLD_CLAIM)
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
@@ -174,14 +235,17 @@ class RunFolder:
             target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
             publish_lock = self.path / atomic.PUBLISH_LOCK
-            kept = {*earlier, self._claim.path, self._attempts.path, publish_lock}
+            claims = {self._claim.path, *self._claim.prepared()}
+            kept = {*earlier, *claims, self._attempts.path, publish_lock}
             files = set(self.path.iterdir()) - kept
             if not self.has_result():
                 files &= self._broken_files()
             target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
             for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                atomic.rename(path, target / path.name)
+                atomic.add_name(path, target / path.name)
+                self._writer.remove(path)
+            atomic.sync_folder(self.path)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -256,7 +320,7 @@ class RunFolder:
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
-        atomic.replace_lightly(self._progress_path, progress.model_dump_json().encode())
+        self._writer.replace_lightly(self._progress_path, progress.model_dump_json().encode())
 
     def progress(self) -> Progress | None:
         """How far the run is; None where no worker has written it, or it cannot be read."""
@@ -278,7 +342,19 @@ class RunFolder:
     def start_over(self) -> None:
         """Removes checkpoints and events: nothing of what was trained can be used."""
         self._checkpoints.drop()
-        self._events.path.unlink(missing_ok=True)
+        self._writer.remove(self._events.path)
+
+    # What a result is of ------------------------------------------------------------------
+
+    def write_weights(self, content: bytes) -> None:
+        """Writes ``weights.safetensors``."""
+        atomic.require_folder(self.path)
+        self._writer.replace(self.weights_path, content)
+
+    def write_panel(self, name: str, content: bytes) -> None:
+        """Writes ``panels/NAME``."""
+        atomic.require_folder(self.path)
+        self._writer.replace(self.panels_path / name, content)
 
     # Confusions ---------------------------------------------------------------------------
 
@@ -289,11 +365,11 @@ class RunFolder:
             names: Names of the N validation images.
             counts: Of each image: tp, fp, fn and tn; shape Nx4.
         """
-        atomic.replace(self.confusion_path, confusions.encode(names, counts))
+        self._writer.replace(self.confusion_path, confusions.encode(names, counts))
 
     def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
         """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
-        atomic.replace(self.test_confusion_path, confusions.encode(names, counts))
+        self._writer.replace(self.test_confusion_path, confusions.encode(names, counts))
 
     def confusions(self) -> Confusions:
         """The pixels of every validation image.
@@ -317,15 +393,19 @@ class RunFolder:
         """Makes the run done, with the digests of its files; an existing result is kept."""
         atomic.require_folder(self.path)
         sealed = sealing.seal(result, self.path)
-        atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
+        content = (sealed.model_dump_json(indent=2) + "\n").encode()
+        self._writer.publish(self._result_path, content)
         self._remove_what_is_over()
 
     def _remove_what_is_over(self) -> None:
         """Of a finished run: checkpoints, the failure of an earlier attempt, and the like."""
-        self._failure_path.unlink(missing_ok=True)
-        self._progress_path.unlink(missing_ok=True)
+        for path in (self._failure_path, self._progress_path):
+            self._writer.remove(path)
         self._checkpoints.drop()
         atomic.remove_leftovers(self.path)
+        if self._writer.stage is None:
+            with suppress(StoreError):
+                self._claim.remove_leftovers()
 
     def has_result(self) -> bool:
         """Whether the run is done, or a damaged result lies in its place."""
@@ -367,9 +447,10 @@ class RunFolder:
         If not, who waits for the run finds it without result or failure: see ``disk.py``.
         """
         content = (failure.model_dump_json(indent=2) + "\n").encode()
-        with suppress(OSError):
+        # Who has taken over says itself how it ends.
+        with suppress(OSError, TakenOver):
             atomic.require_folder(self.path)
-            atomic.replace(self._failure_path, content)
+            self._writer.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.
@@ -385,7 +466,7 @@ class RunFolder:
 
     def clear_failure(self) -> None:
         """Removes the failure: a new attempt begins."""
-        self._failure_path.unlink(missing_ok=True)
+        self._writer.remove(self._failure_path)
 
 
 def _read(model: type[_File], path: Path) -> _File | None:

@@ -3,16 +3,45 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
+from typing import TypeVar
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
 MOST_BYTES = 1 << 30
 
+# How long is waited before each further try.
+_PAUSES_S = (0.0, 0.05, 0.2, 0.5)
+
+_Found = TypeVar("_Found")
+
 NOT_A_FILE = (errno.EINVAL, errno.EFBIG)
 """What is raised where a name leads to no file that could have been written by ablate."""
+
+
+def unless_stale(call: Callable[[], _Found]) -> _Found:
+    """Calls again where a network file system says that what a name led to is gone (ESTALE).
+
+    The client had remembered a file that another host has replaced since; it looks the name up
+    anew once it knows.
+
+    Args:
+        call: Opens, reads or renames something.
+
+    Raises:
+        OSError: If it still says so after the last try, or for any other reason at once.
+    """
+    for pause_s in _PAUSES_S:
+        try:
+            return call()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+        time.sleep(pause_s)
+    return call()
 
 
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
@@ -26,6 +55,10 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
         FileNotFoundError: If there is nothing of this name.
         OSError: If it cannot be read, is no regular file, or is too large; ``strerror`` says why.
     """
+    return unless_stale(lambda: _content(path, most_bytes))
+
+
+def _content(path: Path, most_bytes: int) -> bytes:
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most_bytes:
@@ -73,7 +106,7 @@ def _descriptor(path: Path, flags: int) -> Iterator[int]:
     # Without O_NONBLOCK, opening a FIFO waits for its other end.
     safe = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags | safe, 0o666)
+        descriptor = unless_stale(lambda: os.open(path, flags | safe, 0o666))
     except OSError as error:
         if path.is_symlink():
             raise OSError(errno.EINVAL, "it is a link, not a file", str(path)) from None
