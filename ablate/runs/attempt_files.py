@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents
+from ablate.runs import documents
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.staging import Writer
 
@@ -39,7 +39,6 @@ class AttemptFiles:
         # Milliseconds: names sort by time, and those of two machines can lie side by side.
         path = self.path / f"{round(attempt.started * 1000)}.json"
         content = attempt.model_dump_json()
-        atomic.require_folder(self.path.parent)
         if force:
             self._writer.replace(path, content.encode())
         else:

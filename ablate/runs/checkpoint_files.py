@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ablate.runs import atomic, plain_files
+from ablate.runs import plain_files
 from ablate.runs.staging import Writer
 
 _KEPT = 2
@@ -32,7 +32,6 @@ class CheckpointFiles:
         """Writes the state after ``step`` and its SHA-256; keeps the last two."""
         path = self._path / f"checkpoint-{step:09d}.pt"
         digest = hashlib.sha256(content).hexdigest()
-        atomic.require_folder(self._path)
         self._writer.replace(_digest_of(path), digest.encode())
         self._writer.replace(path, content)
         kept = self._files()[-_KEPT:]

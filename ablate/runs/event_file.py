@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents, plain_files, sealing
+from ablate.runs import documents, plain_files, sealing
 from ablate.runs.formats import Event, Result
 from ablate.runs.staging import Writer
 
@@ -34,7 +34,6 @@ class EventFile:
         Raises:
             OSError: If something that is no file lies there, or it cannot be written.
         """
-        atomic.require_folder(self.path.parent)
         try:
             content = plain_files.read_bytes(self.path, documents.MOST_BYTES)
         except FileNotFoundError:

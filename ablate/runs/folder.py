@@ -1,35 +1,29 @@
 """A run's folder: the only place that knows its files' names, and the order of writing them."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from ablate.errors import StoreClosed, StoreError, TakenOver
-from ablate.runs import atomic, confusions, documents, sealing
+from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
-from ablate.runs.claims import Claim
+from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
 from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
 from ablate.runs.sealing import REPAIR
-from ablate.runs.staging import Writer
 from ablate.spec import RunSpec
-
-# The beginning of the names of folders for damaged files.
-_SET_ASIDE = "damaged-"
-# Of ablates that knew one host only.
-_OLD_CLAIM = "claim.lock"
 
 _File = TypeVar("_File", Failure, Progress)
 
 
-class RunFolder:
+class RunFolder(ClaimedFolder):
     """One run on disk, ``STORE/runs/KEY``.
 
     Args:
@@ -38,7 +32,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         """Touches nothing."""
-        self.path = path
+        super().__init__(path)
         self.weights_path = path / "weights.safetensors"
         self.confusion_path = path / "confusion.parquet"
         self.test_confusion_path = path / "confusion-test.parquet"
@@ -47,9 +41,6 @@ class RunFolder:
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
-        self._claim = Claim(path / "claim")
-        # Through it goes all that is written once the run is there.
-        self._writer = Writer(path)
         self._attempts = AttemptFiles(path / "attempts", self._writer)
         self._events = EventFile(path / "events.jsonl", self._writer)
         self._checkpoints = CheckpointFiles(path, self._writer)
@@ -112,69 +103,22 @@ class RunFolder:
 
     # Who works on it ----------------------------------------------------------------------
 
-    @contextmanager
-    def claim(self) -> Iterator[bool]:
-        """Holds the run for this process, and removes what a dead one has half written.
-
-        What this object writes meanwhile changes nothing once another process has taken over: it
-        raises ``TakenOver``.
-
-        Yields:
-            Whether this process has the claim; False: another process works on this run.
-
-        Raises:
-            StoreError: If it can be neither had nor given up.
-        """
-        with self._claim.held() as stage:
-            if stage is None:
-                yield False
-                return
-            self._writer.stage = stage
-            try:
-                self._remove_temporary_files()
-                yield True
-            finally:
-                self._writer.stage = None
-
-    def is_claimed(self) -> bool:
-        """Whether some process works on this run now; see ``Claim.is_held``."""
-        return self._claim.is_held()
-
-    def is_claim_undecided(self) -> bool:
-        """Whether it is not known yet if who has claimed the run lives, on another host."""
-        return self._claim.is_undecided()
-
-    def is_left(self) -> bool:
+    def is_left(self, failure: Failure | None = None) -> bool:
         """Whether a run has neither result nor failure, and no process works on it.
 
         Looked at with the claim, which ends that of a dead process on another host, and makes a
         network file system look at the folder anew. A run that cannot be claimed, as on a full
         disk, is left too: whoever is to train it says so.
+
+        Args:
+            failure: Is written if so, where the run's own worker could not.
         """
-        return self._if_left(lambda: None)
-
-    def fail_if_left(self, failure: Failure) -> bool:
-        """Writes a failure that the run's own worker could not write, if anything can be written.
-
-        Returns:
-            Whether the run was left; see ``is_left``.
-        """
-        return self._if_left(lambda: self.write_failure(failure))
-
-    def _if_left(self, act: Callable[[], None]) -> bool:
         with suppress(StoreError), self.claim() as claimed:
             if not claimed or self.has_result() or self.has_failure():
                 return False
-            act()
+            if failure is not None:
+                self.write_failure(failure)
         return True
-
-    def _remove_temporary_files(self) -> None:
-        for folder in (self.path, self._attempts.path, self.panels_path):
-            atomic.remove_leftovers(folder)
-            # Those of older ablates, as is the lock.
-            for path in folder.glob("*.tmp"):
-                self._writer.remove(path)
-        self._writer.remove(self.path / _OLD_CLAIM)
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
@@ -231,21 +175,13 @@ class RunFolder:
         with self.claim() as claimed:
             if not claimed:
                 raise StoreError(str(self.damage()), "wait: another process works on this run")
-            earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
-            target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            publish_lock = self.path / atomic.PUBLISH_LOCK
-            claims = {self._claim.path, *self._claim.prepared()}
-            kept = {*earlier, *claims, self._attempts.path, publish_lock}
-            files = set(self.path.iterdir()) - kept
+            files = set(self.path.iterdir()) - self._own_files() - {self._attempts.path}
             if not self.has_result():
                 files &= self._broken_files()
-            target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
-            for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                atomic.add_name(path, target / path.name)
-                self._writer.remove(path)
-            atomic.sync_folder(self.path)
+            ordered = sorted(files, key=lambda path: (path == self._result_path, path))
+            set_aside.move(ordered, self.path, self._writer)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -346,17 +282,9 @@ class RunFolder:
 
     # What a result is of ------------------------------------------------------------------
 
-    def write_weights(self, content: bytes) -> None:
-        """Writes ``weights.safetensors``."""
-        atomic.require_folder(self.path)
-        self._writer.replace(self.weights_path, content)
-
-    def write_panel(self, name: str, content: bytes) -> None:
-        """Writes ``panels/NAME``."""
-        atomic.require_folder(self.path)
-        self._writer.replace(self.panels_path / name, content)
-
-    # Confusions ---------------------------------------------------------------------------
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Writes ``weights.safetensors``, or a panel."""
+        self._writer.replace(path, content)
 
     def write_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
         """Writes ``confusion.parquet``.
@@ -386,8 +314,6 @@ class RunFolder:
             StoreError: If they are missing or cannot be read.
         """
         return confusions.read(self.test_confusion_path)
-
-    # The end ------------------------------------------------------------------------------
 
     def publish_result(self, result: Result) -> None:
         """Makes the run done, with the digests of its files; an existing result is kept."""
@@ -449,7 +375,6 @@ class RunFolder:
         content = (failure.model_dump_json(indent=2) + "\n").encode()
         # Who has taken over says itself how it ends.
         with suppress(OSError, TakenOver):
-            atomic.require_folder(self.path)
             self._writer.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:

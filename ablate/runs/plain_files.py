@@ -17,6 +17,8 @@ MOST_BYTES = 1 << 30
 _PAUSES_S = (0.0, 0.05, 0.2, 0.5)
 
 _Found = TypeVar("_Found")
+# A read of so much is not cut short but by the file's end.
+_SMALL_BYTES = 1 << 20
 
 NOT_A_FILE = (errno.EINVAL, errno.EFBIG)
 """What is raised where a name leads to no file that could have been written by ablate."""
@@ -59,12 +61,19 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def _content(path: Path, most_bytes: int) -> bytes:
-    with opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    with _descriptor(path, os.O_RDONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
         if size > most_bytes:
             why = f"it has {size:,} bytes, more than the {most_bytes:,} allowed"
             raise OSError(errno.EFBIG, why, str(path))
-        return file.read()
+        if size < _SMALL_BYTES:
+            # A buffered file takes longer than the reading. One byte more shows the end.
+            content = os.read(descriptor, size + 1)
+            if len(content) == size:
+                return content
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
 
 
 @contextmanager

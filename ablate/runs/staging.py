@@ -109,12 +109,16 @@ class Writer:
 
     @contextmanager
     def _unless_taken_over(self) -> Iterator[None]:
+        """Tells a stage that another process has removed from a folder that is gone as a whole."""
+        stage = self.stage
+        if stage is None:
+            atomic.require_folder(self._folder)
         try:
             yield
         except OSError as error:
-            stage = self.stage
-            if stage is None or error.errno not in _GONE or not self._folder.is_dir():
+            if stage is None or error.errno not in _GONE:
                 raise
+            atomic.require_folder(self._folder)
             if error.errno == errno.ENOENT and stage.is_dir():
                 raise
             raise TakenOver(self._folder.name) from error

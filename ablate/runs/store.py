@@ -71,6 +71,7 @@ class Store:
             )
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self._decoded_path = self.cache_path / "confusions"
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
@@ -98,6 +99,10 @@ class Store:
         """Every run that was ever planned, by key; what else lies there is passed over."""
         paths = sorted(self._runs_path.glob("*/spec.json"))
         return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
+
+    def decoded_path(self, sweep_id: str) -> Path | None:
+        """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
+        return self._decoded_path / sweep_id
 
     def copy_run(self, folder: RunFolder) -> RunFolder:
         """Copies a run's folder of another store, whole or not at all.
@@ -181,6 +186,10 @@ class Store:
                 record = join(earlier, record)
             records.write(record, path)
         return record
+
+    def has_sweep_record(self, sweep_id: str) -> bool:
+        """Whether a sweep was started under this ``id``."""
+        return records.is_there(self._sweeps_path / f"{sweep_id}.json")
 
     def set_damaged_record_aside(self, sweep_id: str) -> str | None:
         """Moves the record of a sweep that cannot be read into ``sweeps/damaged-N``.
@@ -313,6 +322,10 @@ class Store:
             raise StoreError(
                 f"the store {self.root} does not know where {digest[:12]}… lies", repair
             ) from error
+
+    def data_files_path(self, digest: str) -> Path:
+        """The small cache that lists the files of the data of this digest, with theirs."""
+        return self.cache_path / "files" / f"{digest}.json"
 
     # Data checks --------------------------------------------------------------------------
 

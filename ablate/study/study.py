@@ -62,6 +62,8 @@ class Study:
             ``none``. A diverged one is not: the same seed would diverge again.
         keep_going: Whether the other runs go on after one has failed; if not, nothing new starts,
             and what is being trained saves its state.
+        detach: Whether to leave the jobs to the cluster once they are submitted. ``status`` says
+            what they are at; ``run`` without this waits for them, and completes what a driver does.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
@@ -90,6 +92,7 @@ class Study:
         wait: bool = True,
         retry: str = "failed",
         keep_going: bool = True,
+        detach: bool = False,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -112,6 +115,7 @@ class Study:
             wait=wait,
             retry=checked_retry(retry),
             keep_going=keep_going,
+            detach=detach,
             track=track,
             tracking_uri=tracking_uri,
         )

@@ -189,7 +189,7 @@ def publish(
         micro_batches: Where memory was too short for a whole batch at once.
     """
     weights = save(trained)
-    folder.write_weights(weights)
+    folder.write_file(folder.weights_path, weights)
     folder.write_confusions(validated.names, validated.counts)
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
@@ -244,7 +244,8 @@ def write_panel(
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG")
-    folder.write_panel(panel_names(prepared.names)[index], buffer.getvalue())
+    name = panel_names(prepared.names)[index]
+    folder.write_file(folder.panels_path / name, buffer.getvalue())
 
 
 def _panel(

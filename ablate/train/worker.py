@@ -31,6 +31,7 @@ from ablate.models import (
     with_random_prompts,
 )
 from ablate.models.compiling import compile_blocks
+from ablate.plan.data_files import remember_data_files
 from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
     BACKBONES,
@@ -238,6 +239,8 @@ def _cohort_setup(
     images, digest = opened()
     if digest != spec.context.data.digest:
         raise _changed(root, planned_s, store)
+    if root is not None:
+        remember_data_files(store, digest, root)
 
     def digest_now() -> str:
         # Of the images alone: the digest of a run's data also has the parts that lists name.

@@ -16,7 +16,7 @@ from ablate.executors.slurm import Settings, SlurmExecutor
 from ablate.plan import PlannedRun
 from ablate.runs import State, Store
 from executors.conformance import (
-    ProcessConformance,
+    DetachConformance,
     RunsOfTable4,
     ended,
     pairs,
@@ -52,7 +52,7 @@ def _in_use(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.mark.slow  # Every job waits for the scheduler, and starts Python twice.
-class TestSlurm(ProcessConformance):
+class TestSlurm(DetachConformance):
     path = "ablate.executors.slurm:SlurmExecutor"
     settings: ClassVar = {"poll_s": 0.2}
     workers = 2

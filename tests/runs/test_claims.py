@@ -91,8 +91,8 @@ WRITES: dict[str, Callable[[RunFolder], object]] = {
     "checkpoint": lambda run: run.save_checkpoint(2, b"later"),
     "checkpoints go": lambda run: run.start_over(),
     "failure goes": lambda run: run.clear_failure(),
-    "weights": lambda run: run.write_weights(b"weights"),
-    "panel": lambda run: run.write_panel("a.png", b"panel"),
+    "weights": lambda run: run.write_file(run.weights_path, b"weights"),
+    "panel": lambda run: run.write_file(run.panels_path / "a.png", b"panel"),
     "confusions": lambda run: run.write_confusions(["a"], [[1, 2, 3, 4]]),
     "test confusions": lambda run: run.write_test_confusions(["a"], [[1, 2, 3, 4]]),
     "attempt": lambda run: run.begin_attempt(ATTEMPT),
@@ -179,7 +179,7 @@ def test_a_run_without_a_sign_of_life_is_undecided_and_then_left(
             time.sleep(0.02)
         assert not folder.is_claim_undecided()
         assert folder.is_left()
-        assert folder.fail_if_left(Failure(kind="died", message="m", detail="", time=0.0))
+        assert folder.is_left(Failure(kind="died", message="m", detail="", time=0.0))
         assert folder.state() is State.FAILED
         assert not folder.is_left()
 
