@@ -53,6 +53,8 @@ KEYS = {
     "remove": Kind.FLAG,
     "report_format": Kind.TEXT,
     "retry": Kind.TEXT,
+    "row": Kind.TEXT,
+    "run": Kind.TEXT,
     "sampler": Kind.TEXT,
     "sampler_seed": Kind.NUMBER,
     "seeds": Kind.NUMBERS,
