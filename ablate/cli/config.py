@@ -53,9 +53,10 @@ KEYS = {
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
     "ray_address": Kind.TEXT,
-    "remove": Kind.FLAG,
     "report_format": Kind.TEXT,
     "retry": Kind.TEXT,
+    "row": Kind.TEXT,
+    "run": Kind.TEXT,
     "sampler": Kind.TEXT,
     "sampler_seed": Kind.NUMBER,
     "seeds": Kind.NUMBERS,
@@ -71,6 +72,9 @@ KEYS = {
     "wait": Kind.FLAG,
     "weights": Kind.FLAG,
 }
+
+# Options that destroy: in a file, or in the environment, they would do it each time.
+_NOT_KEPT = ("remove",)
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ def _executor_tables(path: Path, table: dict[str, Any]) -> tuple[Any, dict[str, 
 
 
 def _repair(key: str) -> str:
+    if key in _NOT_KEPT:
+        return f"what removes files is said each time: give --{key} on the command line"
     near = difflib.get_close_matches(key, KEYS, 1)
     return f"did you mean {near[0]!r}?" if near else f"its keys are {', '.join(KEYS)}"
 
