@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -11,151 +10,24 @@ from typing import ClassVar
 from ablate.errors import BadInput
 from ablate.executors import slurm_commands as slurm
 from ablate.executors import slurm_reasons
-from ablate.executors.base import Choose, Job, JobState, LeftJob, fail_first_unfinished
+from ablate.executors.base import Choose, Job, JobState, LeftJob
 from ablate.executors.comments import comment_of
-from ablate.executors.ends import end_path, read_end
+from ablate.executors.ends import end_path
 from ablate.executors.node import STOP_SIGNAL, command
-from ablate.executors.slurm_commands import Listed, QueueState, SlurmSilent
+from ablate.executors.slurm_commands import SlurmSilent
+from ablate.executors.slurm_job import SlurmJob
 from ablate.executors.slurm_settings import Settings, parameters
 from ablate.plan import Cohort
-from ablate.runs import disk
 from ablate.spec import Frozen
 
 # How long a job that is being stopped is waited for between two looks.
 _PAUSE_S = 0.2
-# How often the work of a job is submitted again that the cluster has ended: a preempted one whose
-# partition cancels, a node that was lost.
-_MOST_SUBMISSIONS = 10
 # How long a look may take while jobs run.
 _LOOK_S = 20.0
 # How long a cluster that does not answer is waited for once its jobs are to be stopped.
 _SILENCE_S = 30.0
 # How long is waited for the scheduler's first word on a job that is left to it.
 _FIRST_WORD_S = 5.0
-
-
-@dataclass(eq=False)
-class _SlurmJob:
-    """A cohort, and the job of the cluster that works on it now.
-
-    Attributes:
-        folders: The runs that are left.
-        executor: Submits it again where that is needed.
-        job_id: Of its latest job; empty: the cluster did not answer when it was submitted.
-        is_earlier: Whether an earlier start has submitted that.
-        submissions: How often it was submitted.
-        stops: How often a stop was requested.
-        waits_for: Why it waits, in SLURM's words; empty: it does not, or that is not known.
-        has_failed: Whether a job has died of one of its runs.
-        problem: Why its job could not begin to work, which is none of its runs' failure.
-    """
-
-    folders: tuple[Path, ...]
-    executor: "SlurmExecutor"
-    job_id: str = ""
-    is_earlier: bool = False
-    progress: JobState = JobState.QUEUED
-    submissions: int = 0
-    stops: int = 0
-    waits_for: str = ""
-    has_failed: bool = False
-    problem: BadInput | None = None
-
-    def state(self) -> JobState:
-        """How far it is."""
-        return self.progress
-
-    def cancel(self) -> None:
-        """Takes it out of the queue or requests a stop; a second time ends its workers at once."""
-        if self.progress.has_ended:
-            return
-        self.stops += 1
-        if self.job_id and self.stops == 1:
-            slurm.cancel_if_pending(self.job_id)
-        if self.stops == 1:
-            self.executor.look()
-        if self.job_id and not self.progress.has_ended:
-            slurm.send(STOP_SIGNAL, self.job_id)
-
-    def update(self, queue: Mapping[str, Listed]) -> None:
-        """Takes notice of what the cluster and the job's own file say."""
-        self.waits_for = ""
-        if not self.job_id:
-            self._find(queue)
-            return
-        listed, end = queue.get(self.job_id, slurm.GONE), read_end(self.executor.logs, self.job_id)
-        state = None if end is None else end.state
-        if end is not None and end.problem is not None:
-            self._end_before_its_work(end.problem)
-        elif state in (JobState.DONE, JobState.FAILED):
-            failed = self.has_failed or state is JobState.FAILED
-            self.progress = JobState.FAILED if failed else JobState.DONE
-        elif listed.state.is_active:
-            self.progress = JobState.QUEUED if listed.state.is_pending else JobState.RUNNING
-            self.waits_for = listed.reason if listed.state.is_pending else ""
-        elif self._was_stopped(listed, state):
-            self.progress = JobState.CANCELLED
-        elif self._is_to_go_on(listed, state):
-            self.executor.start(self)
-        elif state is None:
-            log = slurm.log_of(self.executor.logs, self.job_id).splitlines()
-            self._end_before_its_work(
-                log[-1] if log else f"it ended as {listed.word} and has printed nothing"
-            )
-        else:
-            self._fail_one(listed)
-
-    def _was_stopped(self, listed: Listed, state: JobState | None) -> bool:
-        """Whether it has ended because somebody has wanted that."""
-        by_hand = listed.state is QueueState.CANCELLED
-        return self.stops > 0 or by_hand or state is JobState.CANCELLED
-
-    def _is_to_go_on(self, listed: Listed, state: JobState | None) -> bool:
-        """Whether it has ended because the cluster has ended it, and may be submitted again."""
-        is_of_the_cluster = listed.state.is_of_the_cluster or state is JobState.QUEUED
-        return is_of_the_cluster and self.submissions < _MOST_SUBMISSIONS
-
-    def _find(self, queue: Mapping[str, Listed]) -> None:
-        """The cluster answers again: whether it has heard the submission is seen by the comment."""
-        wanted, known = comment_of(self.folders), self.executor.job_ids
-        for job_id, listed in queue.items():
-            if listed.comment == wanted and listed.state.is_active and job_id not in known:
-                self.job_id = job_id
-                if self.stops:
-                    slurm.cancel_if_pending(job_id)
-                    slurm.send(STOP_SIGNAL, job_id)
-                return
-        if self.stops:
-            self.progress = JobState.CANCELLED
-        else:
-            self.executor.start(self)
-
-    def _end_before_its_work(self, reason: str) -> None:
-        """Its job has ended without having touched a run: so would every other."""
-        self.progress = JobState.FAILED
-        self.problem = BadInput(
-            f"job {self.job_id} of SLURM could not begin to work: {reason}",
-            f"its node needs the same ablate and Python, under {self.executor.python}, and has to "
-            f"see {self.folders[0].parent.parent}",
-        )
-
-    def _fail_one(self, listed: Listed) -> None:
-        """The job has died of a run; what is left of its work is submitted again.
-
-        Raises:
-            StoreError: If nothing can be written to the store, which is why it has died.
-        """
-        disk.check_writable(self.executor.logs)
-        self.has_failed = True
-        self.folders = fail_first_unfinished(
-            self.folders,
-            f"job {self.job_id} of SLURM ended as {listed.word}",
-            slurm.log_of(self.executor.logs, self.job_id),
-        )
-        if self.folders:
-            self.executor.start(self)
-        else:
-            self.progress = JobState.FAILED
 
 
 class SlurmExecutor:
@@ -189,11 +61,12 @@ class SlurmExecutor:
         self.logs = logs.absolute()
         self.python = settings.python or "the same path"
         self._settings, self._work, self._device = settings, work, devices[0]
-        self._jobs: list[_SlurmJob] = []
+        self._jobs: list[SlurmJob] = []
         self._earlier = slurm.active_jobs()
         self._looked = time.monotonic()
         # Since when the cluster does not answer, by the clock that only grows and by that of users.
         self._silent_since: tuple[float, str] | None = None
+        self._given_up = 0
         self._is_refused = False
         self._is_closing = False
 
@@ -219,11 +92,16 @@ class SlurmExecutor:
                 keys=job.comment.keys,
                 state=JobState.QUEUED if job.state.is_pending else JobState.RUNNING,
                 reason=job.reason if job.state.is_pending else "",
-                cancel=partial(_cancel, job_id),
+                cancel=partial(slurm.stop, job_id, STOP_SIGNAL),
             )
             for job_id, job in slurm.active_jobs(timeout_s).items()
             if job.comment is not None and job.comment.store == str(runs)
         ]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the cluster did not answer the last time."""
+        return self._silent_since is not None
 
     @property
     def job_ids(self) -> set[str]:
@@ -236,7 +114,7 @@ class SlurmExecutor:
         Raises:
             BadInput: If the cluster refuses it, or does not answer.
         """
-        job = _SlurmJob(tuple(path.absolute() for path in cohort.folders), self)
+        job = SlurmJob(tuple(path.absolute() for path in cohort.folders), self)
         wanted = comment_of(job.folders)
         self._jobs.append(job)
         for job_id, listed in self._earlier.items():
@@ -257,7 +135,7 @@ class SlurmExecutor:
             )
         return job
 
-    def start(self, job: _SlurmJob) -> None:
+    def start(self, job: SlurmJob) -> None:
         """Submits what is left of a cohort; where the cluster does not answer, it is tried again.
 
         Raises:
@@ -312,10 +190,13 @@ class SlurmExecutor:
             job.update(queue)
         if not self._is_closing:
             for job in open_jobs:
-                _raise_problem(job)
+                job.raise_problem()
 
     def notice(self) -> str | None:
         """That SLURM does not answer, or why jobs wait."""
+        if self._silent_since is not None and self._given_up:
+            jobs = "1 job is" if self._given_up == 1 else f"{self._given_up} jobs are"
+            return f"SLURM does not answer: {jobs} left there; `ablate cancel` stops them later"
         if self._silent_since is not None:
             return f"SLURM does not answer since {self._silent_since[1]}; waiting"
         pending = [job for job in self._jobs if job.waits_for]
@@ -354,26 +235,17 @@ class SlurmExecutor:
             time.sleep(_PAUSE_S)
             self.look()
 
-    def _stay_silent(self, jobs: Sequence[_SlurmJob]) -> None:
+    def _stay_silent(self, jobs: Sequence[SlurmJob]) -> None:
         """The cluster does not answer; what is to be stopped is given up after a while."""
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now, time.strftime("%H:%M:%S")
-        if now - self._silent_since[0] > _SILENCE_S:
-            for job in jobs:
-                if job.stops:
-                    job.progress = JobState.CANCELLED
-
-
-def _raise_problem(job: _SlurmJob) -> None:
-    """Ends the sweep for what would be so for every job."""
-    if job.problem is not None:
-        raise job.problem
-    if slurm_reasons.never_starts(job.waits_for):
-        raise BadInput(
-            f"job {job.job_id} of SLURM would never start: {job.waits_for}",
-            slurm_reasons.repair(job.waits_for),
-        )
+        is_patient = now - self._silent_since[0] <= _SILENCE_S
+        for job in jobs:
+            job.told = 0
+            if job.stops and not is_patient:
+                job.progress = JobState.CANCELLED
+                self._given_up += 1
 
 
 def _pending_line(count: int, reason: str, job_id: str) -> str:
@@ -381,9 +253,3 @@ def _pending_line(count: int, reason: str, job_id: str) -> str:
     line = f"{count} {'job' if count == 1 else 'jobs'} pending: {reason}"
     advice = slurm_reasons.advice(reason, job_id)
     return line if advice is None else f"{line} ({advice})"
-
-
-def _cancel(job_id: str) -> None:
-    """Takes a job out of the queue, or requests a stop."""
-    slurm.cancel_if_pending(job_id)
-    slurm.send(STOP_SIGNAL, job_id)

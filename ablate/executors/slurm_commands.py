@@ -27,6 +27,9 @@ _SILENCE = re.compile(
     re.IGNORECASE,
 )
 
+# What SLURM adds to a job's log when its command has ended.
+_OF_SLURM = re.compile(r"(srun|slurmstepd): ")
+
 
 class QueueState(StrEnum):
     """What SLURM says of a job, as far as it matters (``squeue``, "job state codes")."""
@@ -186,13 +189,9 @@ def active_jobs(timeout_s: float = TIMEOUT_S) -> dict[str, Listed]:
     return {job_id: job for job_id, job in listed.items() if job.state.is_active and job.comment}
 
 
-def cancel_if_pending(job_id: str) -> None:
-    """Takes a job out of the queue unless it runs."""
+def stop(job_id: str, number: signal.Signals) -> None:
+    """Takes a job out of the queue; one that runs is sent a signal."""
     _call("scancel", "--state=PENDING", job_id)
-
-
-def send(number: signal.Signals, job_id: str) -> None:
-    """Sends a signal to what runs in a job."""
     _call("scancel", f"--signal={number.name.removeprefix('SIG')}", job_id)
 
 
@@ -202,6 +201,12 @@ def log_of(logs: Path, job_id: str) -> str:
     for path in sorted((logs / "slurm").glob(f"{job_id}_*.out")):
         lines += path.read_text(errors="replace").splitlines()
     return "\n".join(lines[-_LAST_LINES:])
+
+
+def last_word(logs: Path, job_id: str) -> str:
+    """The last line that a job itself has printed; empty: none."""
+    lines = log_of(logs, job_id).splitlines()
+    return next((line for line in reversed(lines) if not _OF_SLURM.match(line)), "")
 
 
 def _state(word: str) -> QueueState:

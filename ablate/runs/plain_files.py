@@ -5,10 +5,13 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import TypeVar
+
+from ablate.errors import StoreClosed
+from ablate.runs.names import shown
 
 # A result has a few kilobytes, a sweep's record of 10,000 runs some tens of megabytes.
 MOST_BYTES = 1 << 30
@@ -22,6 +25,39 @@ _SMALL_BYTES = 1 << 20
 
 NOT_A_FILE = (errno.EINVAL, errno.EFBIG)
 """What is raised where a name leads to no file that could have been written by ablate."""
+
+# At the top of a store. Below it, links in place of a run's folders and files are met where those
+# are opened.
+_FOLDERS = frozenset(
+    ("runs", "sweeps", "tunings", "sources", "data-checks", "drivers", "cache", "mlflow", "logs")
+)
+# Folders in these hold files that other libraries open.
+_FOLLOWED = ("cache", "mlflow")
+
+
+def check_no_links(store: Path) -> None:
+    """Refuses a store with links in place of its folders: what is written there would leave it.
+
+    The store itself may be a link: whoever names it means what it leads to.
+
+    Raises:
+        StoreClosed: If there is one.
+    """
+    found = [path for path in _links(store) if path.name in _FOLDERS]
+    for name in () if found else _FOLLOWED:
+        found += [path for path in _links(store / name) if path.is_dir()]
+    if found:
+        raise StoreClosed(
+            f"{shown(min(found))} is a link, which may lead out of the store",
+            "put what it leads to in its place, or mount it there; the store itself may be a link",
+        )
+
+
+def _links(folder: Path) -> list[Path]:
+    # What is no folder is refused elsewhere.
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.is_symlink()]
+    return []
 
 
 def unless_stale(call: Callable[[], _Found]) -> _Found:

@@ -59,16 +59,18 @@ class Store:
         root: The folder; it need not exist yet.
 
     Raises:
-        StoreError: If its path is not UTF-8 or has control characters.
+        StoreError: If its path is not UTF-8 or has control characters, or if a link lies in place
+            of one of its folders.
     """
 
     def __init__(self, root: Path) -> None:
-        """Touches nothing."""
+        """Looks for links, and touches nothing."""
         self.root = root.absolute()
         if (reason := unwritable(self.root)) is not None:
             raise StoreError(
                 f"the path of the store {shown(self.root)} {reason}", "rename it, or name another"
             )
+        plain_files.check_no_links(self.root)
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
         self._decoded_path = self.cache_path / "confusions"

@@ -9,9 +9,9 @@ from types import TracebackType
 import torch
 
 from ablate.errors import Interrupted, TakenOver
+from ablate.models.devices import device_name
 from ablate.runs import Attempt, PeakMemory, RunFolder
 from ablate.runs.attempts import log_of_this_process
-from ablate.train.devices import device_name
 from ablate.train.energy import energy_counter
 from ablate.train.peak_memory import peak_memory, reset_peak_memory
 
