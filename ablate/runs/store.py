@@ -73,6 +73,7 @@ class Store:
         plain_files.check_no_links(self.root)
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self._decoded_path = self.cache_path / "confusions"
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
@@ -100,6 +101,10 @@ class Store:
         """Every run that was ever planned, by key; what else lies there is passed over."""
         paths = sorted(self._runs_path.glob("*/spec.json"))
         return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
+
+    def decoded_path(self, sweep_id: str) -> Path | None:
+        """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
+        return self._decoded_path / sweep_id
 
     def copy_run(self, folder: RunFolder) -> RunFolder:
         """Copies a run's folder of another store, whole or not at all.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ablate.executors import devices_in_use, executor_settings
+from ablate.errors import BadInput
+from ablate.executors import check_can_detach, devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
 from ablate.runs import ScaleRanges, State, Store, disk
 from ablate.study.changed_inputs import changed_since_the_runs
@@ -87,6 +88,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     disk.check_readable(store.root)
     settings = request.executor_settings
     executor_settings(request.executor, settings)
+    if request.detach:
+        _check_detach(request)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
@@ -108,3 +111,17 @@ def plan_sweep(request: Request) -> SweepPlan:
         resolved.ranges,
         changed_since_the_runs(request, plan, store),
     )
+
+
+def _check_detach(request: Request) -> None:
+    """Refuses to leave where somebody has to stay.
+
+    Raises:
+        BadInput: If the executor's jobs end with the process, or somebody has to watch them.
+    """
+    check_can_detach(request.executor, request.executor_settings)
+    if not request.keep_going:
+        raise BadInput(
+            "--detach and --fail-fast exclude each other: nobody is there to stop the other runs",
+            "omit one of them",
+        )

@@ -20,6 +20,7 @@ from ablate.plan import (
 from ablate.runs import State, Store, TuningRecord, disk
 from ablate.runs.drivers import driving
 from ablate.spec import RunSpec
+from ablate.study.cluster_jobs import noting_jobs
 from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
@@ -149,6 +150,7 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     with (
         stops_on_a_full_disk(),
         mirrored(request, [record.id, group_id(ledger.record)], store) as notes,
+        noting_jobs(request, record.id, store),
         suppress(FirstFailure),
     ):
         tuning.run_trials(studies)
