@@ -64,6 +64,10 @@ COMMANDS = {
         "ablate.cli.bundle:bundle",
         "Pack a sweep into one archive that others can check: `ablate verify FILE.zip`.",
     ),
+    "export": Listed(
+        "ablate.cli.export:export",
+        "Export a trained row: weights, specs and a model card whose numbers come from the report.",
+    ),
     "merge": Listed(
         "ablate.cli.merge:merge",
         "Join the stores of several machines into one, or say why they cannot be joined.",

@@ -55,6 +55,8 @@ KEYS = {
     "ray_address": Kind.TEXT,
     "report_format": Kind.TEXT,
     "retry": Kind.TEXT,
+    "row": Kind.TEXT,
+    "run": Kind.TEXT,
     "sampler": Kind.TEXT,
     "sampler_seed": Kind.NUMBER,
     "seeds": Kind.NUMBERS,

@@ -66,6 +66,35 @@ def settings_of_executor(
 Grid = Annotated[
     str, typer.Option(envvar="ABLATE_GRID", help="The sweep: a file of sweeps/, such as table4.")
 ]
+OneGrid = Annotated[
+    str | None,
+    typer.Option(
+        "--grid",
+        envvar="ABLATE_GRID",
+        help="The sweep that --row is of, such as table4.",
+        show_default=False,
+    ),
+]
+Row = Annotated[
+    str | None,
+    typer.Option(
+        "--row",
+        envvar="ABLATE_ROW",
+        metavar="NAME",
+        help="The trained row of the sweep, by its variant's name.",
+        show_default=False,
+    ),
+]
+RunKey = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        envvar="ABLATE_RUN",
+        metavar="KEY",
+        help="A single run instead of a row: its key, or the first digits of it.",
+        show_default=False,
+    ),
+]
 ProtocolName = Annotated[
     str | None,
     typer.Option(

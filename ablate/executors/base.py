@@ -188,7 +188,7 @@ def write_failures(folders: Sequence[Path], error: Exception) -> None:
     for path in folders:
         folder = RunFolder(path)
         if folder.state() in (State.NEW, State.INTERRUPTED):
-            folder.write_failure(
+            folder.is_left(
                 Failure(
                     kind="error",
                     message=_one_line(error),
@@ -211,10 +211,8 @@ def fail_first_unfinished(folders: Sequence[Path], message: str, detail: str) ->
     """
     for position, path in enumerate(folders):
         folder = RunFolder(path)
-        if folder.state() in (State.NEW, State.INTERRUPTED):
-            folder.write_failure(
-                Failure(kind="died", message=message, detail=detail, time=time.time())
-            )
+        failure = Failure(kind="died", message=message, detail=detail, time=time.time())
+        if folder.state() in (State.NEW, State.INTERRUPTED) and folder.is_left(failure):
             return tuple(folders[position + 1 :])
     return ()
 

@@ -37,10 +37,11 @@ _KEY = re.compile("[0-9a-f]{16}")
 _CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px(\.partial)?")
 _DIGEST = re.compile(r"([0-9a-f]{64})\.json")
 _DATA_CHECK = re.compile(r"([0-9a-f]{16})\.json")
-_TEMPORARY = re.compile(r"\.[0-9]+-[0-9a-f]{8}\.tmp")
+_TEMPORARY = re.compile(r"\.[0-9]+-([0-9a-f]{8}-)?[0-9a-f]{8}\.tmp")
 # What a finished run had while it was trained.
 _OF_TRAINING = re.compile(r"checkpoint-[0-9]+\.(pt|sha256)|progress\.json|failure\.json")
 _DAMAGED = re.compile("damaged-[0-9]+")
+_CLAIM = re.compile(r"claim|claim\.lock|\.claim-[0-9a-f]+")
 # With these, the digest of a run's data is not that of the images alone, which a cache is named by.
 _SPLITS_BY_FILES = ("groups", "lists")
 MOST_DAYS = 36_500
@@ -257,6 +258,8 @@ def _in_runs(store: Store, named: _Named) -> Iterator[Leftover]:
                 yield _leftover("damaged", each, "set aside by a later start")
             elif is_finished and _OF_TRAINING.fullmatch(each.name):
                 yield _leftover("checkpoint", each, "the run is done")
+            elif is_finished and _CLAIM.fullmatch(each.name):
+                yield _leftover("temporary", each, "its process has ended")
         for folder in (path, path / "attempts", path / "panels"):
             yield from _temporary_files(folder)
 

@@ -279,8 +279,9 @@ def _dropped_by_others(runs: Sequence[PlannedRun], should_stop: StopCheck) -> li
         should_stop.raise_if_stopped()
         began = time.monotonic()
         states = [(run, run.folder.state()) for run in runs]
-        dropped = [run for run, state in states if state in (State.NEW, State.INTERRUPTED)]
-        runs = [run for run, state in states if state is State.RUNNING]
+        idle = (State.NEW, State.INTERRUPTED)
+        dropped = [run for run, state in states if state in idle and run.folder.is_left()]
+        runs = [run for run, state in states if state in (State.RUNNING, *idle)]
         if dropped or not runs:
             return dropped
         time.sleep(pause_s(time.monotonic() - began))

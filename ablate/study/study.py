@@ -15,6 +15,7 @@ from ablate.study.bundle import write_bundle
 from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
 from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
+from ablate.study.export import export_row
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
@@ -28,6 +29,7 @@ from ablate.study.request import (
 from ablate.study.resolve import resolve
 from ablate.study.run import Outcome, run_sweep
 from ablate.study.status import SweepStatus, status_of
+from ablate.study.trained_rows import trained_row
 from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.verify import verify_sweep
@@ -264,6 +266,20 @@ class Study:
         """
         record, store = self._start()
         return write_bundle(record, store, expanded(path), weights=weights)
+
+    def export(self, row: str, folder: str | Path) -> None:
+        """Writes a trained row into a new folder: weights, specs and model card.
+
+        Args:
+            row: The row, by the variant's name; of several seeds the first is exported.
+            folder: The folder to make, which ``ablate.load`` reads.
+
+        Raises:
+            BadInput: If there is no such row, or the folder exists.
+            StoreError: If no run of it is finished, or its files are damaged.
+        """
+        record, store = self._start()
+        export_row(trained_row(record, store, row), expanded(folder))
 
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""

@@ -24,7 +24,13 @@ def deleted_artifacts(store: Store) -> list[Path]:
     """
     address = Address.of(store, None)
     path, artifacts = address.database, address.artifacts
-    if path is None or artifacts is None or artifacts.is_symlink() or not path.is_file():
+    if (
+        path is None
+        or not path.is_file()
+        or artifacts is None
+        or artifacts.is_symlink()
+        or path.is_symlink()
+    ):
         return []
     try:
         # Only to read: sqlite would make what is not there.

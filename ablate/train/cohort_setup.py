@@ -16,8 +16,8 @@ from ablate.data.batches import (
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.models import SegmentationModel, forward_together
+from ablate.models.devices import Precision
 from ablate.spec import Protocol
-from ablate.train.devices import Precision
 from ablate.train.loss import segmentation_loss
 from ablate.train.micro_batches import logits_in_parts
 from ablate.train.sharing import SharedDevice

@@ -1,8 +1,9 @@
 """Works on a cohort: runs that share everything but the variant."""
 
 import gc
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import torch
@@ -14,34 +15,23 @@ from ablate.errors import (
     Interrupted,
     OutOfSharedMemory,
     StoreError,
+    TakenOver,
     WeightsError,
 )
-from ablate.models import (
-    SegmentationModel,
-    ZeroShot,
-    build,
-    build_cnn,
-    build_zero_shot,
-    load_resnet,
-    load_weights,
-    with_half_precision_encoder,
-    with_random_encoder,
-    with_random_prompts,
-)
+from ablate.models import SegmentationModel, ZeroShot, load_resnet
 from ablate.models.compiling import compile_blocks
+from ablate.models.devices import check_device, limit_threads, machine, precision_on
+from ablate.models.from_spec import build_model, encoder_weights, is_from_file, sam_weights
 from ablate.plan.data_files import remember_data_files
 from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
-    BACKBONES,
     CnnVariant,
     GeneratedData,
     RunSpec,
     SamVariant,
-    ZeroShotVariant,
     random_resnet,
 )
 from ablate.train.cohort_setup import CohortSetup
-from ablate.train.devices import check_device, limit_threads, machine, precision_on
 from ablate.train.engine import Engine, save_all
 from ablate.train.evaluation import evaluate
 from ablate.train.meter import Meter
@@ -51,6 +41,8 @@ from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
+
+_LOOK_EVERY_S = 1.0
 
 
 def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = None) -> None:
@@ -72,15 +64,16 @@ def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = Non
     """
     where = check_device(device)
     with stop_on_signals() as stop, ExitStack() as claims:
-        cohort = [RunFolder(path) for path in folders]
-        claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
+        claimed = _claimed([RunFolder(path) for path in folders], claims, stop)
         pending = [folder for folder in claimed if not folder.has_result()]
         try:
             if pending:
                 # Before failures are removed: they are how earlier attempts have ended.
                 with Meter(pending, where, is_shared=shared is not None) as meter:
                     for folder in pending:
-                        folder.clear_failure()
+                        # Whose run was taken over already is told as it writes again.
+                        with suppress(TakenOver):
+                            folder.clear_failure()
                     _train(pending, where, stop, meter, shared)
         except Interrupted:
             raise
@@ -90,6 +83,24 @@ def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = Non
             for folder in pending:
                 if not (folder.has_result() or folder.has_failure()):
                     write_failure(folder, error)
+
+
+def _claimed(cohort: Sequence[RunFolder], claims: ExitStack, stop: Stop) -> list[RunFolder]:
+    """Claims what it can of a cohort, and holds it as long as ``claims`` is open.
+
+    Whether a process on another host has died shows within a minute; it is waited for, since a
+    cluster may have started this job in place of one whose node was lost.
+    """
+    mine: set[RunFolder] = set()
+    left = list(cohort)
+    while left:
+        mine |= {folder for folder in left if claims.enter_context(folder.claim())}
+        left = [each for each in left if each not in mine and each.is_claim_undecided()]
+        if left and stop.requested:
+            break
+        if left:
+            time.sleep(_LOOK_EVERY_S)
+    return [folder for folder in cohort if folder in mine]
 
 
 def _train(
@@ -179,7 +190,7 @@ def _check_cohort(specs: Mapping[RunFolder, RunSpec]) -> None:
     if len(specs) == 1:
         return
     shared = {
-        (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, _encoder_weights(spec))
+        (Store.of(folder).root, spec.context.model_dump_json(), spec.seed, encoder_weights(spec))
         for folder, spec in specs.items()
     }
     if len(shared) > 1 or not all(isinstance(each.variant, SamVariant) for each in specs.values()):
@@ -258,13 +269,8 @@ def _load(spec: RunSpec, store: Store, device: torch.device, *, half: bool) -> W
             return {}
         weights = load_resnet(resnet, checkpoint_of(store, sha256))
         return _taken(weights, torch.device("cpu"), store, sha256)
-    backbone = spec.context.weights.backbone
-    official = BACKBONES[backbone].checkpoint is not None
-    weights = load_weights(backbone, checkpoint_of(store, sha256) if official else None)
-    if _encoder_weights(spec) == "random":
-        weights = with_random_encoder(weights, backbone, spec.seed)
-    if half:
-        weights = with_half_precision_encoder(weights, backbone)
+    official = is_from_file(spec)
+    weights = sam_weights(spec, checkpoint_of(store, sha256) if official else None, half=half)
     if not official:
         return {name: value.to(device) for name, value in weights.items()}
     return _taken(weights, device, store, sha256)
@@ -290,32 +296,10 @@ def _taken(weights: Weights, device: torch.device, store: Store, sha256: str) ->
     return copies
 
 
-def _encoder_weights(spec: RunSpec) -> str:
-    """Where the values of the frozen image encoder come from."""
-    return spec.variant.encoder_weights if isinstance(spec.variant, SamVariant) else "pretrained"
-
-
 def _model(spec: RunSpec, weights: Weights, device: torch.device) -> SegmentationModel | ZeroShot:
     """The run's variant on the device."""
-    protocol, backbone = spec.context.protocol, spec.context.weights.backbone
-    model: SegmentationModel
-    match spec.variant:
-        case SamVariant():
-            if protocol.prompt_weights == "random":
-                weights = with_random_prompts(weights, spec.seed)
-            size_px = protocol.image_size_px
-            model = build(
-                spec.variant, backbone, image_size_px=size_px, weights=weights, seed=spec.seed
-            )
-        case CnnVariant():
-            model = build_cnn(spec.variant, weights or None, spec.seed)
-        case ZeroShotVariant():
-            size_px = protocol.image_size_px
-            return build_zero_shot(
-                spec.variant, backbone, image_size_px=size_px, weights=weights, device=device
-            )
-    model = model.to(device)
-    if protocol.compile:
+    model = build_model(spec, weights, device)
+    if spec.context.protocol.compile and isinstance(model, SegmentationModel):
         compile_blocks(model)
     return model
 

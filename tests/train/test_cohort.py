@@ -151,7 +151,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, how: Callable[[Segmenter], None]) -> 
             how(model)
         return model
 
-    monkeypatch.setattr("ablate.train.worker.build", built)
+    monkeypatch.setattr("ablate.models.from_spec.build", built)
 
 
 def diverge(model: Segmenter) -> None:
@@ -309,7 +309,7 @@ def test_each_draws_random_numbers_of_its_own(
     def built(variant: Any, *_: object, **__: object) -> Forgetful:
         return Forgetful(8 if variant.adapter.kind == "atl" else 4)
 
-    monkeypatch.setattr("ablate.train.worker.build", built)
+    monkeypatch.setattr("ablate.models.from_spec.build", built)
     alone, together = alone_and_together(plan_run)
     with monkeypatch.context() as patch:
         stop_after(patch, 1)

@@ -16,9 +16,9 @@ from ablate.data import Prepared
 from ablate.errors import STOP_SIGNALS, BadInput, Interrupted, WeightsError
 from ablate.metrics import Confusion, scores
 from ablate.models import build, load_weights
+from ablate.models.devices import machine
 from ablate.runs import Parameters, RunFolder, State, Store
 from ablate.train import work
-from ablate.train.devices import machine
 from ablate.train.meter import Meter
 from ablate.train.results import Evaluated, publish, write_panel
 from ablate.train.signals import stop_on_signals
@@ -160,7 +160,7 @@ def test_a_raising_run_leaves_its_traceback_and_is_tried_again(
         monkeypatch.undo()
         raise RuntimeError("out of luck\nsecond line")
 
-    monkeypatch.setattr("ablate.train.worker.build", broken)
+    monkeypatch.setattr("ablate.models.from_spec.build", broken)
     work([folder.path, other.path], "cpu")
     failure = folder.failure()
     assert failure is not None

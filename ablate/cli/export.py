@@ -1,0 +1,40 @@
+"""``ablate export``: a trained row as a folder for others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ablate.cli import options
+from ablate.cli.console import err, out
+from ablate.study.export import export_row
+from ablate.study.trained_rows import find_trained
+
+
+def export(
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            envvar="ABLATE_OUT",
+            callback=options.expand,
+            help="The folder to make; one that exists is never overwritten.",
+        ),
+    ],
+    grid: options.OneGrid = None,
+    row: options.Row = None,
+    run: options.RunKey = None,
+    store: options.StorePath = options.DEFAULT_STORE,
+) -> None:
+    """Export a trained row: weights, specs and a model card whose numbers come from the report.
+
+    The folder is what `ablate.load` and `ablate predict --export` read, in the layout of Hugging
+    Face's hub. It holds the trained parameters only. Of several seeds the first is exported; name
+    another with --run. Of several starts of the sweep, the latest is meant.
+    """
+    with err.status("exporting"):
+        exported = export_row(find_trained(store, grid, row, run), folder)
+    out.print(
+        f"{folder}: run {exported.key}; fill in the licence in {folder / 'README.md'}",
+        soft_wrap=True,
+    )

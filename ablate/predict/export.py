@@ -1,0 +1,209 @@
+"""Exports: a trained run as a folder that needs no store, and how it is read again.
+
+README.md             the model card, with the front matter of Hugging Face's hub
+ablate-export.json    the version of this form, and what the weights belong to
+protocol.yaml         the recipe: image size, normalisation, task, split
+variant.yaml          what is inserted into SAM and what is trained
+weights.safetensors   the trained parameters only
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ablate.data.plain import check_free
+from ablate.data.scaling import Ranges
+from ablate.errors import BadInput, StoreError
+from ablate.predict.loading import assemble_models, tensors
+from ablate.predict.trained import TrainedModel
+from ablate.runs import atomic, plain_files
+from ablate.spec import Context, DataIdentity, Frozen, Protocol, RunSpec, Variant, WeightsIdentity
+from ablate.spec.resnet import ResNetName
+from ablate.spec.run import ResNetIdentity
+
+FORMAT = 1
+"""Raised by one whenever an export changes its form."""
+
+MANIFEST = "ablate-export.json"
+CARD = "README.md"
+_PROTOCOL, _VARIANT, _WEIGHTS = "protocol.yaml", "variant.yaml", "weights.safetensors"
+_MOST_TEXT_BYTES = 2**22
+_MOST_WEIGHTS_BYTES = 2**34
+_REPAIR = "export the model again"
+
+
+class Manifest(Frozen):
+    """``ablate-export.json``.
+
+    Attributes:
+        format: The form of the export; see ``FORMAT``.
+        ablate: The version of ablate that wrote it.
+        name: The variant's name.
+        key: The run's key.
+        seed: The run's seed.
+        split: The number of the run's split.
+        data: The images that it was trained on.
+        weights: The SAM that the trained weights belong to.
+        resnets: What the ResNets of CNN baselines start from.
+        engine: The version of the engine that trained it.
+        ranges: The percentiles of the training images, where the data declare any.
+        files: SHA-256 of the files beside it, by name; the card is for its reader to change.
+    """
+
+    format: int = Field(ge=1)
+    ablate: str
+    name: str
+    key: str
+    seed: int
+    split: int
+    data: DataIdentity
+    weights: WeightsIdentity
+    resnets: dict[ResNetName, ResNetIdentity]
+    engine: int
+    ranges: Ranges | None
+    files: dict[str, str]
+
+
+def write_export(
+    target: Path, spec: RunSpec, key: str, weights: bytes, ranges: Ranges | None, card: str
+) -> None:
+    """Writes an export, whole or not at all.
+
+    Args:
+        target: The folder to make.
+        spec: The run.
+        key: Its key.
+        weights: Its ``weights.safetensors``.
+        ranges: The percentiles of its training images, where the data declare any.
+        card: The model card.
+
+    Raises:
+        DataError: If the target exists, or the folder that it is to lie in does not.
+        StoreError: If it cannot be written.
+    """
+    check_free(target)
+    contents = {
+        _VARIANT: _yaml(spec.variant.model_dump(mode="json")),
+        _PROTOCOL: _yaml(spec.context.protocol.model_dump(mode="json")),
+        _WEIGHTS: weights,
+    }
+    manifest = Manifest(
+        format=FORMAT,
+        ablate=version("ablate"),
+        name=spec.name,
+        key=key,
+        seed=spec.seed,
+        split=spec.split,
+        data=spec.context.data,
+        weights=spec.context.weights,
+        resnets=spec.context.resnets,
+        engine=spec.context.engine,
+        ranges=ranges,
+        files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    )
+    contents[MANIFEST] = f"{manifest.model_dump_json(indent=2)}\n".encode()
+    contents[CARD] = card.encode()
+    partial = target.with_name(f".{secrets.token_hex(4)}.partial")
+    try:
+        partial.mkdir()
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
+            atomic.sync_file(partial / name)
+        atomic.sync_folder(partial)
+        check_free(target)
+        atomic.rename(partial, target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"{target} cannot be written ({reason})", "check permissions and space, or name another"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _yaml(document: Mapping[str, Any]) -> bytes:
+    return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True).encode()
+
+
+def load_export(folder: Path, checkpoint: Path | None, device: torch.device) -> TrainedModel:
+    """The model of an export.
+
+    Args:
+        folder: The export.
+        checkpoint: SAM's weights; None where the model needs none.
+        device: Where it is to compute.
+
+    Raises:
+        BadInput: If the folder is no export, one of another version, or damaged.
+        WeightsError: If the checkpoint is missing, not needed, or another than the one that the
+            weights were trained on.
+    """
+    manifest, contents = _read(folder)
+    spec = RunSpec(
+        name=manifest.name,
+        variant=_of_yaml(TypeAdapter(Variant), contents[_VARIANT], folder / _VARIANT),
+        context=Context(
+            protocol=_of_yaml(TypeAdapter(Protocol), contents[_PROTOCOL], folder / _PROTOCOL),
+            data=manifest.data,
+            weights=manifest.weights,
+            resnets=manifest.resnets,
+            engine=manifest.engine,
+        ),
+        seed=manifest.seed,
+        split=manifest.split,
+    )
+    state = tensors(contents[_WEIGHTS], folder / _WEIGHTS)
+    return assemble_models([spec], [state], [manifest.ranges], checkpoint, device)[0]
+
+
+def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the files that it names, compared with their digests."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInput(
+            f"{folder} is not an export of ablate: it has no {MANIFEST}",
+            "make one with `ablate export`",
+        )
+    try:
+        document = json.loads(plain_files.read_bytes(path, _MOST_TEXT_BYTES))
+        form = document["format"]
+        if form != FORMAT:
+            raise BadInput(
+                f"{folder} is an export of form {form!r:.20}; this ablate reads form {FORMAT}",
+                "export the model again, or use the ablate that it names"
+                if isinstance(form, int) and form < FORMAT
+                else "update ablate",
+            )
+        manifest = Manifest.model_validate_json(json.dumps(document))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BadInput(f"{path} is damaged", _REPAIR) from error
+    contents = {}
+    for name in (_VARIANT, _PROTOCOL, _WEIGHTS):
+        most = _MOST_WEIGHTS_BYTES if name == _WEIGHTS else _MOST_TEXT_BYTES
+        try:
+            content = plain_files.read_bytes(folder / name, most)
+        except OSError as error:
+            raise BadInput(
+                f"{folder / name} cannot be read ({error.strerror or error})", _REPAIR
+            ) from error
+        if hashlib.sha256(content).hexdigest() != manifest.files.get(name):
+            raise BadInput(f"{folder / name} is not the file that {MANIFEST} names", _REPAIR)
+        contents[name] = content
+    return manifest, contents
+
+
+def _of_yaml(adapter: TypeAdapter[Any], content: bytes, path: Path) -> Any:
+    try:
+        # By way of JSON: the specs take its arrays for tuples.
+        return adapter.validate_json(json.dumps(yaml.safe_load(content)))
+    except (yaml.YAMLError, ValidationError, ValueError, TypeError) as error:
+        raise BadInput(f"{path} cannot be read by this ablate", _REPAIR) from error
