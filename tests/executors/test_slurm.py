@@ -117,6 +117,7 @@ class TestFaults(RunsOfTable4):
         attempts = [(run.folder.path / "attempts").read_text() for run in runs[:4]]
         assert [text.count("\n") for text in attempts] == [1] * 4
 
+    @pytest.mark.slow
     def test_a_job_that_was_cancelled_by_hand_is_cancelled(
         self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
     ) -> None:
