@@ -13,7 +13,7 @@ from typing import Literal
 from ablate.errors import BadInput, StoreError
 from ablate.runs import RunFolder, Store, locks
 from ablate.runs.data_check import data_check_id
-from ablate.runs.drivers import driver_files, no_new_drivers
+from ablate.runs.drivers import driver_files, no_new_drivers, wait_for_signs
 from ablate.spec import Context, InnerSplit
 from ablate.tracking.deleted import deleted_artifacts
 
@@ -166,6 +166,7 @@ def remove_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
         return listed
     opened = Store(store)
     removed: list[Leftover] = []
+    wait_for_signs(opened.drivers_path)
     with no_new_drivers(opened.drivers_path):
         listed = find_leftovers(store, older_than_days)
         notes = list(listed.notes)
