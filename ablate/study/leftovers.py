@@ -34,7 +34,7 @@ _WAITING_KINDS = ("run", "cache", "source", "data-check", "log")
 # A removal renames first: a kill leaves what was begun under this name.
 _REMOVED = ".removed-"
 _KEY = re.compile("[0-9a-f]{16}")
-_CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px(\.partial)?")
+_CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px((?:\.[0-9a-f]{8})?\.partial)?")
 _DIGEST = re.compile(r"([0-9a-f]{64})\.json")
 _DATA_CHECK = re.compile(r"([0-9a-f]{16})\.json")
 _TEMPORARY = re.compile(r"\.[0-9]+-([0-9a-f]{8}-)?[0-9a-f]{8}\.tmp")
