@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -51,7 +51,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                     "wait until the sweep has ended (it is mirrored while it runs)",
                 )
             database.ensure(address)
-            with _light_commits(address):
+            with _light_connections(address):
                 mirror = Mirror(store, address)
                 passes = [mirror.update(group, live=False) for group in groups]
     except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -100,15 +100,28 @@ def _follow_alone(
         patience_s = _LAST_PATIENCE_S if last else 0.0
         with _only_writer(store, address, record_ids, patience_s) as alone:
             if alone:
-                with _light_commits(address):
-                    return _follow(store, frozenset(record_ids), address, ending)
+                with _light_connections(address) as close:
+                    return _follow(store, frozenset(record_ids), address, ending, close)
         if last:
             return f"another process wrote to {address.shown} to the end"
         ending.wait(_POLL_S)
 
 
-def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> str:
+def _follow(
+    store: Store,
+    record_ids: frozenset[str],
+    address: Address,
+    ending: "_Ending",
+    close: Callable[[], None],
+) -> str:
     """Updates from the folders until the end is requested, and then once more.
+
+    Args:
+        store: Whose folders are read.
+        record_ids: The sweeps and tunings.
+        address: Where MLflow is.
+        ending: Whether the end is requested.
+        close: Called after each update; it closes the connections to the database.
 
     Returns:
         What is wrong after the last update, or that the store is gone; empty where nothing is.
@@ -137,10 +150,14 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             trouble, cause = database.cause_of(error), error
             mirror = None
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        finally:
+            close()
         if trouble and trouble != reported:
             # What ablate itself refuses says all in its line.
             _logger.error("%s", trouble, exc_info=None if isinstance(cause, BadInput) else cause)
         reported = trouble
+        if last and address.own and address.database and not database.is_there(address.database):
+            continue  # It was removed during this update.
         if last:
             return trouble
         ending.wait(pause_s)
@@ -209,26 +226,39 @@ def _locks(store: Store, address: Address, ids: Sequence[str]) -> list[Path]:
 
 
 @contextmanager
-def _light_commits(address: Address) -> Iterator[None]:
-    """Lets this process's commits to the store's own database wait for the disk less often.
+def _light_connections(address: Address) -> Iterator[Callable[[], None]]:
+    """Makes this process's work on the store's own database lighter.
 
-    A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
-    What is lost with the power is logged again, since the folders have it.
-    https://www.sqlite.org/pragma.html#pragma_synchronous
+    Commits wait for the disk less often: a run is a dozen of MLflow's transactions, and waiting for
+    each takes two thirds of the time. What is lost with the power is logged again, since the
+    folders have it. https://www.sqlite.org/pragma.html#pragma_synchronous
+
+    Yields:
+        To be called after each pass: it closes the connections, which last until then. One that
+        outlived the removal of the database would go on writing into a file without a name.
     """
     if not address.own:
-        yield
+        yield lambda: None
         return
     from sqlalchemy import Engine, event
+    from sqlalchemy.pool import ConnectionPoolEntry
 
-    def lighten(connection: sqlite3.Connection, record: object) -> None:
+    opened: list[ConnectionPoolEntry] = []
+
+    def lighten(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
+        opened.append(record)
+
+    def close() -> None:
+        while opened:
+            opened.pop().invalidate()
 
     event.listen(Engine, "connect", lighten)
     try:
-        yield
+        yield close
     finally:
         event.remove(Engine, "connect", lighten)
+        close()
 
 
 def _redirect_output(log: Path) -> None:
