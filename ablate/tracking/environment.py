@@ -35,7 +35,7 @@ _SERVER = {
 }
 
 # But to the store's own database a connection lasts for one pass: opening one for each of the dozen
-# transactions of a run is a quarter of the work. See ``syncing``.
+# transactions of a run is a quarter of the work. See ``Mirror.release``.
 _OWN_CLIENT = _CLIENT | {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "QueuePool"}
 
 # What reaches the user's server, database or artifacts is kept: logins, certificates, endpoints,

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -51,9 +51,12 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
                     "wait until the sweep has ended (it is mirrored while it runs)",
                 )
             database.ensure(address)
-            with _light_connections(address):
+            with _light_commits(address):
                 mirror = Mirror(store, address)
-                passes = [mirror.update(group, live=False) for group in groups]
+                try:
+                    passes = [mirror.update(group, live=False) for group in groups]
+                finally:
+                    mirror.release()
     except (MlflowException, SQLAlchemyError, OSError) as error:
         problem = f"MLflow at {address.shown}: {database.cause_of(error)}"
         raise database.refusal(problem, error, address) from error
@@ -100,28 +103,15 @@ def _follow_alone(
         patience_s = _LAST_PATIENCE_S if last else 0.0
         with _only_writer(store, address, record_ids, patience_s) as alone:
             if alone:
-                with _light_connections(address) as close:
-                    return _follow(store, frozenset(record_ids), address, ending, close)
+                with _light_commits(address):
+                    return _follow(store, frozenset(record_ids), address, ending)
         if last:
             return f"another process wrote to {address.shown} to the end"
         ending.wait(_POLL_S)
 
 
-def _follow(
-    store: Store,
-    record_ids: frozenset[str],
-    address: Address,
-    ending: "_Ending",
-    close: Callable[[], None],
-) -> str:
+def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: "_Ending") -> str:
     """Updates from the folders until the end is requested, and then once more.
-
-    Args:
-        store: Whose folders are read.
-        record_ids: The sweeps and tunings.
-        address: Where MLflow is.
-        ending: Whether the end is requested.
-        close: Called after each update; it closes the connections to the database.
 
     Returns:
         What is wrong after the last update, or that the store is gone; empty where nothing is.
@@ -145,13 +135,12 @@ def _follow(
             problems += [problem for one in passes for problem in one.problems]
             trouble = "\n".join(problems)
             pause_s = _POLL_S
+            mirror.release()
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:
             trouble, cause = database.cause_of(error), error
             mirror = None
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        finally:
-            close()
         if trouble and trouble != reported:
             # What ablate itself refuses says all in its line.
             _logger.error("%s", trouble, exc_info=None if isinstance(cause, BadInput) else cause)
@@ -226,39 +215,26 @@ def _locks(store: Store, address: Address, ids: Sequence[str]) -> list[Path]:
 
 
 @contextmanager
-def _light_connections(address: Address) -> Iterator[Callable[[], None]]:
-    """Makes this process's work on the store's own database lighter.
+def _light_commits(address: Address) -> Iterator[None]:
+    """Lets this process's commits to the store's own database wait for the disk less often.
 
-    Commits wait for the disk less often: a run is a dozen of MLflow's transactions, and waiting for
-    each takes two thirds of the time. What is lost with the power is logged again, since the
-    folders have it. https://www.sqlite.org/pragma.html#pragma_synchronous
-
-    Yields:
-        To be called after each pass: it closes the connections, which last until then. One that
-        outlived the removal of the database would go on writing into a file without a name.
+    A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
+    What is lost with the power is logged again, since the folders have it.
+    https://www.sqlite.org/pragma.html#pragma_synchronous
     """
     if not address.own:
-        yield lambda: None
+        yield
         return
     from sqlalchemy import Engine, event
-    from sqlalchemy.pool import ConnectionPoolEntry
 
-    opened: list[ConnectionPoolEntry] = []
-
-    def lighten(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+    def lighten(connection: sqlite3.Connection, record: object) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")
-        opened.append(record)
-
-    def close() -> None:
-        while opened:
-            opened.pop().invalidate()
 
     event.listen(Engine, "connect", lighten)
     try:
-        yield close
+        yield
     finally:
         event.remove(Engine, "connect", lighten)
-        close()
 
 
 def _redirect_output(log: Path) -> None:

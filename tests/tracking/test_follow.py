@@ -203,7 +203,6 @@ def test_a_database_that_is_removed_during_the_last_update_is_made_again(
     monkeypatch.setattr(Mirror, "update", update_and_remove)
     monkeypatch.setattr(database, "ensure", ensure)
     conclude(fake.folder(0))
-    with syncing._light_connections(address) as close:
-        behind = syncing._follow(fake.store, frozenset([fake.record.id]), address, Ended(), close)
+    behind = syncing._follow(fake.store, frozenset([fake.record.id]), address, Ended())
     assert (behind, len(updates)) == ("", 2)
     assert [run.info.status for run in nested(fake.store).values()] == ["FINISHED"]
