@@ -114,8 +114,8 @@ class Display:
 
     def tell(self, notice: str | None) -> None:
         """Shows what the jobs of a cluster wait for, until something else is to be said."""
-        self._notice = None if notice is None else shown(notice)
-        if self._live is None and self._notice is not None:
+        before, self._notice = self._notice, None if notice is None else shown(notice)
+        if self._live is None and self._notice and _kind(self._notice) != _kind(before or ""):
             out.print(self._notice, soft_wrap=True)
 
     # Lines --------------------------------------------------------------------------------
@@ -199,6 +199,11 @@ def _names(runs: Sequence[RunProgress]) -> list[str]:
         + (f" seed {run.seed}" if many_seeds else "")
         for run in runs
     ]
+
+
+def _kind(notice: str) -> str:
+    """A notice without its numbers: another number of jobs is no news."""
+    return "".join(character for character in notice if not character.isdigit())
 
 
 def duration(seconds: float) -> str:

@@ -122,7 +122,7 @@ def tune(
     else:
         _print_head(planned)
         with TuningDisplay(planned.settings.tuning.metric) as display:
-            outcome = tune_sweep(planned, display)
+            outcome = tune_sweep(planned, display, display.tell)
     print_failures(outcome.failed)
     print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for row in outcome.without_choice:

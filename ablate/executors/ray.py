@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from ablate.executors.base import Choose, Job, JobState, LeftJob, fail_first_unf
 from ablate.executors.comments import Comment, comment_of, parse_comment
 from ablate.executors.ends import end_path, read_end
 from ablate.executors.node import arguments
-from ablate.executors.ray_settings import Settings
+from ablate.executors.ray_settings import Settings, no_place
 from ablate.plan import Cohort
 from ablate.runs import RunFolder, State
 from ablate.spec import Frozen
@@ -29,6 +29,8 @@ _MOST_SUBMISSIONS = 10
 _SAVING_S = 30.0
 # How long a job that no node has room for waits for another node.
 _PATIENCE_S = 30.0
+# How long a job waits until the user is told.
+_NOTICED_S = 20.0
 # How long actors of an earlier start may take to say whether they run.
 _SETTLES_S = 2.0
 
@@ -43,6 +45,7 @@ class _RayJob:
         actor: The id of its latest actor.
         name: The name of that, which begins with the id and says its runs to a later start.
         submissions: How often it was submitted.
+        submitted: When it was the last time, by the clock that only grows.
         stops: How often a stop was requested.
         has_failed: Whether an actor's process has died of one of its runs.
         dead_since: When its actor has died; None: it has not.
@@ -55,6 +58,7 @@ class _RayJob:
     name: str = ""
     progress: JobState = JobState.QUEUED
     submissions: int = 0
+    submitted: float = field(default_factory=time.monotonic)
     stops: int = 0
     has_failed: bool = False
     dead_since: float | None = None
@@ -109,12 +113,11 @@ class _RayJob:
             self._go_on(found["reason"])
 
     def _notice_place(self, *, has_place: bool) -> None:
-        if has_place or self.executor.settings.wait_for_nodes:
-            self.homeless_since = None
-            return
-        self.homeless_since = self.homeless_since or time.monotonic()
-        if time.monotonic() - self.homeless_since > _PATIENCE_S:
-            raise self.executor.no_place()
+        """Gives up where no node has room for it any more."""
+        self.homeless_since = None if has_place else self.homeless_since or time.monotonic()
+        waits = self.executor.settings.wait_for_nodes or self.homeless_since is None
+        if not waits and time.monotonic() - (self.homeless_since or 0.0) > _PATIENCE_S:
+            raise no_place(self.executor.demands)
 
     def _go_on(self, reason: str) -> None:
         """Ray has lost its actor: what is left of its work is submitted again."""
@@ -169,14 +172,14 @@ class RayExecutor:
         """
         self.logs = logs.absolute()
         self.settings, self._work, self._device = settings, work, devices[0]
-        self._demands = settings.demands(self._device)
+        self.demands = settings.demands(self._device)
         self._jobs: list[_RayJob] = []
         self._looked = time.monotonic()
         self._own = ray.Connection(None) if settings.address is None else None
         self._connection: ray.Connection | None = None
         try:
-            if not (settings.wait_for_nodes or self._ask("has_place", demands=self._demands)):
-                raise self.no_place()
+            if not (settings.wait_for_nodes or self._ask("has_place", demands=self.demands)):
+                raise no_place(self.demands)
             self._earlier = _comments(self._ask("names"))
         except BaseException:
             self._close_own()
@@ -187,9 +190,9 @@ class RayExecutor:
         """The nodes', which this machine need not have: those named, or one for each job.
 
         Raises:
-            BadInput: If Ray is not installed.
+            BadInput: If Ray is not installed, or nobody listens at the cluster's address.
         """
-        ray.require_ray()
+        ray.require(settings.address)
         return named or (settings.computes_on,) * settings.jobs
 
     @classmethod
@@ -263,12 +266,12 @@ class RayExecutor:
             "submit",
             job=job.actor,
             name=job.name,
-            demands=self._demands,
+            demands=self.demands,
             log=str(log),
             words=["--ray", job.actor, "--threads", str(self.settings.cpus), *words],
         )
         job.submissions += 1
-        job.dead_since = None
+        job.submitted, job.dead_since = time.monotonic(), None
         job.progress = JobState.QUEUED
 
     def stop(self, actor: str) -> bool:
@@ -301,28 +304,17 @@ class RayExecutor:
     def notice(self) -> str | None:
         """What jobs wait for, in one line; None: nothing is to be said."""
         waiting = [job for job in self._jobs if job.progress is JobState.QUEUED]
+        jobs = "1 job waits" if len(waiting) == 1 else f"{len(waiting)} jobs wait"
         if any(job.homeless_since is not None for job in waiting):
-            return "Ray: no node has room for what a job asks for"
-        if waiting and not any(job.progress is JobState.RUNNING for job in self._jobs):
-            return f"Ray: {len(waiting)} jobs wait for a free node"
-        return None
+            return f"Ray: {jobs}; no node of the cluster has what a job asks for"
+        is_early = any(time.monotonic() - job.submitted < _NOTICED_S for job in waiting)
+        if not waiting or is_early or any(job.progress is JobState.RUNNING for job in self._jobs):
+            return None
+        return f"Ray: {jobs} for others to end that have the nodes"
 
     def detach(self) -> None:
         """Lets go of its jobs, which go on; it is closed with that."""
         self._jobs.clear()
-
-    def no_place(self) -> BadInput:
-        """No node can ever start a job."""
-        wanted = ", ".join(
-            f"{value:g} {_WORDS.get(name, name)}"
-            for name, value in (self._demands | self._demands["resources"]).items()
-            if name != "resources" and value
-        )
-        return BadInput(
-            f"no node of the Ray cluster has {wanted}, which a job asks for",
-            "ask for less in [executor.ray] in ablate.toml, or set wait_for_nodes if nodes come "
-            "when they are needed",
-        )
 
     def close(self) -> None:
         """Cancels what has not ended, and waits until it has."""
@@ -367,10 +359,6 @@ class RayExecutor:
             for job in self._jobs:
                 connection.ask("attach", job=job.actor, name=job.name)
         return connection
-
-
-# The demands of a job as people call them.
-_WORDS = {"num_cpus": "CPUs", "num_gpus": "GPUs", "memory": "bytes of memory"}
 
 
 def _comments(names: Sequence[str]) -> dict[str, Comment]:

@@ -7,10 +7,12 @@ import queue
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
@@ -21,7 +23,7 @@ from ablate.executors.isolation import how_it_ended
 _ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
 # How long a cluster may take until somebody listens there, and until it lets us in.
 _LISTENS_S = 5.0
-_ANSWERS_S = 20.0
+_ANSWERS_S = 15.0
 # How long a cluster of this machine may take to start; a busy machine needs half a minute.
 _STARTS_S = 180.0
 # How long Ray may be silent: it tries to reach a lost cluster for a minute.
@@ -30,6 +32,7 @@ _SILENT_S = 120.0
 _ENDS_S = 90.0
 # How long a process whose output has ended may take to end.
 _CLOSES_S = 5.0
+_POLL_S = 0.02
 # Settings of Ray's in the environment that would lead elsewhere.
 _MISLEADING = ("RAY_ADDRESS", "RAY_NAMESPACE", "RAY_TMPDIR", "RAY_JOB_CONFIG_JSON_ENV_VAR")
 _VERSIONS = re.compile(r"Ray: (\S+) Python: (\S+)")
@@ -55,9 +58,7 @@ class Connection:
             BadInput: If there is no Ray here, the address is none, or the cluster does not let us
                 in.
         """
-        require_ray()
-        if address is not None:
-            _require_listener(address)
+        require(address)
         self._folder: str | None = None
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._lock = threading.Lock()
@@ -91,7 +92,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether it can be used."""
-        return self._process.poll() is None
+        return not self._has_ended()
 
     def ask(self, do: str, **values: Any) -> Any:
         """What a method of ``ray_bridge.Bridge`` returns.
@@ -118,27 +119,40 @@ class Connection:
     def close(self) -> None:
         """Ends the process, and a cluster of its own."""
         self._close_input()
-        try:
-            self._process.wait(_ENDS_S)
-        except subprocess.TimeoutExpired:
-            self._kill()
-        self._remove_folder()
+        self._end(_ENDS_S)
 
     def _kill(self) -> None:
-        """Ends the process at once; a cluster of its own ends with it."""
-        self._process.kill()
-        self._process.wait()
+        """Ends the process at once, and a cluster of its own."""
+        self._end(0.0)
         self._close_input()
-        self._remove_folder()
+
+    def _end(self, patience_s: float) -> None:
+        """Waits until the process has ended, and ends it after that time.
+
+        Of a cluster whose driver has died, some processes live on for a minute; they are in its
+        group, which is its own until its exit code is taken.
+        """
+        if self._process.returncode is None:
+            deadline = time.monotonic() + patience_s
+            while not self._has_ended() and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _has_ended(self) -> bool:
+        """Whether the process has ended; its exit code is not taken."""
+        if self._process.returncode is not None:
+            return True
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, look) is not None
 
     def _close_input(self) -> None:
         with suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-
-    def _remove_folder(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answer(self, timeout_s: float) -> Any:
         try:
@@ -160,10 +174,8 @@ class Connection:
         self._answers.put(None)
 
     def _how_it_ended(self) -> str:
-        try:
-            return f"its driver {how_it_ended(self._process.wait(_CLOSES_S))}"
-        except subprocess.TimeoutExpired:
-            return "its driver is silent"
+        self._end(_CLOSES_S)
+        return f"its driver {how_it_ended(self._process.returncode)}"
 
 
 def connect(address: str) -> Connection:
@@ -186,14 +198,19 @@ def disconnect(address: str) -> None:
         found.close()
 
 
-def require_ray() -> None:
-    """Refuses to go on without Ray.
+def require(address: str | None) -> None:
+    """Refuses to go on where it is known at once that no cluster can be used.
+
+    Args:
+        address: Of a cluster; None: one of this machine's own.
 
     Raises:
-        BadInput: If it is not installed.
+        BadInput: If Ray is not installed, or nobody listens at the address.
     """
     if find_spec("ray") is None:
         raise BadInput("--executor ray needs Ray", "pip install 'ablate[ray]'")
+    if address is not None:
+        _require_listener(address)
 
 
 def check_address(address: str) -> str:
@@ -244,7 +261,8 @@ def refused(address: str | None, why: str) -> BadInput:
         )
     return BadInput(
         f"the Ray cluster at {address} does not answer: {why}",
-        "give the address that `ray start --head` has printed",
+        "give the address that `ray start --head` has printed, and see that its token is here too "
+        "(`ray get-auth-token`)",
     )
 
 

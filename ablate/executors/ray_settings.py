@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from ablate.errors import BadInput
 from ablate.executors.ray_connection import check_address
 from ablate.spec import Frozen
 
@@ -55,3 +56,19 @@ class Settings(Frozen):
         memory = {} if self.mem_gb is None else {"memory": round(self.mem_gb * 1e9)}
         resources = {"resources": dict(self.resources)}
         return {"num_cpus": self.cpus, "num_gpus": gpus} | memory | resources
+
+
+def no_place(demands: Mapping[str, Any]) -> BadInput:
+    """The error where no node has what a job asks for, be it free or not.
+
+    Args:
+        demands: See ``Settings.demands``.
+    """
+    cpus, gpus, memory_gb = (demands.get(name, 0) for name in ("num_cpus", "num_gpus", "memory"))
+    named = {"CPU": cpus, "GPU": gpus, "GB of memory": memory_gb / 1e9} | demands["resources"]
+    wanted = ", ".join(f"{value:g} {word}" for word, value in named.items() if value)
+    return BadInput(
+        f"no node of the Ray cluster has {wanted}, which a job asks for",
+        "ask for less in [executor.ray] in ablate.toml, or set wait_for_nodes if nodes come when "
+        "they are needed",
+    )

@@ -1,7 +1,6 @@
 """Trains in jobs of SLURM, one for each cohort."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -199,12 +198,12 @@ class SlurmExecutor:
             return f"SLURM does not answer: {jobs} left there; `ablate cancel` stops them later"
         if self._silent_since is not None:
             return f"SLURM does not answer since {self._silent_since[1]}; waiting"
-        pending = [job for job in self._jobs if job.waits_for]
+        pending = {job.waits_for: job.job_id for job in self._jobs if job.waits_for}
         if not pending:
             return None
-        counts = Counter(job.waits_for for job in pending)
-        last = {job.waits_for: job.job_id for job in pending}
-        return "; ".join(_pending_line(count, why, last[why]) for why, count in counts.items())
+        count = sum(bool(job.waits_for) for job in self._jobs)
+        reasons = ", ".join(_with_advice(*each) for each in sorted(pending.items()))
+        return f"{count} {'job' if count == 1 else 'jobs'} pending: {reasons}"
 
     def detach(self) -> None:
         """Waits for the scheduler's first word on every job, and leaves them.
@@ -215,7 +214,9 @@ class SlurmExecutor:
         deadline = time.monotonic() + _FIRST_WORD_S
         self.look()
         while time.monotonic() < deadline and any(
-            job.progress is JobState.QUEUED and not job.waits_for for job in self._jobs
+            job.progress is JobState.QUEUED
+            and job.waits_for in ("", slurm_reasons.PARTITION_CONFIG)
+            for job in self._jobs
         ):
             time.sleep(_PAUSE_S)
             self.look()
@@ -248,8 +249,7 @@ class SlurmExecutor:
                 self._given_up += 1
 
 
-def _pending_line(count: int, reason: str, job_id: str) -> str:
-    """How many jobs wait for the same reason, and what somebody has to do."""
-    line = f"{count} {'job' if count == 1 else 'jobs'} pending: {reason}"
+def _with_advice(reason: str, job_id: str) -> str:
+    """Why a job waits, and what somebody has to do about that."""
     advice = slurm_reasons.advice(reason, job_id)
-    return line if advice is None else f"{line} ({advice})"
+    return reason if advice is None else f"{reason} ({advice})"

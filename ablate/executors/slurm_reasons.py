@@ -2,10 +2,12 @@
 
 import re
 
+PARTITION_CONFIG = "PartitionConfig"
+"""What a job may be said to wait for before the scheduler says which limit it breaks."""
 # The request itself breaks a rule: nothing that happens in the cluster makes it start.
 _NEVER = re.compile(
     r"AccountNotAllowed|BadConstraints|DependencyNeverSatisfied|InvalidAccount|InvalidQOS"
-    r"|MaxMemPerLimit|Partition(Config|MaxNodes|MinNodes|TimeLimit)|QOSNotAllowed"
+    r"|MaxMemPerLimit|Partition(MaxNodes|MinNodes|TimeLimit)|QOSNotAllowed"
     r"|RequiresReservation|ReservationDeleted"
     # Of one job alone; a limit on all of a user's jobs is waited for.
     r"|(Assoc|QOS)Max\w*(PerJob|PerNode)(Limit)?|QOSMin\w+"
@@ -17,6 +19,7 @@ _ADVICE = {
     "JobHoldMaxRequeue": "it was requeued too often: `scontrol release {job}`",
     "launch failed requeued held": "see why the node could not start it, then `scontrol release "
     "{job}`",
+    PARTITION_CONFIG: "no node of the partition that is up has what the job asks for",
     "PartitionDown": "an administrator has to bring the partition up, or choose another",
     "PartitionInactive": "an administrator has to bring the partition up, or choose another",
     "PartitionNodeLimit": "the partition has no such nodes, or they are down",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.errors import StoreClosed, StoreError
-from ablate.runs import atomic, documents, locks, plain_files, records
+from ablate.runs import atomic, documents, locks, plain_files, records, sources
 from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
@@ -304,12 +304,15 @@ class Store:
     # Sources ------------------------------------------------------------------------------
 
     def remember_source(self, digest: str, path: Path) -> None:
-        """Notes where data or weights of this digest lie on this machine."""
-        content = Source(path=str(path.absolute())).model_dump_json()
-        atomic.replace(self._sources_path / f"{digest}.json", content.encode())
+        """Notes where data or weights of this digest lie on this host."""
+        noted, earlier = self._sources_path / f"{digest}.json", None
+        with suppress(StoreError, FileNotFoundError):
+            earlier = documents.read(Source, noted, "")
+        source = sources.noted(earlier, path.absolute(), self.root)
+        atomic.replace(noted, source.model_dump_json().encode())
 
     def source(self, digest: str) -> Path:
-        """Where data or weights of this digest lie.
+        """Where data or weights of this digest lie for this host; see ``sources.place``.
 
         Raises:
             StoreError: If this store has never seen them, or its note cannot be read.
@@ -319,7 +322,7 @@ class Store:
         path = self._sources_path / f"{digest}.json"
         repair = "start the run with `ablate run`, which notes it"
         try:
-            return Path(documents.read(Source, path, repair).path)
+            return sources.place(documents.read(Source, path, repair), self.root)
         except FileNotFoundError as error:
             raise StoreError(
                 f"the store {self.root} does not know where {digest[:12]}… lies", repair

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ablate.errors import BadInput, StoreError
 from ablate.executors import JobState, LeftJob, jobs_go_on, left_jobs
-from ablate.runs import Store, submitted
+from ablate.runs import Store, SweepRecord, submitted
 from ablate.runs.drivers import driver_files
 from ablate.runs.submitted import Submitted
 from ablate.study.finding import find_run
@@ -92,12 +92,12 @@ def noting_jobs(
         submitted.forget(folder, note)
 
 
-def cluster_jobs(record_id: str, store: Store) -> tuple[ClusterJobs, ...]:
+def cluster_jobs(record: SweepRecord, store: Store) -> tuple[ClusterJobs, ...]:
     """What a recorded sweep has in clusters; nothing is asked where no job was noted."""
     return tuple(
         found
         for note in submitted.noted(store.drivers_path)
-        if note.record == record_id and (found := _look(note, store)) is not None
+        if note.record == record.id and (found := _look(note, record, store)) is not None
     )
 
 
@@ -127,12 +127,13 @@ def cancel_jobs(
     for note in submitted.noted(opened.drivers_path):
         if sweep not in (None, note.sweep) or any(_drives(note.record, opened)):
             continue
-        jobs = _jobs(note, opened, _PATIENCE_S)
+        record = _record(note, opened)
+        jobs = _jobs(note, record, opened, _PATIENCE_S)
         if wanted is not None and not any(wanted in job.keys for job in jobs):
             continue
         for job in jobs:
             job.cancel()
-        left = _wait(note, opened, patience_s) if jobs else 0
+        left = _wait(note, record, opened, patience_s) if jobs else 0
         if not left:
             submitted.forget(opened.drivers_path, note)
         if jobs:
@@ -140,18 +141,18 @@ def cancel_jobs(
     return tuple(cancelled)
 
 
-def _wait(note: Submitted, store: Store, patience_s: float) -> int:
+def _wait(note: Submitted, record: SweepRecord | None, store: Store, patience_s: float) -> int:
     """Waits until its jobs have ended; how many have not."""
     deadline = time.monotonic() + patience_s
-    while (left := len(_jobs(note, store, _PATIENCE_S))) and time.monotonic() < deadline:
+    while (left := len(_jobs(note, record, store, _PATIENCE_S))) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     return left
 
 
-def _look(note: Submitted, store: Store) -> ClusterJobs | None:
+def _look(note: Submitted, record: SweepRecord, store: Store) -> ClusterJobs | None:
     """What is there of one note; None: nothing any more."""
     try:
-        jobs = _jobs(note, store, _LOOK_S)
+        jobs = _jobs(note, record, store, _LOOK_S)
     except BadInput as error:
         return ClusterJobs(note.executor, note.time, problem=error.parts[0])
     if not jobs:
@@ -166,29 +167,33 @@ def _look(note: Submitted, store: Store) -> ClusterJobs | None:
     )
 
 
-def _jobs(note: Submitted, store: Store, timeout_s: float) -> Sequence[LeftJob]:
+def _jobs(
+    note: Submitted, record: SweepRecord | None, store: Store, timeout_s: float
+) -> Sequence[LeftJob]:
     """The jobs of a note's sweep that are in the cluster.
 
     Raises:
         BadInput: If it does not answer.
     """
     found = left_jobs(note.executor, note.settings, store.root / "runs", timeout_s)
-    keys = _keys(note, store)
+    keys = None if record is None or not found else _keys(record, store)
     return [job for job in found if keys is None or job.keys & keys]
 
 
-def _keys(note: Submitted, store: Store) -> frozenset[str] | None:
-    """The runs of a recorded sweep and of its tuning; None: the record cannot be read."""
+def _record(note: Submitted, store: Store) -> SweepRecord | None:
+    """The record of a note's sweep; None: it cannot be read, and all of the store's jobs count."""
     records = store.sweep_records(note.sweep, problems=[])
-    record = next((each for each in records if each.id == note.record), None)
-    if record is None:
-        return None
-    keys = {run.key for run in record.runs}
+    return next((each for each in records if each.id == note.record), None)
+
+
+def _keys(record: SweepRecord, store: Store) -> frozenset[str] | None:
+    """The runs of a sweep and of its tuning; None: the tuning cannot be read."""
+    keys = frozenset(run.key for run in record.runs)
     try:
-        tuning = store.tuning(note.record)
+        tuning = store.tuning(record.id)
     except StoreError:
         return None
-    return frozenset(keys if tuning is None else keys | tuning.run_keys)
+    return keys if tuning is None else keys | tuning.run_keys
 
 
 def _drives(record_id: str, store: Store) -> list[bool]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ablate.errors import BadInput, StoreError
-from ablate.runs import RunFolder, Store, locks
+from ablate.runs import RunFolder, Store, locks, shown, submitted
 from ablate.runs.data_check import data_check_id
 from ablate.runs.drivers import driver_files, no_new_drivers
 from ablate.spec import Context, InnerSplit
@@ -141,6 +141,12 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
         left_out = _WAITING_KINDS
         processes = "a process trains" if living == 1 else f"{living} processes train"
         notes.append(f"{processes} here: what sweeps may name is kept meanwhile")
+    if waiting := {each.sweep for each in submitted.noted(opened.drivers_path)}:
+        left_out = _WAITING_KINDS
+        notes.append(
+            f"{', '.join(sorted(map(shown, waiting)))} may have jobs in a cluster: what sweeps may "
+            "name is kept meanwhile (`ablate status`, `ablate cancel`)"
+        )
     latest = time.time() - older_than_days * 86_400
     found = [
         each

@@ -107,7 +107,7 @@ def status_of(record: SweepRecord, store: Store, problems: list[str] | None = No
         record,
         tuple(_row(record, run, store, now) for run in record.runs),
         _tuning_status(record, store, [] if problems is None else problems),
-        cluster_jobs(record.id, store),
+        cluster_jobs(record, store),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ablate.errors import StoreError
+from ablate.executors import Tell
 from ablate.report.claims_check import ClaimsCheck
 from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
@@ -131,17 +132,18 @@ class Study:
         """
         return plan_sweep(self.request)
 
-    def run(self, progress: Progress | None = None) -> Outcome:
+    def run(self, progress: Progress | None = None, tell: Tell = lambda notice: None) -> Outcome:
         """Trains every run that is not done yet.
 
         Args:
             progress: Called from a thread with the state of every run.
+            tell: Called with one line on what jobs of a cluster wait for, or None.
 
         Raises:
             BadInput: As ``plan``, or if a variant is vacuous; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
-        return run_sweep(plan_sweep(self.request), progress)
+        return run_sweep(plan_sweep(self.request), progress, tell)
 
     def plan_tuning(
         self,
@@ -161,6 +163,7 @@ class Study:
     def tune(
         self,
         progress: Watcher | None = None,
+        tell: Tell = lambda notice: None,
         *,
         trials: int = DEFAULT_TRIALS,
         sampler: str = DEFAULT_SAMPLER,
@@ -171,6 +174,7 @@ class Study:
 
         Args:
             progress: Called from a thread with the state of every run and the best so far.
+            tell: Called with one line on what jobs of a cluster wait for, or None.
             trials: Settings that are tried for each row.
             sampler: Where settings come from: ``qmc``, ``random``, ``tpe`` or ``gp``.
             sampler_seed: The seed of their sequence.
@@ -181,7 +185,7 @@ class Study:
             Interrupted: If a stop was requested; the state is saved.
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
-        return tune_sweep(planned, progress)
+        return tune_sweep(planned, progress, tell)
 
     def cancel(self, patience_s: float = PATIENCE_S) -> tuple[CancelledDriver, ...]:
         """Asks the processes that train or tune this very sweep to save their state and to end.

@@ -2,7 +2,10 @@
 
 import importlib.util
 import os
+import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +19,7 @@ from ablate.errors import BadInput
 from ablate.executors import JobState, ray_connection
 from ablate.executors.ray import RayExecutor, Settings
 from ablate.plan import Cohort, PlannedRun
-from ablate.runs import State
+from ablate.runs import State, Store
 from executors.conformance import (
     DetachConformance,
     RunsOfTable4,
@@ -26,12 +29,23 @@ from executors.conformance import (
     wait_until,
 )
 from executors.ray_cluster import Cluster, cluster, descendants, has_ray, kill
-from executors.works import until
+from executors.works import PATIENCE_S, until
 
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.skipif(not has_ray, reason="needs the extra `ray`"),
 ]
+
+# Makes a cluster say that it has another version.
+OTHER_VERSION = """
+import json, sys
+import ray
+from ray.experimental import internal_kv as kv
+ray.init(sys.argv[1], configure_logging=False, log_to_driver=False)
+said = json.loads(kv._internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster"))
+said |= {"ray_version": "2.0.1", "python_version": "3.7.2"}
+kv._internal_kv_put(b"CLUSTER_METADATA", json.dumps(said).encode(), True, b"cluster")
+"""
 
 TESTS = Path(__file__).parents[1]
 
@@ -97,12 +111,12 @@ class TestOwnCluster(RunsOfTable4):
         processes = descendants(os.getpid())
         kill(*bridges())
         until(lambda: runs[1].folder.state() is State.INTERRUPTED)
-        until(lambda: not any(map(lives, processes)))
         with pytest.raises(BadInput, match="the Ray cluster of this machine is lost"):
             executor.look()
         with pytest.raises(BadInput, match="the Ray cluster of this machine is lost"):
             executor.close()
         assert not own_folders()
+        until(lambda: not any(map(lives, processes)))
 
 
 class TestFaults(RunsOfTable4):
@@ -151,6 +165,18 @@ class TestFaults(RunsOfTable4):
             assert job.state() is JobState.DONE
 
     @pytest.mark.slow
+    def test_a_cluster_of_another_version_is_one_line(self, tmp_path: Path) -> None:
+        with started() as own:
+            subprocess.run([sys.executable, "-c", OTHER_VERSION, own.address], check=True)
+            with pytest.raises(BadInput) as caught:
+                make(tmp_path, "finish_all", own)
+        assert re.fullmatch(
+            rf"the Ray cluster at {own.address} has Ray 2.0.1 and Python 3.7.2, here are "
+            r"Ray [0-9.]+ and Python [0-9.]+; use the same versions in both places",
+            str(caught.value),
+        )
+
+    @pytest.mark.slow
     def test_a_process_that_dies_costs_one_run(
         self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
     ) -> None:
@@ -186,7 +212,7 @@ class TestFaults(RunsOfTable4):
         with pytest.raises(BadInput) as caught:
             make(tmp_path, "finish_all", running, cpus=3, resources={"shovel": 2})
         assert str(caught.value).startswith(
-            "no node of the Ray cluster has 3 CPUs, 2 shovel, which a job asks for; ask for less"
+            "no node of the Ray cluster has 3 CPU, 2 shovel, which a job asks for; ask for less"
         )
 
     def test_a_node_that_does_not_see_the_logs_is_one_line(
@@ -200,6 +226,50 @@ class TestFaults(RunsOfTable4):
             with pytest.raises(BadInput, match="cannot start a job: FileNotFoundError") as caught:
                 wait_until(executor, lambda: False)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_sweep_under_fire_ends_as_one_on_this_machine(tmp_path: Path) -> None:
+    sweep = ["--grid", "table4", "--protocol", "demo", "--no-track", "--seeds", "0,1"]
+    sweep += ["--set", "data.count=60", "--set", "epochs=20"]
+    sweep += ["--variant", "translandseg", "--variant", "translandseg-8"]
+    ablate = [sys.executable, "-m", "ablate"]
+    (tmp_path / "ablate.toml").write_text("[executor.ray]\npoll_s = 0.5\n")
+    with started() as own:
+        words = [*ablate, "run", *sweep, "--store", "ray", "--executor", "ray"]
+        words += ["--ray-address", own.address]
+        store = Store(tmp_path / "ray")
+        with subprocess.Popen(words, cwd=tmp_path) as killed:
+            until(lambda: any(folder.events() for folder in store.runs()))
+            killed.kill()
+        # Its jobs go on, and the same command takes them over.
+        with subprocess.Popen(words, cwd=tmp_path) as process:
+            before = events(store)
+            until(lambda: events(store) > before)
+            kill(own.actors(0)[0])
+            until(lambda: bool(own.actors(1)))
+            before = events(store)
+            until(lambda: events(store) > before)
+            own.kill_node(1)
+            assert process.wait(PATIENCE_S * 5) == 0
+    attempts = [attempt.ending for folder in store.runs() for attempt in folder.attempts()]
+    assert len(attempts) > 4
+    subprocess.run(
+        [*ablate, "run", *sweep, "--executor", "local", "--store", "local"],
+        cwd=tmp_path,
+        check=True,
+    )
+    weights = [
+        {path.parent.name: path.read_bytes() for path in (tmp_path / name).glob("runs/*/*.safe*")}
+        for name in ("ray", "local")
+    ]
+    assert len(weights[0]) == 4
+    assert weights[0] == weights[1]
+
+
+def events(store: Store) -> int:
+    """How many epochs were trained in a store."""
+    return sum(len(folder.events()) for folder in store.runs())
 
 
 def test_an_address_where_nobody_listens_is_one_line(tmp_path: Path) -> None:

@@ -304,19 +304,31 @@ def refuse_from_the_third_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
-def test_a_preempted_sweep_ends_as_one_on_this_machine(tmp_path: Path, running: Cluster) -> None:
+def test_a_sweep_that_was_left_preempted_and_lost_a_node_ends_as_one_on_this_machine(
+    tmp_path: Path, running: Cluster
+) -> None:
     sweep = ["--grid", "table4", "--protocol", "demo", "--no-track", "--seeds", "0,1"]
     sweep += ["--set", "data.count=60", "--set", "epochs=8"]
     sweep += ["--variant", "translandseg", "--variant", "translandseg-8"]
     (tmp_path / "ablate.toml").write_text("[executor.slurm]\npoll_s = 0.5\n")
     ablate = [sys.executable, "-m", "ablate"]
     words = [*ablate, "run", *sweep, "--executor", "slurm", "--store", "slurm"]
+    left = subprocess.run([*words, "--detach"], cwd=tmp_path, check=True, capture_output=True)
+    assert b"the jobs are left to slurm" in left.stdout
+    store = Store(tmp_path / "slurm")
+    shown = subprocess.run(
+        [*ablate, "status", "--store", "slurm"], cwd=tmp_path, check=True, capture_output=True
+    )
+    assert b"jobs of slurm, submitted" in shown.stdout
     with subprocess.Popen(words, cwd=tmp_path) as process:
-        store = Store(tmp_path / "slurm")
         until(lambda: any(folder.events() for folder in store.runs()))
+        node = running.call("squeue", "--noheader", "--states=R", "--format=%N").split()[0]
+        running.kill_node(node)
+        until(lambda: sum(len(folder.events()) for folder in store.runs()) > 2)
+        running.revive_node(node)
         running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
         running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
-        assert process.wait(PATIENCE_S * 3) == 0
+        assert process.wait(PATIENCE_S * 8) == 0
     attempts = [attempt.ending for folder in store.runs() for attempt in folder.attempts()]
     assert "interrupted" in attempts or "killed" in attempts
     subprocess.run(
