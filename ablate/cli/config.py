@@ -22,6 +22,7 @@ class Kind(Enum):
     TEXTS = "a list of texts"
     NUMBER = "a whole number"
     NUMBERS = "a list of whole numbers"
+    DECIMAL = "a number"
     FLAG = "true or false"
 
 
@@ -37,6 +38,7 @@ KEYS = {
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
     "explain": Kind.TEXT,
+    "export": Kind.TEXT,
     "figures": Kind.TEXT,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
@@ -44,14 +46,17 @@ KEYS = {
     "into": Kind.TEXT,
     "keep_going": Kind.FLAG,
     "lines": Kind.NUMBER,
+    "min_area": Kind.DECIMAL,
     "older_than": Kind.NUMBER,
     "out": Kind.TEXT,
     "overlaps": Kind.FLAG,
+    "polygons": Kind.FLAG,
     "port": Kind.NUMBER,
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
     "remove": Kind.FLAG,
     "report_format": Kind.TEXT,
+    "resolution": Kind.DECIMAL,
     "retry": Kind.TEXT,
     "row": Kind.TEXT,
     "run": Kind.TEXT,
@@ -60,6 +65,7 @@ KEYS = {
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "simplify": Kind.DECIMAL,
     "splits": Kind.NUMBER,
     "storage": Kind.TEXT,
     "store": Kind.TEXT,
@@ -69,6 +75,7 @@ KEYS = {
     "variant": Kind.TEXTS,
     "wait": Kind.FLAG,
     "weights": Kind.FLAG,
+    "window_overlap": Kind.NUMBER,
 }
 
 
@@ -161,6 +168,7 @@ def _value(path: Path, key: str, value: Any) -> Any:
         Kind.TEXT: lambda: isinstance(value, str),
         Kind.TEXTS: lambda: all(isinstance(each, str) for each in values),
         Kind.NUMBER: lambda: _is_number(value),
+        Kind.DECIMAL: lambda: _is_number(value) or isinstance(value, float),
         Kind.NUMBERS: lambda: isinstance(value, str) or all(map(_is_number, values)),
         Kind.FLAG: lambda: isinstance(value, bool),
     }
