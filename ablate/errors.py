@@ -14,6 +14,7 @@
     ├── RunFailed           one run cannot go on; becomes its ``failure.json`` (exit code 1)
     │   ├── Diverged        the loss is no longer a finite number
     │   └── OutOfMemory     it does not fit into the memory of its device
+    ├── TakenOver           another process works on the run by now; this one leaves it
     └── Interrupted         a stop was requested and the state is saved (exit code 75)
         └── OutOfSharedMemory  a cohort leaves its device to the others there, to be tried again
 
@@ -173,6 +174,26 @@ class OutOfMemory(RunFailed):
     def __reduce__(self) -> tuple[Any, ...]:
         # As ``BadInput`` does it: ``args`` hold the joined line.
         return type(self), self._arguments
+
+
+class TakenOver(AblateError):
+    """Another process has taken a run over: this one was silent for too long to count as alive.
+
+    Nothing that it has written since is in the run's folder, and nothing is lost: the other goes
+    on from what was there.
+
+    Args:
+        key: The run's.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Says it in one line."""
+        super().__init__(f"another process has taken over run {key} and goes on with it")
+        self._key = key
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As ``BadInput`` does it: ``args`` hold the joined line.
+        return type(self), (self._key,)
 
 
 class Interrupted(AblateError):

@@ -9,6 +9,7 @@ from ablate.cli.console import err, out
 from ablate.errors import ExitCode
 from ablate.runs import shown
 from ablate.study.cancel import PATIENCE_S, cancel_drivers
+from ablate.study.cluster_jobs import CancelledJobs, cancel_jobs
 
 
 def cancel(
@@ -31,11 +32,13 @@ def cancel(
 ) -> None:
     """Ask the processes that train in the store to save their state and to end.
 
-    They end as after Ctrl-C: the same command continues. Exit code 3: one has not ended yet.
+    They end as after Ctrl-C: the same command continues. Jobs that a sweep without such a process
+    has in a cluster are cancelled. Exit code 3: one has not ended yet.
     """
     with err.status("asking, and waiting until they have ended"):
         asked = cancel_drivers(store, grid, key)
-    if not asked:
+        jobs = cancel_jobs(store, grid, key)
+    if not asked and not jobs:
         what = key or grid
         out.print(
             f"nothing is being trained in {store}"
@@ -53,5 +56,17 @@ def cancel(
             "still may, once its step is done",
             soft_wrap=True,
         )
-    if not all(each.has_ended for each in asked):
+    for cancelled in jobs:
+        out.print(_jobs_line(cancelled), soft_wrap=True)
+    if not all(each.has_ended for each in asked) or any(each.left for each in jobs):
         raise typer.Exit(ExitCode.OPEN)
+
+
+def _jobs_line(jobs: CancelledJobs) -> str:
+    """What became of a sweep's jobs."""
+    number = "1 job" if jobs.asked == 1 else f"{jobs.asked} jobs"
+    line = f"{shown(jobs.sweep)}: {number} of {jobs.executor} cancelled"
+    if jobs.left:
+        still = f"{jobs.left} of them {'has' if jobs.left == 1 else 'have'} not ended yet"
+        return f"{line}; {still}: a job that runs saves its state first"
+    return f"{line}, the state of every run is saved; the same command continues"

@@ -35,11 +35,13 @@ KEYS = {
     "cohort_size": Kind.NUMBER,
     "data": Kind.TEXT,
     "decide": Kind.FLAG,
+    "detach": Kind.FLAG,
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
     "explain": Kind.TEXT,
     "export": Kind.TEXT,
     "figures": Kind.TEXT,
+    "follow": Kind.FLAG,
     "format": Kind.TEXT,
     "grid": Kind.TEXT,
     "host": Kind.TEXT,
@@ -54,7 +56,7 @@ KEYS = {
     "port": Kind.NUMBER,
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
-    "remove": Kind.FLAG,
+    "ray_address": Kind.TEXT,
     "report_format": Kind.TEXT,
     "resolution": Kind.DECIMAL,
     "retry": Kind.TEXT,
@@ -77,6 +79,9 @@ KEYS = {
     "weights": Kind.FLAG,
     "window_overlap": Kind.NUMBER,
 }
+
+# Options that destroy: in a file, or in the environment, they would do it each time.
+_NOT_KEPT = ("remove",)
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,8 @@ def _executor_tables(path: Path, table: dict[str, Any]) -> tuple[Any, dict[str, 
 
 
 def _repair(key: str) -> str:
+    if key in _NOT_KEPT:
+        return f"what removes files is said each time: give --{key} on the command line"
     near = difflib.get_close_matches(key, KEYS, 1)
     return f"did you mean {near[0]!r}?" if near else f"its keys are {', '.join(KEYS)}"
 

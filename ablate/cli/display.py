@@ -12,7 +12,7 @@ from rich.table import Column
 from rich.text import Text
 
 from ablate.cli.console import out
-from ablate.runs import State
+from ablate.runs import State, shown
 from ablate.study import RunProgress
 
 # Lines get rarer: a sweep of a week has some two hundred.
@@ -81,6 +81,7 @@ class Display:
         # When the last line was printed, and the states that it tells of.
         self._ticked: tuple[float, list[State]] | None = None
         self._latest: Sequence[RunProgress] = ()
+        self._notice: str | None = None
 
     def __enter__(self) -> "Display":
         """Begins to show."""
@@ -108,7 +109,14 @@ class Display:
         else:
             self._update_table(runs, _names(runs))
             total = Text(self._total(runs), style="dim")
-            self._live.update(Group(self._table, total, *self.footer), refresh=True)
+            notice = [] if self._notice is None else [Text(self._notice, style="yellow")]
+            self._live.update(Group(self._table, total, *notice, *self.footer), refresh=True)
+
+    def tell(self, notice: str | None) -> None:
+        """Shows what the jobs of a cluster wait for, until something else is to be said."""
+        before, self._notice = self._notice, None if notice is None else shown(notice)
+        if self._live is None and self._notice and _kind(self._notice) != _kind(before or ""):
+            out.print(self._notice, soft_wrap=True)
 
     # Lines --------------------------------------------------------------------------------
 
@@ -153,7 +161,9 @@ class Display:
 
     def _shown(self, runs: Sequence[RunProgress]) -> set[int]:
         """Which runs fit, those that are being trained first."""
-        room = max(_FEWEST_RUNS, out.height - _LINES_BESIDE_RUNS - len(self.footer))
+        room = max(
+            _FEWEST_RUNS, out.height - _LINES_BESIDE_RUNS - len(self.footer) - bool(self._notice)
+        )
         ranked = sorted(range(len(runs)), key=lambda index: _RANK.get(runs[index].state, 3))
         return set(ranked[:room])
 
@@ -189,6 +199,11 @@ def _names(runs: Sequence[RunProgress]) -> list[str]:
         + (f" seed {run.seed}" if many_seeds else "")
         for run in runs
     ]
+
+
+def _kind(notice: str) -> str:
+    """A notice without its numbers: another number of jobs is no news."""
+    return "".join(character for character in notice if not character.isdigit())
 
 
 def duration(seconds: float) -> str:

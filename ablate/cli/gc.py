@@ -13,7 +13,8 @@ from ablate.study.leftovers import MOST_DAYS, Leftovers, find_leftovers, remove_
 def gc(
     remove: Annotated[
         bool,
-        typer.Option("--remove", envvar="ABLATE_REMOVE", help="Remove what is listed."),
+        # Without a variable, and so without a key: what removes is said each time.
+        typer.Option("--remove", help="Remove what is listed."),
     ] = False,
     older_than: Annotated[
         int,
@@ -30,9 +31,9 @@ def gc(
 ) -> None:
     """List what no sweep of the store names or needs any more; with --remove, remove it.
 
-    Runs that no sweep and no tuning names, caches and sources of their data, checkpoints of
-    finished runs, logs, damaged files that were set aside, and what killed processes have left.
-    What a process works on is kept.
+    Runs that no sweep and no tuning names, caches, checks and sources of their data, checkpoints of
+    finished runs, logs, damaged files that were set aside, artifacts of runs that were deleted in
+    MLflow, and what killed processes have left. What a process works on is kept.
     """
     with err.status("looking"):
         found = (remove_leftovers if remove else find_leftovers)(store, older_than)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,8 +10,11 @@ from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, err, out, print_json
-from ablate.runs import shown
+from ablate.errors import BadInput, ExitCode
+from ablate.runs import State, shown
+from ablate.study.following import follow_run
 from ablate.study.logs import DEFAULT_LINES, MOST_LINES, RunLog, run_log
+from ablate.study.run_status import run_status
 
 
 def logs(
@@ -27,17 +31,43 @@ def logs(
             envvar="ABLATE_LINES", min=0, max=MOST_LINES, help="Lines of the worker's log."
         ),
     ] = DEFAULT_LINES,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            envvar="ABLATE_FOLLOW",
+            help="Print what is added to the log, of later attempts too, until the run has ended.",
+        ),
+    ] = False,
     store: options.StorePath = options.DEFAULT_STORE,
     format: options.Format = TableFormat.TABLE,
 ) -> None:
-    """Show all that is known of a run: attempts, why it failed, the end of its worker's log."""
-    found = run_log(store, key, lines)
+    """Show all that is known of a run: attempts, why it failed, the end of its worker's log.
+
+    With --follow, exit code 0 says that the run is done, and 1 that it has failed.
+    """
+    if follow and format is TableFormat.JSON:
+        raise BadInput("--follow prints lines as they come, not JSON", "omit one of the two")
+    found = run_log(store, key, lines, is_followed=follow)
     if format is TableFormat.JSON:
         print_json(_as_json(found))
         return
     for problem in found.problems:
         err.print(f"note: {problem}", soft_wrap=True)
     _print(found)
+    if follow:
+        _follow(store, found)
+
+
+def _follow(store: Path, found: RunLog) -> None:
+    for line in follow_run(store, found.folder, found.tail):
+        out.print(line, soft_wrap=True)
+    status = run_status(found.folder, found.epochs)
+    why = f": {shown(status.note)}" if status.note else ""
+    out.print(f"{found.folder.key} has ended: {status.state.value}{why}", soft_wrap=True)
+    if status.state is not State.DONE:
+        raise typer.Exit(ExitCode.RUN_FAILED)
 
 
 def _print(found: RunLog) -> None:

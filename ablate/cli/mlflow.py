@@ -29,6 +29,8 @@ def ui(
     tracking_uri: options.TrackingUri = None,
 ) -> None:
     """Browse the store's runs in MLflow's user interface, on this machine alone by default."""
+    # Before an address is printed at which nothing will listen.
+    tracking.check_installed()
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{port}/{tracking.RUNS_VIEW}"
     if not _is_own(host):

@@ -1,10 +1,12 @@
 """Options that several commands share. Each has an environment variable ABLATE_NAME."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat
 from ablate.errors import BadInput
 from ablate.runs import DEFAULT_STORE as DEFAULT_STORE
@@ -36,6 +38,29 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
         raise BadInput(f"--seeds {text} is not a list of numbers", "give it like --seeds 0,1,2")
     # Python refuses to read numbers of thousands of digits; a seed has ten at most.
     return tuple(int((word.lstrip("0") or "0")[:_SEED_DIGITS]) for word in words)
+
+
+def settings_of_executor(
+    context: typer.Context, executor: str, ray_address: str | None
+) -> Mapping[str, Any]:
+    """The settings of the executor that is meant: of ``ablate.toml`` and of options.
+
+    Raises:
+        BadInput: If an option is for another executor.
+    """
+    settings = context.obj if isinstance(context.obj, Settings) else Settings()
+    found = settings.executors.get(executor, {})
+    if ray_address is None:
+        return found
+    if executor == "ray":
+        return {**found, "address": ray_address}
+    # By the environment or a file it may be there for other commands.
+    source = context.get_parameter_source("ray_address")
+    if source is not None and source.name == "COMMANDLINE":
+        raise BadInput(
+            f"--ray-address {ray_address} is not for --executor {executor}", "add --executor ray"
+        )
+    return found
 
 
 Grid = Annotated[
@@ -160,7 +185,18 @@ ExecutorName = Annotated[
         envvar="ABLATE_EXECUTOR",
         metavar="NAME",
         help="local: a worker process for each device; inline: this very process; slurm: a job of "
-        "SLURM for each cohort.",
+        "SLURM for each cohort; ray: an actor of Ray for each cohort.",
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        envvar="ABLATE_RAY_ADDRESS",
+        metavar="HOST:PORT",
+        help="With --executor ray: the cluster that trains. [default: one of this machine's own, "
+        "which ends with the command]",
+        show_default=False,
     ),
 ]
 StorePath = Annotated[

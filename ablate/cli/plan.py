@@ -10,7 +10,7 @@ from ablate.cli.console import TableFormat, out, print_json, print_rows, without
 from ablate.cli.decision import print_decision
 from ablate.cli.hidden import print_hidden
 from ablate.registry import Catalogue
-from ablate.runs import scale_line
+from ablate.runs import scale_line, shown
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan
 
 
@@ -72,6 +72,7 @@ def print_plan(planned: SweepPlan, format: TableFormat) -> None:
                 "context": context.model_dump(mode="json"),
                 "choice": planned.choice,
                 "ranges": planned.ranges,
+                "changed": planned.changed,
                 "splits": [
                     {
                         "number": number,
@@ -136,7 +137,10 @@ def _sizes(planned: SweepPlan) -> str:
 
 
 def print_choice(planned: SweepPlan) -> None:
-    """Says which protocol is used where nobody names it, and which files hide published ones."""
+    """Says which protocol is used where nobody names it, and which files hide published ones.
+
+    And which files of the data or the weights have changed since the runs of this sweep.
+    """
     plan = planned.plan
     names = {f"variant {run.spec.name}" for run in plan.runs}
     names |= {f"sweep {plan.sweep.name}", f"protocol {plan.context.protocol.name}"}
@@ -144,6 +148,8 @@ def print_choice(planned: SweepPlan) -> None:
     if planned.choice:
         name, _, reason = planned.choice.partition(":")
         out.print(Text.assemble((name, "bold"), f":{reason}"), soft_wrap=True)
+    if planned.changed:
+        out.print(shown(planned.changed), style="yellow", soft_wrap=True)
 
 
 def print_ranges(planned: SweepPlan) -> None:

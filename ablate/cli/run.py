@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from ablate import tracking
 from ablate.cli import options
-from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out
 from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
@@ -34,6 +34,7 @@ def run(
     splits: options.Splits = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
+    ray_address: options.RayAddress = None,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -50,6 +51,15 @@ def run(
     ] = True,
     retry: options.Retry = "failed",
     keep_going: options.KeepGoing = True,
+    detach: Annotated[
+        bool,
+        typer.Option(
+            "--detach/--no-detach",
+            envvar="ABLATE_DETACH",
+            help="Submit the jobs to the cluster and leave; the same command with --no-detach "
+            "waits for them.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
@@ -58,7 +68,6 @@ def run(
     ] = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
-    settings = context.obj if isinstance(context.obj, Settings) else Settings()
     study = Study(
         grid,
         protocol=protocol,
@@ -72,11 +81,12 @@ def run(
         store=store,
         devices=device or (),
         executor=executor,
-        executor_settings=settings.executors.get(executor),
+        executor_settings=options.settings_of_executor(context, executor, ray_address),
         cohort_size=cohort_size,
         wait=wait,
         retry=retry,
         keep_going=keep_going,
+        detach=detach,
         track=track,
         tracking_uri=tracking_uri,
     )
@@ -88,9 +98,18 @@ def run(
         outcome = run_sweep(planned)
     else:
         print_header(planned)
-        _print_elsewhere(planned, wait=wait)
-        with Display() as display:
-            outcome = run_sweep(planned, display)
+        if detach:
+            outcome = run_sweep(planned)
+        else:
+            _print_elsewhere(planned, wait=wait)
+            with Display() as display:
+                outcome = run_sweep(planned, display, display.tell)
+    if outcome.is_detached:
+        for note in outcome.notes:
+            err.print(note, soft_wrap=True)
+        if not quiet:
+            _print_way_back(executor)
+        return
     print_failures(outcome.failed, has_splits=len(planned.plan.contexts) > 1)
     print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for note in outcome.notes:
@@ -155,6 +174,15 @@ def print_ways_on(failed: Sequence[EndedRun], seeds: Sequence[int], *, is_cut_sh
         )
 
 
+def _print_way_back(executor: str) -> None:
+    """How to come back to a sweep that was left to a cluster."""
+    out.print(
+        f"the jobs are left to {executor}: `ablate status` shows them, `ablate cancel` stops them, "
+        "the same command with --no-detach waits for them, `ablate sync` updates MLflow",
+        soft_wrap=True,
+    )
+
+
 def _print_conclusion(outcome: Outcome) -> None:
     done, runs = outcome.count(State.DONE), len(outcome.runs)
     if outcome.pending:
@@ -170,6 +198,8 @@ def _print_conclusion(outcome: Outcome) -> None:
 def print_next_steps(grid: str, store: Path) -> None:
     """Commands that can be pasted into a shell."""
     where = "" if store == options.DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
-    commands = (f"ablate report --grid {shlex.quote(grid)}{where}", f"ablate ui{where}")
-    report, ui = (Text(command, style="bold") for command in commands)
-    out.print(Text.assemble("next: ", report, " · ", ui), soft_wrap=True)
+    commands = [f"ablate report --grid {shlex.quote(grid)}{where}"]
+    if tracking.is_installed():
+        commands.append(f"ablate ui{where}")
+    shown = Text(" · ").join(Text(command, style="bold") for command in commands)
+    out.print(Text.assemble("next: ", shown), soft_wrap=True)

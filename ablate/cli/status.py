@@ -18,8 +18,10 @@ from ablate.cli.console import (
     print_rows,
     without_own_split,
 )
-from ablate.runs import State, SweepRecord
+from ablate.runs import State, Store, SweepRecord, shown
 from ablate.spec import ENGINE_VERSION
+from ablate.study.changed_inputs import changes_of_sweeps
+from ablate.study.cluster_jobs import ClusterJobs
 from ablate.study.status import SweepStatus, sweep_status
 
 # More rows than are read; they are counted by variant and state instead.
@@ -45,6 +47,8 @@ def status(
     sweeps = sweep_status(store, grid, problems)
     for problem in problems:
         err.print(f"note: {problem}", soft_wrap=True)
+    for change in changes_of_sweeps([sweep.record for sweep in sweeps], Store(store)):
+        err.print(f"note: {change}", soft_wrap=True)
     if format is TableFormat.JSON:
         print_json([_summary(sweep) | {"runs": sweep.runs} for sweep in sweeps])
         return
@@ -54,6 +58,8 @@ def status(
         states = [row["state"] for row in sweep.runs]
         counts = [(states.count(state.value), state.value) for state in State]
         out.print(", ".join(f"{count} {state}" for count, state in counts if count))
+        for jobs in sweep.jobs:
+            out.print(_jobs_line(jobs, time.time()), soft_wrap=True)
         if tuning := sweep.tuning:
             out.print(
                 f"tuning by {tuning.sampler}: {tuning.ended} of {tuning.trials} trials ended, "
@@ -109,7 +115,17 @@ def _summary(sweep: SweepStatus) -> dict[str, Any]:
         "engine": context.engine,
         "updated": record.updated,
         "tuning": None if sweep.tuning is None else asdict(sweep.tuning),
+        "jobs": [asdict(jobs) for jobs in sweep.jobs],
     }
+
+
+def _jobs_line(jobs: ClusterJobs, now: float) -> str:
+    """What a sweep has in a cluster."""
+    where = f"jobs of {jobs.executor}, submitted {_ago(jobs.submitted, now)}"
+    if jobs.problem is not None:
+        return f"{where}: {shown(jobs.problem)}"
+    reasons = f" ({shown(', '.join(jobs.reasons))})" if jobs.reasons else ""
+    return f"{where}: {jobs.running} running, {jobs.queued} queued{reasons}"
 
 
 def _gathered(rows: Sequence[dict[str, Any]], now: float) -> Sequence[dict[str, Any]]:

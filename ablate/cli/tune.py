@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.config import Settings
 from ablate.cli.console import TableFormat, err, out, print_rows
 from ablate.cli.display import duration
 from ablate.cli.run import print_failures, print_header, print_next_steps, print_ways_on
@@ -71,6 +70,7 @@ def tune(
     seeds: options.Seeds = None,
     device: options.Devices = None,
     executor: options.ExecutorName = DEFAULT_EXECUTOR,
+    ray_address: options.RayAddress = None,
     cohort_size: options.CohortSize = None,
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
@@ -91,7 +91,6 @@ def tune(
 
     Stopped or killed, it continues.
     """
-    settings = context.obj if isinstance(context.obj, Settings) else Settings()
     study = Study(
         grid,
         protocol=protocol,
@@ -104,7 +103,7 @@ def tune(
         store=store,
         devices=device or (),
         executor=executor,
-        executor_settings=settings.executors.get(executor),
+        executor_settings=options.settings_of_executor(context, executor, ray_address),
         cohort_size=cohort_size,
         retry=retry,
         keep_going=keep_going,
@@ -123,7 +122,7 @@ def tune(
     else:
         _print_head(planned)
         with TuningDisplay(planned.settings.tuning.metric) as display:
-            outcome = tune_sweep(planned, display)
+            outcome = tune_sweep(planned, display, display.tell)
     print_failures(outcome.failed)
     print_ways_on(outcome.failed, planned.seeds, is_cut_short=outcome.is_cut_short)
     for row in outcome.without_choice:

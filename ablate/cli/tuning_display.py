@@ -52,6 +52,11 @@ class TuningDisplay:
         if not progress.is_final and not out.is_terminal:
             self._print_new_best(progress)
 
+    def tell(self, notice: str | None) -> None:
+        """Shows what the jobs of a cluster wait for."""
+        if self._display is not None:
+            self._display.tell(notice)
+
     def _print_new_best(self, progress: TuningProgress) -> None:
         """A line where a row has a new best."""
         for row in progress.rows:

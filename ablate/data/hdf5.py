@@ -1,5 +1,7 @@
 """Reading one array of an HDF5 file once its declaration has passed."""
 
+import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,12 @@ from ablate.errors import DataError
 # Compressed chunks are unpacked whole, however little of them the array declares; and what a
 # file's bytes can swell to is bounded by their number alone. The data set's files have 2 MB.
 _LIMIT_BYTES = 2**24
+# Each is looked up and unpacked for itself. Files as h5py makes them have some dozens.
+_MOST_CHUNKS = 4096
+# What unpacks: at most one of them, since two would multiply how far bytes can swell.
+_UNPACKING = {"gzip": h5py.h5z.FILTER_DEFLATE, "lzf": h5py.h5z.FILTER_LZF}
+_KEEPING_SIZE = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
+_CHECKSUM_BYTES = 4
 
 _REPLACE = "replace the file"
 
@@ -34,6 +42,7 @@ def read_array(path: Path, key: str, shape: tuple[int, ...], kinds: str) -> npt.
             shape or kind, or lies elsewhere.
     """
     with _declared(path, key, shape, kinds) as array:
+        _check_unpacked(path, key, array)
         return np.asarray(array[()])
 
 
@@ -104,6 +113,59 @@ def _check_declaration(
             f"{key!r} in {path} is stored in chunks of {chunk} bytes, more than {_LIMIT_BYTES}",
             _REPLACE,
         )
+    _check_chunks(path, key, array)
+
+
+def _check_chunks(path: Path, key: str, array: h5py.Dataset) -> None:
+    if array.chunks is None:
+        return
+    count = math.prod(map(_ceil_divided, array.shape, array.chunks))
+    if count > _MOST_CHUNKS:
+        raise DataError(
+            f"{key!r} in {path} is stored in {count} chunks, more than {_MOST_CHUNKS}", _REPLACE
+        )
+    filters = _filters(array)
+    unpacking = [each for each in filters if each not in _KEEPING_SIZE]
+    if len(unpacking) > 1 or not set(unpacking) <= set(_UNPACKING.values()):
+        raise DataError(
+            f"{key!r} in {path} is compressed in a way that is not read",
+            f"store it uncompressed, or by {' or '.join(_UNPACKING)}",
+        )
+
+
+def _check_unpacked(path: Path, key: str, array: h5py.Dataset) -> None:
+    """Refuses chunks that unpack to more than is declared: the library unpacks them whole.
+
+    LZF makes at most a hundred bytes of one, which the size of what is stored bounds well enough.
+    """
+    if array.chunks is None or not (filters := _filters(array)):
+        return
+    chunk = int(np.prod(array.chunks)) * array.dtype.itemsize + _CHECKSUM_BYTES
+    stored: list[h5py.h5d.StoreInfo] = []
+    array.id.chunk_iter(stored.append)
+    for each in stored:
+        swells = each.size > 2 * chunk
+        if not swells and _UNPACKING["gzip"] in filters:
+            mask, content = array.id.read_direct_chunk(each.chunk_offset)
+            # A bit says that a filter was left out for this chunk.
+            if not mask >> filters.index(_UNPACKING["gzip"]) & 1:
+                swells = len(zlib.decompressobj().decompress(content, chunk + 1)) > chunk
+        if swells:
+            raise DataError(
+                f"a chunk of {key!r} in {path} unpacks to more than the {chunk} bytes that it is "
+                "declared to have",
+                _REPLACE,
+            )
+
+
+def _filters(array: h5py.Dataset) -> list[int]:
+    """The numbers of the filters that values go through as they are stored, in their order."""
+    pipeline = array.id.get_create_plist()
+    return [pipeline.get_filter(index)[0] for index in range(pipeline.get_nfilters())]
+
+
+def _ceil_divided(length: int, part: int) -> int:
+    return math.ceil(length / part)
 
 
 def _times(shape: tuple[int, ...] | None) -> str:

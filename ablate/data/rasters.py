@@ -1,8 +1,12 @@
 """TIFF files of any number of bands and any type of number, GeoTIFF among them."""
 
+import itertools
 import logging
+import lzma
 import math
 import warnings
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,12 @@ from PIL import Image as Pillow
 from ablate.errors import DataError
 
 _LIMIT_BYTES = 2**31
+# Pages are read one by one, overviews too; so are strips and tiles.
+_MOST_PAGES, _MOST_SEGMENTS = 64, 2**18
+# So much may unpack from a strip or a tile unseen. Deflate makes at most 1,032 bytes of one, LZMA
+# some thousands.
+_UNSEEN_BYTES = 2**26
+_MOST_RATIO = 2**13
 _REDUCED, _TRANSPARENCY = 1, 4  # of a TIFF page: an overview, a mask of the page before
 _NO_DATA_TAG = 42113  # GDAL's
 _ORIENTATION_TAG = 274
@@ -71,9 +81,11 @@ def tiff_header(path: Path) -> TiffHeader:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(path) as file:
-            kinds = [int(getattr(page, "subfiletype", 0)) for page in file.pages]
+            found = list(itertools.islice(file.pages, _MOST_PAGES + 1))
+            kinds = [int(getattr(page, "subfiletype", 0)) for page in found]
             pages = sum(not kind & (_REDUCED | _TRANSPARENCY) for kind in kinds)
             page = file.pages.first
+            segments = math.prod(page.chunked)
             dtype = page.dtype
             if dtype is None:
                 raise ValueError("its numbers are of a type that is not known")
@@ -88,6 +100,13 @@ def tiff_header(path: Path) -> TiffHeader:
             f"{path} cannot be read as an image ({' '.join(str(error).split())})",
             "replace the file",
         ) from error
+    if len(kinds) > _MOST_PAGES:
+        raise DataError(f"{path} has more than {_MOST_PAGES} pages", "keep one of them")
+    if segments > _MOST_SEGMENTS:
+        raise DataError(
+            f"{path} is stored in {segments} strips or tiles, more than {_MOST_SEGMENTS}",
+            "save it with larger ones",
+        )
     if pages > 1 or depth > 1:
         raise DataError(f"{path} has {max(pages, depth)} pages", "keep one of them")
     if Pillow.MAX_IMAGE_PIXELS is not None and width * height > Pillow.MAX_IMAGE_PIXELS:
@@ -130,6 +149,7 @@ def read_tiff(path: Path, header: TiffHeader) -> npt.NDArray[Any]:
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages.first
+            _check_unpacked(path, file, page)
             try:
                 values = page.asarray()
             except ValueError as error:
@@ -148,6 +168,35 @@ def read_tiff(path: Path, header: TiffHeader) -> npt.NDArray[Any]:
     if is_planar:
         values = np.moveaxis(values, 0, -1)
     return values.reshape(*values.shape[:2], header.bands)
+
+
+def _check_unpacked(path: Path, file: Any, page: Any) -> None:
+    """Refuses strips and tiles that unpack to more than is declared: they are unpacked whole.
+
+    Raises:
+        DataError: If there is one.
+    """
+    import tifffile
+
+    kinds = tifffile.COMPRESSION
+    begin: dict[int, Callable[[], Any]] = {
+        kinds.ADOBE_DEFLATE: zlib.decompressobj,
+        kinds.DEFLATE: zlib.decompressobj,
+        kinds.LZMA: lzma.LZMADecompressor,
+    }
+    if page.compression not in begin:
+        return
+    declared = math.prod(page.chunks) * page.dtype.itemsize
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if count * _MOST_RATIO > max(declared, _UNSEEN_BYTES):
+            file.filehandle.seek(offset)
+            packed = file.filehandle.read(count)
+            if len(begin[page.compression]().decompress(packed, declared + 1)) > declared:
+                raise DataError(
+                    f"a strip or tile of {path} unpacks to more than the {declared} bytes that it "
+                    "is declared to have",
+                    "replace the file",
+                )
 
 
 def _by_rasterio(path: Path, compression: str) -> npt.NDArray[Any]:

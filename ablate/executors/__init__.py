@@ -1,27 +1,46 @@
 """Executors take cohorts to devices. The border is ``Executor.submit``, which returns a ``Job``."""
 
-from ablate.executors.base import Choose, Executor, Job, JobState, import_object, write_failures
+from ablate.executors.base import (
+    Choose,
+    ClusterExecutor,
+    Executor,
+    Job,
+    JobState,
+    LeftJob,
+    import_object,
+    write_failures,
+)
 from ablate.executors.fork_server import call_with_torch, warm_up
 from ablate.executors.isolation import how_it_ended, isolated_children, signals_blocked
 from ablate.executors.registry import (
     EXECUTORS,
+    check_can_detach,
     devices_in_use,
     executor_settings,
+    jobs_go_on,
+    left_jobs,
     run_cohorts,
 )
+from ablate.executors.waiting import Tell
 
 __all__ = [
     "EXECUTORS",
     "Choose",
+    "ClusterExecutor",
     "Executor",
     "Job",
     "JobState",
+    "LeftJob",
+    "Tell",
     "call_with_torch",
+    "check_can_detach",
     "devices_in_use",
     "executor_settings",
     "how_it_ended",
     "import_object",
     "isolated_children",
+    "jobs_go_on",
+    "left_jobs",
     "run_cohorts",
     "signals_blocked",
     "warm_up",

@@ -4,9 +4,10 @@ import importlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ablate.plan import Cohort
 from ablate.runs import Failure, RunFolder, State, disk
@@ -111,6 +112,64 @@ class Executor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LeftJob:
+    """A job that is in a cluster without this process, as a later start finds it.
+
+    Attributes:
+        keys: The runs that it works on, by key.
+        state: ``QUEUED`` or ``RUNNING``.
+        reason: Why it waits, in the cluster's words; empty: it does not, or that is not said.
+        cancel: Takes it out of the queue, or requests a stop, upon which it saves the state of its
+            runs; returns at once.
+    """
+
+    keys: frozenset[str]
+    state: JobState
+    reason: str
+    cancel: Callable[[], None]
+
+
+@runtime_checkable
+class ClusterExecutor(Protocol):
+    """What an executor promises besides whose jobs are in a cluster.
+
+    They may go on without the process that has submitted them; ``submit`` of a later start takes
+    over what still works on the same runs (``DetachConformance``).
+    """
+
+    @classmethod
+    def jobs_go_on(cls, settings: Any) -> bool:
+        """Whether its jobs go on when this process ends; if not, the rest is never called."""
+        ...
+
+    @classmethod
+    def left_jobs(cls, settings: Any, runs: Path, timeout_s: float) -> Sequence[LeftJob]:
+        """The jobs of this user that wait or run, of whatever start.
+
+        Args:
+            settings: Its settings.
+            runs: The folder that the folders of their runs lie in.
+            timeout_s: How long the cluster may take to answer.
+
+        Raises:
+            BadInput: If the cluster does not answer.
+        """
+        ...
+
+    def detach(self) -> None:
+        """Lets go of its jobs, which go on; it is closed with that.
+
+        Raises:
+            BadInput: If one of them can never start.
+        """
+        ...
+
+    def notice(self) -> str | None:
+        """What its jobs wait for, in one line for the user; None: nothing is to be said."""
+        ...
+
+
 def import_object(path: str) -> Any:
     """The object with the import path ``module:name``.
 
@@ -129,7 +188,7 @@ def write_failures(folders: Sequence[Path], error: Exception) -> None:
     for path in folders:
         folder = RunFolder(path)
         if folder.state() in (State.NEW, State.INTERRUPTED):
-            folder.write_failure(
+            folder.is_left(
                 Failure(
                     kind="error",
                     message=_one_line(error),
@@ -152,10 +211,8 @@ def fail_first_unfinished(folders: Sequence[Path], message: str, detail: str) ->
     """
     for position, path in enumerate(folders):
         folder = RunFolder(path)
-        if folder.state() in (State.NEW, State.INTERRUPTED):
-            folder.write_failure(
-                Failure(kind="died", message=message, detail=detail, time=time.time())
-            )
+        failure = Failure(kind="died", message=message, detail=detail, time=time.time())
+        if folder.state() in (State.NEW, State.INTERRUPTED) and folder.is_left(failure):
             return tuple(folders[position + 1 :])
     return ()
 

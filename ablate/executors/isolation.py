@@ -76,11 +76,18 @@ def hear_only_sigterm() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
-def how_it_ended(code: int | None) -> str:
-    """The exit code of a process in words."""
+def how_it_ended(code: int | None, *, is_for_memory: bool = False) -> str:
+    """The exit code of a process in words.
+
+    Args:
+        code: The exit code, or minus the number of a signal.
+        is_for_memory: Whether Linux has ended it because memory was short.
+    """
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = " (out of memory?)" if name == "SIGKILL" else ""
+        if is_for_memory:
+            hint = ", since the machine's memory was short (no other cohort was beside it)"
         return f"was ended by {name}{hint}"
     return "died" if code == UNKNOWN_EXIT_CODE else f"ended with exit code {code}"
 

@@ -1,5 +1,6 @@
 """Trains in worker processes on this machine, one for each device, or as many as fit there."""
 
+import math
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ from ablate.executors.base import Choose, Job, JobState, fail_first_unfinished
 from ablate.executors.fork_server import start_process
 from ablate.executors.isolation import UNKNOWN_EXIT_CODE, how_it_ended
 from ablate.executors.local_worker import Task, serve
+from ablate.executors.memory_kills import MemoryKills
 from ablate.executors.places import CohortsPerDevice, MemoryReport, Occupant, Places
 from ablate.plan import Cohort
 from ablate.runs import RunFolder
@@ -87,6 +89,9 @@ class _LocalJob:
         stops: How often a stop was requested.
         has_failed: Whether a worker has died of one of its runs.
         is_alone: Whether it needs a device for itself, since memory was short beside others.
+        company: How many cohorts at most this machine has worked on since it began, itself too.
+        crowd: As ``company``, when Linux had ended its worker since memory was short; it is tried
+            again as the only one on this machine. 0: that has not happened.
     """
 
     folders: tuple[Path, ...]
@@ -95,6 +100,8 @@ class _LocalJob:
     stops: int = 0
     has_failed: bool = False
     is_alone: bool = False
+    company: int = 0
+    crowd: int = 0
 
     @cached_property
     def kind(self) -> Hashable:
@@ -135,7 +142,9 @@ class LocalExecutor:
 
     A device has one worker each time that it is named, and more where ``cohorts_per_device`` and
     its memory allow it (``ablate.executors.places``). A cohort that runs out of memory beside
-    others saves its state and is tried again as the only one on a device.
+    others saves its state and is tried again as the only one on a device. One whose worker Linux
+    ends because the machine's memory is short beside others is tried again as the only one there;
+    if that does, one cohort less is worked on at once from then on.
 
     Args:
         settings: How workers compute.
@@ -155,6 +164,8 @@ class LocalExecutor:
         self._queue: deque[_LocalJob] = deque()
         self._places = Places(devices, settings.cohorts_per_device)
         self._workers: list[_Worker] = []
+        self._memory_kills = MemoryKills()
+        self._most_at_once: float = math.inf
         self._threads = settings.threads_per_worker or _share_of_processors(
             devices, settings.cohorts_per_device
         )
@@ -207,6 +218,13 @@ class LocalExecutor:
     def _is_allowed(self, device: str, worker: Occupant | None = None) -> bool:
         """Whether the first job of the queue may start on a device."""
         job = self._queue[0]
+        others = [each for each in self._workers if each.place is not worker]
+        at_work = [each.job for each in others if each.job is not None]
+        # A process that only waits holds memory as well.
+        if (job.crowd and others) or any(each.crowd for each in at_work):
+            return False
+        if len(at_work) >= self._most_at_once:
+            return False
         kind = job.kind if self._places.are_shared(device) else None
         return self._places.allow(device, kind, is_alone=job.is_alone, worker=worker)
 
@@ -217,6 +235,10 @@ class LocalExecutor:
             worker.send(None)
             return
         job.worker, job.progress = worker, JobState.RUNNING
+        at_work = [each.job for each in self._workers if each.job is not None]
+        job.company = 0
+        for each in at_work:
+            each.company = max(each.company, len(at_work))
         is_shared = self._places.are_shared(worker.device) and not job.is_alone
         self._places.begin(worker.place, job.kind if is_shared else None, is_alone=job.is_alone)
         has_company = is_shared and self._places.has_company(worker.place)
@@ -250,6 +272,9 @@ class LocalExecutor:
         """A worker has ended its cohort, or leaves it to be tried again."""
         self._places.end(worker.place)
         job, worker.job = worker.job, None
+        if job is not None and job.crowd and not job.stops:
+            # Alone it had enough.
+            self._most_at_once = min(self._most_at_once, max(1, job.crowd - 1))
         if job is not None and state is JobState.QUEUED and not job.stops:
             job.is_alone = True
             self._put_back(job)
@@ -276,8 +301,16 @@ class LocalExecutor:
         if job.stops:
             job.end(JobState.CANCELLED)
             return
+        code = worker.process.exitcode
+        is_for_memory = code == -signal.SIGKILL and self._memory_kills.account_for_one()
+        if is_for_memory and job.company > 1:
+            job.crowd, job.is_alone = job.company, True
+            self._put_back(job)
+            return
         job.has_failed = True
-        how = how_it_ended(worker.process.exitcode)
+        if job.crowd:
+            job.crowd, job.is_alone = 0, False
+        how = how_it_ended(code, is_for_memory=is_for_memory)
         job.folders = fail_first_unfinished(
             job.folders, f"the worker on {worker.device} {how}", _tail(worker.log)
         )

@@ -1,24 +1,34 @@
-"""SLURM's commands: submission by submitit, the rest by the commands that all clusters have."""
+"""SLURM's commands: the script of a job by submitit, the rest by what all clusters have."""
 
+import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor as Submitit
-from submitit.core.utils import FailedSubmissionError
 
 from ablate.errors import BadInput
+from ablate.executors.comments import Comment, parse_comment
 
 _LAST_LINES = 20
-# A busy controller takes its time.
-_TIMEOUT_S = 60.0
+# A busy controller takes its time; one that is gone is tried again and again by SLURM's commands.
+TIMEOUT_S = 60.0
 _WORD = "ablate"
+# What `sbatch` says where nobody answers, unlike where the job is refused.
+_SILENCE = re.compile(
+    r"unable to contact slurm controller|controller not responding|socket timed out"
+    r"|connection (refused|timed out)|communications? (shutdown|connection) failure",
+    re.IGNORECASE,
+)
+
+# What SLURM adds to a job's log when its command has ended.
+_OF_SLURM = re.compile(r"(srun|slurmstepd): ")
 
 
 class QueueState(StrEnum):
@@ -45,8 +55,9 @@ class QueueState(StrEnum):
 
     @property
     def is_of_the_cluster(self) -> bool:
-        """Whether the cluster has ended it, and not its own work."""
-        return self in (QueueState.PREEMPTED, QueueState.NODE_FAIL, QueueState.TIMEOUT)
+        """Whether the cluster has ended or lost it, and not its own work."""
+        own = (QueueState.PENDING, QueueState.RUNNING, QueueState.CANCELLED, QueueState.ENDED)
+        return self not in own
 
 
 _PENDING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
@@ -62,36 +73,34 @@ _RUNNING = (
 
 
 @dataclass(frozen=True)
-class Comment:
-    """What a job says of itself to a later start: the store, and the keys of its runs."""
+class Listed:
+    """A job in the queue's list.
 
-    store: str
-    keys: frozenset[str]
+    Attributes:
+        state: What matters of its state.
+        word: Its state as SLURM says it.
+        reason: Why it waits; empty: that is not known yet.
+        comment: What it works on; None: it is not a job of ablate.
+    """
 
-    def is_part_of(self, other: "Comment") -> bool:
-        """Whether a job with the other comment does all that one with this comment does."""
-        return self.store == other.store and self.keys <= other.keys
-
-    def __str__(self) -> str:
-        """As the queue has it."""
-        return f"{_WORD} {','.join(sorted(self.keys))} {self.store}"
-
-
-def comment_of(folders: Sequence[Path]) -> Comment:
-    """The comment of the job of a cohort."""
-    return Comment(str(folders[0].parent), frozenset(path.name for path in folders))
+    state: QueueState
+    word: str
+    reason: str
+    comment: Comment | None
 
 
-def _parsed(text: str) -> Comment | None:
-    word, _, rest = text.partition(" ")
-    keys, _, store = rest.partition(" ")
-    return Comment(store, frozenset(keys.split(","))) if word == _WORD and store else None
+GONE = Listed(QueueState.GONE, "unknown to SLURM", "", None)
+"""A job that the queue does not list any more."""
 
 
 class _Submitter(Submitit):
-    def submit_line(self, line: str) -> str:
-        """Submits a script that holds one line of a shell, not a pickled function; the job's id."""
-        return str(self._submit_command(line).job_id)
+    def script(self, line: str) -> str:
+        """A job's script that holds one line of a shell, not a pickled function."""
+        return self._make_submission_file_text(line, "")
+
+
+class SlurmSilent(Exception):
+    """The controller does not answer; whether it has heard is not known."""
 
 
 def submit(
@@ -99,14 +108,14 @@ def submit(
     *,
     logs: Path,
     python: str | None,
-    comment: str,
+    comment: Comment,
     parameters: Mapping[str, Any],
 ) -> str:
     """Submits a job.
 
     Args:
         line: What it does, given the interpreter.
-        logs: Folder for its script and for what it prints.
+        logs: Folder for what it prints.
         python: The interpreter on the nodes, as a shell takes it; None: that of this process.
         comment: For the queue.
         parameters: As submitit names them.
@@ -116,54 +125,73 @@ def submit(
 
     Raises:
         BadInput: If the cluster refuses it.
+        SlurmSilent: If it does not answer.
+        OSError: If the folder cannot be written.
     """
+    folder = logs / "slurm"
+    folder.mkdir(parents=True, exist_ok=True)
+    submitter = _Submitter(folder=folder)
+    submitter.update_parameters(
+        job_name=_WORD, comment=str(comment), stderr_to_stdout=True, **parameters
+    )
+    script = submitter.script(line(python or shlex.quote(sys.executable)))
     try:
-        (logs / "slurm").mkdir(parents=True, exist_ok=True)
-        submitter = _Submitter(folder=logs / "slurm")
-        submitter.update_parameters(
-            job_name=_WORD, comment=comment, stderr_to_stdout=True, **parameters
+        done = subprocess.run(
+            ["sbatch", "--parsable"],
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
-        return submitter.submit_line(line(python or shlex.quote(sys.executable)))
-    except (FailedSubmissionError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
+    except subprocess.TimeoutExpired as error:
+        raise SlurmSilent from error
+    except OSError as error:
         raise BadInput(
-            f"SLURM refuses the job: {reason}", "change [executor.slurm] in ablate.toml"
+            f"SLURM's sbatch cannot be started: {error.strerror}",
+            "run this where jobs are submitted, or choose another --executor",
         ) from error
+    if done.returncode:
+        if _SILENCE.search(done.stderr):
+            raise SlurmSilent
+        reason = (done.stderr.strip().splitlines() or ["without a reason"])[-1]
+        raise BadInput(f"SLURM refuses the job: {reason}", "change [executor.slurm] in ablate.toml")
+    # Of several clusters it adds the name of its own.
+    return done.stdout.strip().partition(";")[0]
 
 
-def states() -> dict[str, QueueState] | None:
+def queue(timeout_s: float = TIMEOUT_S) -> dict[str, Listed] | None:
     """The user's jobs by id, ended ones of the last minutes too; None: the cluster is silent."""
-    answer = _call("squeue", "--me", "--noheader", "--states=all", "--format=%i|%T")
+    words = ("squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r|%k")
+    answer = _call(*words, timeout_s=timeout_s)
     if answer is None:
         return None
-    pairs = (line.partition("|") for line in answer.splitlines())
-    return {job_id.strip(): _state(word.strip()) for job_id, _, word in pairs}
+    found: dict[str, Listed] = {}
+    for text in answer.splitlines():
+        job_id, word, reason, comment = (*(part.strip() for part in text.split("|", 3)), "", "")[:4]
+        reason = "" if reason == "None" else reason
+        found[job_id] = Listed(_state(word), word, reason, parse_comment(comment))
+    return found
 
 
-def active_jobs() -> dict[str, Comment]:
+def active_jobs(timeout_s: float = TIMEOUT_S) -> dict[str, Listed]:
     """The jobs of ablate that wait or run, by id.
 
     Raises:
         BadInput: If there is no SLURM, or it does not answer.
     """
-    answer = _call("squeue", "--me", "--noheader", "--format=%i|%k")
-    if answer is None:
+    listed = queue(timeout_s)
+    if listed is None:
         raise BadInput(
             "SLURM does not answer: `squeue --me` fails",
             "run this where jobs are submitted, or choose another --executor",
         )
-    pairs = (line.partition("|") for line in answer.splitlines())
-    found = {job_id.strip(): _parsed(text.strip()) for job_id, _, text in pairs}
-    return {job_id: comment for job_id, comment in found.items() if comment is not None}
+    return {job_id: job for job_id, job in listed.items() if job.state.is_active and job.comment}
 
 
-def cancel_if_pending(job_id: str) -> None:
-    """Takes a job out of the queue unless it runs."""
+def stop(job_id: str, number: signal.Signals) -> None:
+    """Takes a job out of the queue; one that runs is sent a signal."""
     _call("scancel", "--state=PENDING", job_id)
-
-
-def send(number: signal.Signals, job_id: str) -> None:
-    """Sends a signal to what runs in a job."""
     _call("scancel", f"--signal={number.name.removeprefix('SIG')}", job_id)
 
 
@@ -173,6 +201,12 @@ def log_of(logs: Path, job_id: str) -> str:
     for path in sorted((logs / "slurm").glob(f"{job_id}_*.out")):
         lines += path.read_text(errors="replace").splitlines()
     return "\n".join(lines[-_LAST_LINES:])
+
+
+def last_word(logs: Path, job_id: str) -> str:
+    """The last line that a job itself has printed; empty: none."""
+    lines = log_of(logs, job_id).splitlines()
+    return next((line for line in reversed(lines) if not _OF_SLURM.match(line)), "")
 
 
 def _state(word: str) -> QueueState:
@@ -186,12 +220,10 @@ def _state(word: str) -> QueueState:
     return next((state for state in known if state == word), QueueState.ENDED)
 
 
-def _call(*words: str) -> str | None:
+def _call(*words: str, timeout_s: float = TIMEOUT_S) -> str | None:
     """What a command prints; None if it fails."""
     try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ablate.errors import Interrupted, stop_signals
-from ablate.executors.base import Executor, JobState
+from ablate.executors.base import ClusterExecutor, Executor, JobState
 from ablate.plan import Cohort
+
+# Takes one line on what jobs wait for, or None once they wait for nothing more.
+Tell = Callable[[str | None], None]
 
 # A second one ends the jobs at once. Of other signals several may come for one reason.
 _URGENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -64,6 +67,7 @@ def wait_for_all(
     executor: Executor,
     cohorts: Sequence[Cohort],
     should_stop: Callable[[], bool] = lambda: False,
+    tell: Tell = lambda notice: None,
 ) -> tuple[JobState, ...]:
     """Submits all cohorts and waits until their jobs have ended.
 
@@ -76,6 +80,7 @@ def wait_for_all(
         should_stop: Asked from a thread, and before a job takes the place of one that has ended;
             once it says yes, the jobs are cancelled, and this returns when they have ended. An
             executor without workers of its own hears it within a job in the main thread only.
+        tell: Is told what the jobs of a cluster wait for, whenever that changes.
 
     Returns:
         How each job has ended.
@@ -86,6 +91,7 @@ def wait_for_all(
     with _stop_requests() as stop:
         jobs = [executor.submit(cohort) for cohort in cohorts]
         passed_on, ended = 0, 0
+        told: str | None = None
         with _asking(stop, should_stop):
             while (now := sum(job.state().has_ended for job in jobs)) < len(jobs):
                 if now > ended and should_stop():
@@ -96,10 +102,34 @@ def wait_for_all(
                     for job in jobs:
                         job.cancel()
                 executor.wait(_POLL_S)
+                notice = executor.notice() if isinstance(executor, ClusterExecutor) else None
+                if notice != told:
+                    told = notice
+                    tell(told)
     states = tuple(job.state() for job in jobs)
     if JobState.CANCELLED in states and (stop.by_signal or not stop.by_caller):
         raise Interrupted("the state of every run is saved", stop.signum)
     return states
+
+
+def submit_and_leave(executor: Executor, cohorts: Sequence[Cohort]) -> None:
+    """Submits all cohorts and leaves their jobs to a cluster.
+
+    Args:
+        executor: Takes them; one whose jobs go on (``ClusterExecutor.jobs_go_on``).
+        cohorts: The runs.
+
+    Raises:
+        BadInput: If a job is refused, or can never start; the executor still has those before.
+        Interrupted: If a stop was requested meanwhile; the same.
+    """
+    with _stop_requests() as stop:
+        for cohort in cohorts:
+            executor.submit(cohort)
+            if stop.urgency:
+                raise Interrupted("nothing was left in the queue", stop.signum)
+    if isinstance(executor, ClusterExecutor):
+        executor.detach()
 
 
 @contextmanager

@@ -18,6 +18,9 @@ from ablate.runs import (
     SweepRecord,
     TuningRecord,
 )
+from ablate.runs.confusions import decode as decode_confusions
+from ablate.runs.decoded import remembered
+from ablate.runs.finished import Decode
 from ablate.spec import METRIC_NAMES
 
 _REASONS: dict[State, MissingReason] = {
@@ -71,7 +74,8 @@ def read_results(record: SweepRecord, store: Store) -> list[RunRecord]:
 
     What cannot be read leaves its own place empty; the rest of the table stays.
     """
-    return [read_run(run, store) for run in record.current_runs()]
+    with remembered(store.decoded_path(record.id)) as known:
+        return [read_run(run, store, known.decode) for run in record.current_runs()]
 
 
 def readable(read: Callable[[], _Record | None], problems: list[str]) -> _Record | None:
@@ -98,15 +102,15 @@ def missing_metrics(result: Result) -> Sequence[str]:
     return sorted(set(METRIC_NAMES) - result.metrics.keys())
 
 
-def read_run(run: RecordedRun, store: Store) -> RunRecord:
+def read_run(run: RecordedRun, store: Store, decode: Decode = decode_confusions) -> RunRecord:
     """Reads one run's folder; what cannot be read has the reason in its place."""
     try:
-        return _read_folder(run, store)
+        return _read_folder(run, store, decode)
     except (StoreError, OSError) as error:
         return RunRecord(run, None, "unreadable", cause_of(error, store))
 
 
-def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
+def _read_folder(run: RecordedRun, store: Store, decode: Decode) -> RunRecord:
     folder = store.run(run.key)
     # It refuses the spec of another key, and the key covers protocol, data, weights and engine.
     finished = folder.finished()
@@ -120,14 +124,14 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
     result, repair = finished.result, "remove the folder and run again"
     if missing := missing_metrics(result):
         raise StoreError(f"the result in {folder.path} lacks {', '.join(missing)}", repair)
-    confusions = finished.confusions()
+    confusions = finished.confusions(decode)
     if contradicted := contradictions(result, confusions):
         raise StoreError(
             f"the result in {folder.path} contradicts its own pixels: {contradicted[0]}", repair
         )
     tested = None
     if result.test is not None:
-        tested = finished.test_confusions()
+        tested = finished.test_confusions(decode)
         file = folder.test_confusion_path.name
         if contradicted := contradictions(result.test, tested, file):
             raise StoreError(
@@ -135,6 +139,4 @@ def _read_folder(run: RecordedRun, store: Store) -> RunRecord:
                 repair,
             )
     finished.check()
-    return RunRecord(
-        run, Finished(result, finished.spec.provenance, confusions, tested), None, None
-    )
+    return RunRecord(run, Finished(result, finished.provenance, confusions, tested), None, None)

@@ -29,6 +29,9 @@ class StoreView(Store):
         path = super().run(key).path
         return _FolderView(path, self._states.get(key), is_recomputed=self._is_recomputed)
 
+    def decoded_path(self, sweep_id: str) -> None:
+        """Nowhere: this is what a report is compared with."""
+
 
 class _FolderView(RunFolder):
     def __init__(self, path: Path, state: State | None, *, is_recomputed: bool) -> None:
@@ -63,7 +66,7 @@ class _FolderView(RunFolder):
                 update={"metrics": scores(Confusion(**of_test)), "confusion": of_test}
             )
         result = result.model_copy(update={"metrics": metrics, "confusion": pixels, "test": test})
-        return _RecomputedRun(result, finished.spec, finished.folder, finished.contents)
+        return _RecomputedRun(result, finished.provenance, finished.folder, finished.contents)
 
 
 class _RecomputedRun(FinishedRun):

@@ -5,29 +5,40 @@ What is written reaches the disk before its name does, and the name before the c
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from ablate.runs import locks, plain_files
+from ablate.runs import hosts, locks, plain_files
 
 # Some network file systems cannot force a folder to the disk.
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 # What file systems say that have no hard links: exFAT, FAT, many of FUSE (Google Drive, gcsfuse).
 _NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
-# Of the process with this id, and a random number.
-_TEMPORARY = re.compile(r"\.\d+-[0-9a-f]{8}\.tmp")
+# Of the process with this id, the host and a random number; older ones are of no host.
+_TEMPORARY = re.compile(r"\.\d+-(?:([0-9a-f]{8})-)?[0-9a-f]{8}\.tmp")
 PUBLISH_LOCK = ".publish.lock"
 """Beside what is published where there are no hard links."""
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
+def writing(
+    path: Path, stage: Path | None = None, *, force_name: bool = True
+) -> Iterator[BinaryIO]:
     """Puts a file of any size in place of whatever file ``path`` is, unless writing it fails.
+
+    Args:
+        path: The file.
+        stage: A folder that only this process writes to, where the temporary file is to lie (see
+            ``staging``); None: beside ``path``.
+        force_name: Whether to wait until the name is on the disk, and not only the content.
 
     Yields:
         The file, open for writing.
@@ -35,24 +46,33 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: If it cannot be written; ``filename`` says which.
     """
-    with _temporary(path) as (temporary, file):
+    with _temporary(path, stage) as (temporary, file):
         yield file
         _force_to_disk(file)
-        rename(temporary, path)
+        plain_files.unless_stale(lambda: temporary.replace(path))
+        if force_name:
+            sync_folder(path.parent)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(
+    path: Path, content: bytes, stage: Path | None = None, *, force_name: bool = True
+) -> None:
     """Puts ``content`` in place of whatever file ``path`` is; see ``writing``."""
-    with writing(path) as file:
+    with writing(path, stage, force_name=force_name) as file:
         file.write(content)
 
 
-def publish(path: Path, content: bytes) -> bool:
+def publish(path: Path, content: bytes, stage: Path | None = None) -> bool:
     """Creates ``path`` with ``content``, once and for all.
 
     A hard link fails if its name is taken. Where there are none, the file is renamed under a lock
     that all take who publish in this folder: it is released with the process, so that a kill at
     any moment leaves all of the file or nothing of it.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+        stage: As for ``writing``.
 
     Returns:
         False where the file existed already; it is left as it was.
@@ -61,11 +81,11 @@ def publish(path: Path, content: bytes) -> bool:
         OSError: If it cannot be written; ``filename`` says which.
         StoreError: If there are neither hard links nor locks.
     """
-    with _temporary(path) as (temporary, file):
+    with _temporary(path, stage) as (temporary, file):
         file.write(content)
         _force_to_disk(file)
         try:
-            os.link(temporary, path)
+            plain_files.unless_stale(lambda: os.link(temporary, path))
         except FileExistsError:
             return False
         except OSError as error:
@@ -99,6 +119,24 @@ def rename(source: Path, target: Path) -> None:
     sync_folder(target.parent)
     if source.parent != target.parent:
         sync_folder(source.parent)
+
+
+def add_name(source: Path, target: Path) -> None:
+    """Gives a file a second name, and what is in a folder; a copy where there are no hard links."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, copy_function=_link)
+    else:
+        _link(source, target)
+    sync_folder(target.parent)
+
+
+def _link(source: os.PathLike[str] | str, target: os.PathLike[str] | str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(source, target, follow_symlinks=False)
 
 
 def make_folder(path: Path) -> None:
@@ -149,22 +187,28 @@ def sync_folder(path: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Removes temporary files of processes that have died while they wrote into this folder.
 
-    Who writes one holds its lock, also from another machine; where there are no locks, none is
-    removed.
+    Who writes one holds its lock, which counts on its own host only; where there are no locks, none
+    is removed.
     """
     with suppress(OSError):
         for path in folder.iterdir():
-            if _TEMPORARY.fullmatch(path.name):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match[1] in (None, _host_tag()):
                 with suppress(OSError):
                     _remove_if_dead(path)
 
 
-def replace_lightly(path: Path, content: bytes) -> None:
+def replace_lightly(path: Path, content: bytes, stage: Path | None = None) -> None:
     """Puts ``content`` in place of a file that only this process writes.
 
     It survives a kill of the process, but perhaps not a loss of power.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+        stage: As for ``writing``.
     """
-    temporary = path.with_suffix(".tmp")
+    temporary = (stage or path.parent) / f"{path.stem}.tmp"
     # Whatever lies there, such as a link, is not written to.
     temporary.unlink(missing_ok=True)
     try:
@@ -199,22 +243,34 @@ def append_line(path: Path, line: str) -> None:
 
 
 @contextmanager
-def _temporary(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def _temporary(path: Path, stage: Path | None = None) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file beside ``path``, locked, in place of those that dead processes have left there.
+
+    In a stage it is this process's own, without a lock.
 
     Yields:
         Its path and the file, open for writing; it is removed at the end if it is still there.
     """
-    make_folder(path.parent)
-    remove_leftovers(path.parent)
+    if stage is None:
+        make_folder(path.parent)
+        remove_leftovers(path.parent)
     # Not tempfile: its files are closed to the group, and a store may be shared. The name is
     # independent of the target's, which may be as long as the file system allows.
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    name = f".{os.getpid()}-{_host_tag()}-{secrets.token_hex(4)}.tmp"
+    temporary = (stage or path.parent) / name
     try:
-        with _named(path, temporary), _open_locked(temporary) as file:
+        with (
+            _named(path, temporary),
+            _open_locked(temporary) if stage is None else temporary.open("xb") as file,
+        ):
             yield temporary, file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@cache
+def _host_tag() -> str:
+    return hashlib.sha256(hosts.this_host().encode()).hexdigest()[:8]
 
 
 def _open_locked(path: Path) -> BinaryIO:

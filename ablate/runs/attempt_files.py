@@ -5,8 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents
+from ablate.runs import documents
 from ablate.runs.attempts import Attempt, Ending
+from ablate.runs.staging import Writer
 
 _REPAIR = "remove the file: the cost of this attempt is then not recorded"
 
@@ -19,11 +20,13 @@ class AttemptFiles:
 
     Args:
         path: The folder; it need not exist yet.
+        writer: Of the run's folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Writer) -> None:
         """Touches nothing."""
         self.path = path
+        self._writer = writer
 
     def write(self, attempt: Attempt, *, force: bool) -> None:
         """Puts the attempt into its file, whole or not at all.
@@ -36,12 +39,10 @@ class AttemptFiles:
         # Milliseconds: names sort by time, and those of two machines can lie side by side.
         path = self.path / f"{round(attempt.started * 1000)}.json"
         content = attempt.model_dump_json()
-        atomic.require_folder(self.path.parent)
         if force:
-            atomic.replace(path, content.encode())
-            return
-        atomic.make_folder(self.path)
-        atomic.replace_lightly(path, content.encode())
+            self._writer.replace(path, content.encode())
+        else:
+            self._writer.replace_lightly(path, content.encode())
 
     def begin(self, attempt: Attempt, last_ending: Ending) -> Attempt:
         """Writes that an attempt begins, after the last one, and how that has ended.

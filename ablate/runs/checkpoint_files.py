@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ablate.runs import atomic, plain_files
+from ablate.runs import plain_files
+from ablate.runs.staging import Writer
 
 _KEPT = 2
 
@@ -15,11 +16,13 @@ class CheckpointFiles:
 
     Args:
         path: The run's folder; it need not exist yet.
+        writer: Of that folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Writer) -> None:
         """Touches nothing."""
         self._path = path
+        self._writer = writer
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -29,9 +32,8 @@ class CheckpointFiles:
         """Writes the state after ``step`` and its SHA-256; keeps the last two."""
         path = self._path / f"checkpoint-{step:09d}.pt"
         digest = hashlib.sha256(content).hexdigest()
-        atomic.require_folder(self._path)
-        atomic.replace(_digest_of(path), digest.encode())
-        atomic.replace(path, content)
+        self._writer.replace(_digest_of(path), digest.encode())
+        self._writer.replace(path, content)
         kept = self._files()[-_KEPT:]
         self._remove_all_but({*kept, *map(_digest_of, kept)})
 
@@ -55,7 +57,7 @@ class CheckpointFiles:
         """Removes checkpoints, and digests of some that were never written."""
         for path in self._path.glob("checkpoint-*"):
             if path not in kept:
-                path.unlink(missing_ok=True)
+                self._writer.remove(path)
 
 
 def _digest_of(path: Path) -> Path:

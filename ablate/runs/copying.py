@@ -11,7 +11,7 @@ from ablate.runs.folder import RunFolder
 # Hidden, so that no reader takes them for runs.
 _NEW, _OLD = ".merge-new-", ".merge-old-"
 # Of a process that works, not of the run.
-_LEFT_OUT = ("claim.lock", "progress.json")
+_LEFT_OUT = ("claim", "claim.lock", "progress.json")
 
 
 def copy_folder(folder: RunFolder, target: Path) -> None:

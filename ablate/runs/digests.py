@@ -68,6 +68,11 @@ class FileDigests:
         """The files whose digests are remembered, whatever has become of them."""
         return [Path(name) for name in self._known]
 
+    def below(self, folder: Path) -> dict[Path, str]:
+        """The remembered digests of a folder's files, for the state that each file is in."""
+        files = [file for file in self.files() if folder in file.parents and self.knows(file)]
+        return {file: self.of(file) for file in files}
+
     def save(self) -> None:
         """Writes what was learnt since the last time."""
         if self._path is not None and self._changed:

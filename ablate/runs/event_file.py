@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents, sealing
+from ablate.runs import documents, plain_files, sealing
 from ablate.runs.formats import Event, Result
+from ablate.runs.staging import Writer
 
 # Scores are not made of events: such a run is not trained again by itself.
 _REPAIR = "remove the run's folder and run again"
@@ -15,15 +16,32 @@ class EventFile:
 
     Args:
         path: The file; it need not exist yet.
+        writer: Of the run's folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Writer) -> None:
         """Touches nothing."""
         self.path = path
+        self._writer = writer
 
     def append(self, event: Event) -> None:
-        """Adds the end of an epoch."""
-        atomic.append_line(self.path, event.model_dump_json())
+        """Adds the end of an epoch, by writing the file anew.
+
+        To a file that is open for appending, a process whose run was taken over could still write.
+        The name may be lost with the power: a checkpoint, which is written next, forces it to the
+        disk, and without one the epoch is trained again.
+
+        Raises:
+            OSError: If something that is no file lies there, or it cannot be written.
+        """
+        try:
+            content = plain_files.read_bytes(self.path, documents.MOST_BYTES)
+        except FileNotFoundError:
+            content = b""
+        # A line that an older ablate has half written is no event.
+        whole = content[: content.rfind(b"\n") + 1]
+        line = f"{event.model_dump_json()}\n".encode()
+        self._writer.replace(self.path, whole + line, force_name=False)
 
     def read(self, result: Result | None = None) -> list[Event]:
         """All whole lines, in order; a line that a kill cut short is left out.
@@ -54,4 +72,4 @@ class EventFile:
         if [event.epoch for event in kept] != list(range(1, last_epoch + 1)):
             raise StoreError(f"{self.path} lacks epochs up to {last_epoch}", sealing.REPAIR)
         lines = "".join(event.model_dump_json() + "\n" for event in kept)
-        atomic.replace(self.path, lines.encode())
+        self._writer.replace(self.path, lines.encode())

@@ -1,15 +1,22 @@
 """A finished run: what its numbers are made of, each file read once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict, ValidationError
+
 from ablate.errors import StoreError
-from ablate.runs import confusions, documents, sealing
+from ablate.runs import documents, sealing
 from ablate.runs.confusions import Confusions
-from ablate.runs.formats import Result, SpecFile
+from ablate.runs.confusions import decode as decode_confusions
+from ablate.runs.formats import Document, Provenance, Result, SpecFile
 from ablate.runs.sealing import REPAIR
 from ablate.spec import ENGINE_VERSION
+
+Decode = Callable[[bytes, Path], Confusions]
+"""Reads the content of a file, whose path is for messages."""
 
 _RESULT, _SPEC = "result.json", "spec.json"
 
@@ -20,14 +27,14 @@ class FinishedRun:
 
     Attributes:
         result: What it gave.
-        spec: What it is.
+        provenance: What it was made by.
         folder: Where it lies.
         contents: What the files hold that scores are made of, by their names, and ``result.json``;
             a file that is missing is left out.
     """
 
     result: Result
-    spec: SpecFile
+    provenance: Provenance
     folder: Path
     contents: Mapping[str, bytes]
 
@@ -41,27 +48,33 @@ class FinishedRun:
         if not self.result.files:
             self.confusions()
 
-    def confusions(self) -> Confusions:
+    def confusions(self, decode: Decode = decode_confusions) -> Confusions:
         """The pixels of every validation image.
 
+        Args:
+            decode: How the file's content is read.
+
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return self._confusions("confusion.parquet")
+        return self._confusions("confusion.parquet", decode)
 
-    def test_confusions(self) -> Confusions:
+    def test_confusions(self, decode: Decode = decode_confusions) -> Confusions:
         """The pixels of every test image.
 
+        Args:
+            decode: How the file's content is read.
+
         Raises:
             StoreError: If they are missing or cannot be read.
         """
-        return self._confusions("confusion-test.parquet")
+        return self._confusions("confusion-test.parquet", decode)
 
-    def _confusions(self, name: str) -> Confusions:
+    def _confusions(self, name: str, decode: Decode) -> Confusions:
         path = self.folder / name
         if name not in self.contents:
             raise StoreError(f"{path} is missing", REPAIR)
-        return confusions.decode(self.contents[name], path)
+        return decode(self.contents[name], path)
 
 
 def read(folder: Path) -> FinishedRun | None:
@@ -79,10 +92,35 @@ def read(folder: Path) -> FinishedRun | None:
             contents[name] = content
     if _SPEC not in contents:
         raise StoreError(f"{folder / _SPEC} is missing", REPAIR)
-    # The key of a spec that the result has the digest of was right when the run was trained.
     is_as_sealed = sealing.is_as_sealed(result, _SPEC, contents[_SPEC])
-    spec = spec_of(contents[_SPEC], folder / _SPEC, is_key_known=is_as_sealed)
-    return FinishedRun(result, spec, folder, contents)
+    provenance = _provenance_of(contents[_SPEC], folder / _SPEC, is_as_sealed=is_as_sealed)
+    return FinishedRun(result, provenance, folder, contents)
+
+
+class _Origin(Document):
+    """The part of ``spec.json`` that says of which run it is, and what made that."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    key: str
+    provenance: Provenance
+
+
+def _provenance_of(content: bytes, path: Path, *, is_as_sealed: bool) -> Provenance:
+    """What a run was made by.
+
+    A spec that the result has the digest of was right when the run was trained, its key too: most
+    of it, which takes most of the time of a status, need not be read again.
+
+    Raises:
+        StoreError: If the spec cannot be read, or is of another run than its folder.
+    """
+    if is_as_sealed:
+        with suppress(ValidationError):
+            origin = _Origin.model_validate_json(content)
+            if "schema_version" in origin.model_fields_set and origin.key == path.parent.name:
+                return origin.provenance
+    return spec_of(content, path, is_key_known=is_as_sealed).provenance
 
 
 def result_of(content: bytes, path: Path) -> Result:

@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ablate.errors import StoreClosed, StoreError
-from ablate.runs import atomic, confusions, documents, sealing
+from ablate.errors import StoreClosed, StoreError, TakenOver
+from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
-from ablate.runs.claim_file import ClaimFile
+from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
 from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
@@ -20,13 +20,10 @@ from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, Stat
 from ablate.runs.sealing import REPAIR
 from ablate.spec import RunSpec
 
-# The beginning of the names of folders for damaged files.
-_SET_ASIDE = "damaged-"
-
 _File = TypeVar("_File", Failure, Progress)
 
 
-class RunFolder:
+class RunFolder(ClaimedFolder):
     """One run on disk, ``STORE/runs/KEY``.
 
     Args:
@@ -35,7 +32,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         """Touches nothing."""
-        self.path = path
+        super().__init__(path)
         self.weights_path = path / "weights.safetensors"
         self.confusion_path = path / "confusion.parquet"
         self.test_confusion_path = path / "confusion-test.parquet"
@@ -44,10 +41,9 @@ class RunFolder:
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
         self._failure_path = path / "failure.json"
-        self._claim = ClaimFile(path / "claim.lock")
-        self._attempts = AttemptFiles(path / "attempts")
-        self._events = EventFile(path / "events.jsonl")
-        self._checkpoints = CheckpointFiles(path)
+        self._attempts = AttemptFiles(path / "attempts", self._writer)
+        self._events = EventFile(path / "events.jsonl", self._writer)
+        self._checkpoints = CheckpointFiles(path, self._writer)
 
     @property
     def key(self) -> str:
@@ -107,13 +103,22 @@ class RunFolder:
 
     # Who works on it ----------------------------------------------------------------------
 
-    def claim(self) -> AbstractContextManager[bool]:
-        """Holds the run for this process; see ``ClaimFile.held``."""
-        return self._claim.held()
+    def is_left(self, failure: Failure | None = None) -> bool:
+        """Whether a run has neither result nor failure, and no process works on it.
 
-    def is_claimed(self) -> bool:
-        """Whether some process works on this run now."""
-        return self._claim.is_held()
+        Looked at with the claim, which ends that of a dead process on another host, and makes a
+        network file system look at the folder anew. A run that cannot be claimed, as on a full
+        disk, is left too: whoever is to train it says so.
+
+        Args:
+            failure: Is written if so, where the run's own worker could not.
+        """
+        with suppress(StoreError), self.claim() as claimed:
+            if not claimed or self.has_result() or self.has_failure():
+                return False
+            if failure is not None:
+                self.write_failure(failure)
+        return True
 
     def is_untouched(self) -> bool:
         """Whether no process has worked on this run yet; cheaper than ``state``."""
@@ -170,18 +175,13 @@ class RunFolder:
         with self.claim() as claimed:
             if not claimed:
                 raise StoreError(str(self.damage()), "wait: another process works on this run")
-            earlier = [path for path in self.path.iterdir() if path.name.startswith(_SET_ASIDE)]
-            target = self.path / f"{_SET_ASIDE}{len(earlier) + 1}"
             # What the attempts have cost stays.
-            publish_lock = self.path / atomic.PUBLISH_LOCK
-            kept = {*earlier, self._claim.path, self._attempts.path, publish_lock}
-            files = set(self.path.iterdir()) - kept
+            files = set(self.path.iterdir()) - self._own_files() - {self._attempts.path}
             if not self.has_result():
                 files &= self._broken_files()
-            target.mkdir()
             # The result last: until then, a kill leaves a damaged run.
-            for path in sorted(files, key=lambda path: (path == self._result_path, path)):
-                atomic.rename(path, target / path.name)
+            ordered = sorted(files, key=lambda path: (path == self._result_path, path))
+            set_aside.move(ordered, self.path, self._writer)
 
     def _broken_files(self) -> set[Path]:
         broken = set()
@@ -256,7 +256,7 @@ class RunFolder:
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
-        atomic.replace_lightly(self._progress_path, progress.model_dump_json().encode())
+        self._writer.replace_lightly(self._progress_path, progress.model_dump_json().encode())
 
     def progress(self) -> Progress | None:
         """How far the run is; None where no worker has written it, or it cannot be read."""
@@ -278,9 +278,13 @@ class RunFolder:
     def start_over(self) -> None:
         """Removes checkpoints and events: nothing of what was trained can be used."""
         self._checkpoints.drop()
-        self._events.path.unlink(missing_ok=True)
+        self._writer.remove(self._events.path)
 
-    # Confusions ---------------------------------------------------------------------------
+    # What a result is of ------------------------------------------------------------------
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Writes ``weights.safetensors``, or a panel."""
+        self._writer.replace(path, content)
 
     def write_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
         """Writes ``confusion.parquet``.
@@ -289,11 +293,11 @@ class RunFolder:
             names: Names of the N validation images.
             counts: Of each image: tp, fp, fn and tn; shape Nx4.
         """
-        atomic.replace(self.confusion_path, confusions.encode(names, counts))
+        self._writer.replace(self.confusion_path, confusions.encode(names, counts))
 
     def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
         """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
-        atomic.replace(self.test_confusion_path, confusions.encode(names, counts))
+        self._writer.replace(self.test_confusion_path, confusions.encode(names, counts))
 
     def confusions(self) -> Confusions:
         """The pixels of every validation image.
@@ -311,21 +315,23 @@ class RunFolder:
         """
         return confusions.read(self.test_confusion_path)
 
-    # The end ------------------------------------------------------------------------------
-
     def publish_result(self, result: Result) -> None:
         """Makes the run done, with the digests of its files; an existing result is kept."""
         atomic.require_folder(self.path)
         sealed = sealing.seal(result, self.path)
-        atomic.publish(self._result_path, (sealed.model_dump_json(indent=2) + "\n").encode())
+        content = (sealed.model_dump_json(indent=2) + "\n").encode()
+        self._writer.publish(self._result_path, content)
         self._remove_what_is_over()
 
     def _remove_what_is_over(self) -> None:
         """Of a finished run: checkpoints, the failure of an earlier attempt, and the like."""
-        self._failure_path.unlink(missing_ok=True)
-        self._progress_path.unlink(missing_ok=True)
+        for path in (self._failure_path, self._progress_path):
+            self._writer.remove(path)
         self._checkpoints.drop()
         atomic.remove_leftovers(self.path)
+        if self._writer.stage is None:
+            with suppress(StoreError):
+                self._claim.remove_leftovers()
 
     def has_result(self) -> bool:
         """Whether the run is done, or a damaged result lies in its place."""
@@ -367,9 +373,9 @@ class RunFolder:
         If not, who waits for the run finds it without result or failure: see ``disk.py``.
         """
         content = (failure.model_dump_json(indent=2) + "\n").encode()
-        with suppress(OSError):
-            atomic.require_folder(self.path)
-            atomic.replace(self._failure_path, content)
+        # Who has taken over says itself how it ends.
+        with suppress(OSError, TakenOver):
+            self._writer.replace(self._failure_path, content)
 
     def failure(self) -> Failure | None:
         """Why the run could not go on; None if it can.
@@ -385,7 +391,7 @@ class RunFolder:
 
     def clear_failure(self) -> None:
         """Removes the failure: a new attempt begins."""
-        self._failure_path.unlink(missing_ok=True)
+        self._writer.remove(self._failure_path)
 
 
 def _read(model: type[_File], path: Path) -> _File | None:

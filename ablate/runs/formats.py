@@ -1,5 +1,6 @@
 """The files of a store as pydantic models; metrics are fractions (0..1), times Unix seconds."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
@@ -366,6 +367,14 @@ class SweepRecord(Document):
 
 
 class Source(Document):
-    """``sources/DIGEST.json``: where data or weights of this digest were last seen."""
+    """``sources/DIGEST.json``: where data or weights of this digest were seen.
+
+    Attributes:
+        path: Where they were seen last, by any host.
+        relative: The same, from the store's folder; None: an older ablate has noted it.
+        hosts: Where each host has seen them last, by the host's name.
+    """
 
     path: str
+    relative: str | None = None
+    hosts: Mapping[str, str] = Field(default_factory=dict)

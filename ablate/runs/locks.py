@@ -48,7 +48,7 @@ def held(path: Path, timeout_s: float = FOREVER, repair: str = "remove it") -> I
         yield False
         return
     except OSError as error:
-        raise _refusal(path, error, repair) from error
+        raise refusal(path, error, repair) from error
     try:
         yield True
     finally:
@@ -74,7 +74,7 @@ def is_held(path: Path) -> bool:
     except OSError as error:
         if are_missing(error) and error.filename is None:
             return False
-        raise _refusal(path, error, "remove it") from error
+        raise refusal(path, error, "remove it") from error
     return False
 
 
@@ -91,7 +91,7 @@ def check_support(file: IO[bytes], folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise _refusal(folder / "file", error, "") from error
+        raise refusal(folder / "file", error, "") from error
 
 
 def are_missing(error: OSError) -> bool:
@@ -99,7 +99,14 @@ def are_missing(error: OSError) -> bool:
     return error.errno in _NO_LOCKS
 
 
-def _refusal(path: Path, error: OSError, repair: str) -> StoreError:
+def refusal(path: Path, error: OSError, repair: str) -> StoreError:
+    """What the user is told where something cannot be locked or claimed.
+
+    Args:
+        path: What.
+        error: What the system says.
+        repair: What to do where nothing better is known.
+    """
     # Of these errors flock's have no file name.
     if are_missing(error) and error.filename is None:
         return StoreError(

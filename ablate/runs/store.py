@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ablate.errors import StoreClosed, StoreError
-from ablate.runs import atomic, documents, locks, plain_files, records
+from ablate.runs import atomic, documents, locks, plain_files, records, sources
 from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
@@ -59,18 +59,21 @@ class Store:
         root: The folder; it need not exist yet.
 
     Raises:
-        StoreError: If its path is not UTF-8 or has control characters.
+        StoreError: If its path is not UTF-8 or has control characters, or if a link lies in place
+            of one of its folders.
     """
 
     def __init__(self, root: Path) -> None:
-        """Touches nothing."""
+        """Looks for links, and touches nothing."""
         self.root = root.absolute()
         if (reason := unwritable(self.root)) is not None:
             raise StoreError(
                 f"the path of the store {shown(self.root)} {reason}", "rename it, or name another"
             )
+        plain_files.check_no_links(self.root)
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
+        self._decoded_path = self.cache_path / "confusions"
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
@@ -98,6 +101,10 @@ class Store:
         """Every run that was ever planned, by key; what else lies there is passed over."""
         paths = sorted(self._runs_path.glob("*/spec.json"))
         return [RunFolder(path.parent) for path in paths if _RUN_NAME.fullmatch(path.parent.name)]
+
+    def decoded_path(self, sweep_id: str) -> Path | None:
+        """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
+        return self._decoded_path / sweep_id
 
     def copy_run(self, folder: RunFolder) -> RunFolder:
         """Copies a run's folder of another store, whole or not at all.
@@ -181,6 +188,10 @@ class Store:
                 record = join(earlier, record)
             records.write(record, path)
         return record
+
+    def has_sweep_record(self, sweep_id: str) -> bool:
+        """Whether a sweep was started under this ``id``."""
+        return records.is_there(self._sweeps_path / f"{sweep_id}.json")
 
     def set_damaged_record_aside(self, sweep_id: str) -> str | None:
         """Moves the record of a sweep that cannot be read into ``sweeps/damaged-N``.
@@ -293,12 +304,15 @@ class Store:
     # Sources ------------------------------------------------------------------------------
 
     def remember_source(self, digest: str, path: Path) -> None:
-        """Notes where data or weights of this digest lie on this machine."""
-        content = Source(path=str(path.absolute())).model_dump_json()
-        atomic.replace(self._sources_path / f"{digest}.json", content.encode())
+        """Notes where data or weights of this digest lie on this host."""
+        noted, earlier = self._sources_path / f"{digest}.json", None
+        with suppress(StoreError, FileNotFoundError):
+            earlier = documents.read(Source, noted, "")
+        source = sources.noted(earlier, path.absolute(), self.root)
+        atomic.replace(noted, source.model_dump_json().encode())
 
     def source(self, digest: str) -> Path:
-        """Where data or weights of this digest lie.
+        """Where data or weights of this digest lie for this host; see ``sources.place``.
 
         Raises:
             StoreError: If this store has never seen them, or its note cannot be read.
@@ -308,11 +322,15 @@ class Store:
         path = self._sources_path / f"{digest}.json"
         repair = "start the run with `ablate run`, which notes it"
         try:
-            return Path(documents.read(Source, path, repair).path)
+            return sources.place(documents.read(Source, path, repair), self.root)
         except FileNotFoundError as error:
             raise StoreError(
                 f"the store {self.root} does not know where {digest[:12]}… lies", repair
             ) from error
+
+    def data_files_path(self, digest: str) -> Path:
+        """The small cache that lists the files of the data of this digest, with theirs."""
+        return self.cache_path / "files" / f"{digest}.json"
 
     # Data checks --------------------------------------------------------------------------
 

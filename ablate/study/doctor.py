@@ -66,6 +66,8 @@ def _python() -> Finding:
 
 def _packages() -> Iterator[Finding]:
     for name in _PACKAGES:
+        if name == "mlflow" and not tracking.is_installed():
+            continue  # It is an extra: see ``_mlflow``.
         try:
             yield Finding(name, "ok", version(name))
         except PackageNotFoundError:
@@ -155,6 +157,9 @@ def _store(store: Store) -> Iterator[Finding]:
 
 
 def _mlflow(store: Store, uri: str | None) -> Finding:
+    if uri is None and not tracking.is_installed():
+        finding = "not installed: runs are trained and reported, and mirrored nowhere"
+        return Finding("MLflow", "note", finding, f"{tracking.INSTALL}, then `ablate sync`")
     if uri is None and not store.mlflow_path.exists():
         return Finding("MLflow", "note", "no mirror yet", "the first `ablate run` makes it")
     try:

@@ -11,23 +11,37 @@ from pathlib import Path
 from typing import Literal
 
 from ablate.errors import BadInput, StoreError
-from ablate.runs import RunFolder, Store, locks
+from ablate.runs import RunFolder, Store, locks, shown, submitted
+from ablate.runs.data_check import data_check_id
 from ablate.runs.drivers import driver_files, no_new_drivers
 from ablate.spec import Context, InnerSplit
+from ablate.tracking.deleted import deleted_artifacts
 
-Kind = Literal["run", "checkpoint", "damaged", "cache", "source", "log", "temporary"]
+Kind = Literal[
+    "run",
+    "checkpoint",
+    "damaged",
+    "cache",
+    "source",
+    "data-check",
+    "log",
+    "mlflow",
+    "temporary",
+]
 
 # While a process trains, it may use what no record names yet.
-_WAITING_KINDS = ("run", "cache", "source", "log")
+_WAITING_KINDS = ("run", "cache", "source", "data-check", "log")
 # A removal renames first: a kill leaves what was begun under this name.
 _REMOVED = ".removed-"
 _KEY = re.compile("[0-9a-f]{16}")
 _CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px(\.partial)?")
-_SOURCE = re.compile(r"([0-9a-f]{64})\.json")
-_TEMPORARY = re.compile(r"\.[0-9]+-[0-9a-f]{8}\.tmp")
+_DIGEST = re.compile(r"([0-9a-f]{64})\.json")
+_DATA_CHECK = re.compile(r"([0-9a-f]{16})\.json")
+_TEMPORARY = re.compile(r"\.[0-9]+-([0-9a-f]{8}-)?[0-9a-f]{8}\.tmp")
 # What a finished run had while it was trained.
 _OF_TRAINING = re.compile(r"checkpoint-[0-9]+\.(pt|sha256)|progress\.json|failure\.json")
 _DAMAGED = re.compile("damaged-[0-9]+")
+_CLAIM = re.compile(r"claim|claim\.lock|\.claim-[0-9a-f]+")
 # With these, the digest of a run's data is not that of the images alone, which a cache is named by.
 _SPLITS_BY_FILES = ("groups", "lists")
 MOST_DAYS = 36_500
@@ -75,12 +89,14 @@ class _Named:
     Attributes:
         runs: Keys.
         sources: Digests of data and weights.
+        data_checks: Names of the outcomes of checks of data.
         caches: Digest of the images and size in pixels.
         all_caches: Whether a cache may be named by a digest that no record holds.
     """
 
     runs: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
+    data_checks: set[str] = field(default_factory=set)
     caches: set[tuple[str, int]] = field(default_factory=set)
     all_caches: bool = False
 
@@ -89,6 +105,7 @@ class _Named:
         protocol, digest = context.protocol, context.data.digest
         resnets = {each.sha256 for each in context.resnets.values()}
         self.sources |= {digest, context.weights.sha256} | resnets
+        self.data_checks.add(data_check_id(digest, protocol.split))
         self.caches.add((digest, protocol.image_size_px))
         split = protocol.split
         outer = split.of if isinstance(split, InnerSplit) else split
@@ -119,15 +136,21 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
     left_out: tuple[str, ...] = ()
     if problems:
         left_out = _WAITING_KINDS
-        notes.append("runs, caches, sources and logs are kept: it is not known what is named")
+        notes.append("what sweeps may name is kept: not all of their records can be read")
     if living := sum(file.lives() for file in driver_files(opened.drivers_path)):
         left_out = _WAITING_KINDS
         processes = "a process trains" if living == 1 else f"{living} processes train"
-        notes.append(f"{processes} here: runs, caches, sources and logs are kept meanwhile")
+        notes.append(f"{processes} here: what sweeps may name is kept meanwhile")
+    if waiting := {each.sweep for each in submitted.noted(opened.drivers_path)}:
+        left_out = _WAITING_KINDS
+        notes.append(
+            f"{', '.join(sorted(map(shown, waiting)))} may have jobs in a cluster: what sweeps may "
+            "name is kept meanwhile (`ablate status`, `ablate cancel`)"
+        )
     latest = time.time() - older_than_days * 86_400
     found = [
         each
-        for each in _leftovers(opened, named)
+        for each in _leftovers(opened, named, notes)
         if each.kind not in left_out and (not older_than_days or _changed(each.path) <= latest)
     ]
     return Leftovers(tuple(found), tuple(notes))
@@ -184,12 +207,20 @@ def _named(store: Store, problems: list[str]) -> _Named:
 # What is not --------------------------------------------------------------------------------
 
 
-def _leftovers(store: Store, named: _Named) -> Iterator[Leftover]:
+def _leftovers(store: Store, named: _Named, notes: list[str]) -> Iterator[Leftover]:
     yield from _in_runs(store, named)
     yield from _in_cache(store, named)
     for path in _entries(store.root / "sources"):
-        if (match := _SOURCE.fullmatch(path.name)) and match[1] not in named.sources:
+        if (match := _DIGEST.fullmatch(path.name)) and match[1] not in named.sources:
             yield _leftover("source", path, "no sweep names its data or weights")
+    for path in _entries(store.root / "data-checks"):
+        if (match := _DATA_CHECK.fullmatch(path.name)) and match[1] not in named.data_checks:
+            yield _leftover("data-check", path, "no sweep names this data under this split")
+    try:
+        for path in deleted_artifacts(store):
+            yield _leftover("mlflow", path, "its run was deleted in MLflow")
+    except StoreError as error:
+        notes.append(str(error))
     kept = _logs_that_tell(store, named)
     for path in _entries(store.logs_path):
         if path.suffix == ".log" and path.name not in kept:
@@ -227,6 +258,8 @@ def _in_runs(store: Store, named: _Named) -> Iterator[Leftover]:
                 yield _leftover("damaged", each, "set aside by a later start")
             elif is_finished and _OF_TRAINING.fullmatch(each.name):
                 yield _leftover("checkpoint", each, "the run is done")
+            elif is_finished and _CLAIM.fullmatch(each.name):
+                yield _leftover("temporary", each, "its process has ended")
         for folder in (path, path / "attempts", path / "panels"):
             yield from _temporary_files(folder)
 
@@ -235,6 +268,11 @@ def _in_cache(store: Store, named: _Named) -> Iterator[Leftover]:
     for path in _entries(store.cache_path):
         if path.name.startswith(_REMOVED):
             yield _leftover("cache", path, "its removal was not finished")
+            continue
+        if path.name == "files":
+            for file in _entries(path):
+                if (match := _DIGEST.fullmatch(file.name)) and match[1] not in named.sources:
+                    yield _leftover("cache", file, "no sweep names this data")
             continue
         match = _CACHE.fullmatch(path.name)
         if match is None or _is_locked(path.with_name(f"{match[1]}-{match[2]}px.lock")):

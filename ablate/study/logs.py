@@ -1,21 +1,19 @@
 """``run_log``: all that is known of one run, with the end of its worker's log."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.errors import BadInput, StoreError
-from ablate.runs import Attempt, Failure, RunFolder, Store, plain_files, shown
+from ablate.runs import Attempt, Failure, RunFolder, Store
 from ablate.runs.attempts import is_log_name
 from ablate.study.finding import find_run
+from ablate.study.log_tail import LogTail
 from ablate.study.run_status import RunStatus, run_status
 
 DEFAULT_LINES = 20
 MOST_LINES = 10_000
-# Of the end of a log; a line is cut to fit.
-_MOST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class RunLog:
         status: What it is at.
         attempts: What was tried, oldest first.
         failure: Why it could not go on; None if it can.
-        log: What the worker of the last attempt printed to; None: not known.
+        tail: What the worker of the last attempt printed to, read to its end; None: not known.
         lines: The end of it. A worker trains several runs: they may be of another one.
         problems: What cannot be read.
     """
@@ -41,18 +39,26 @@ class RunLog:
     status: RunStatus
     attempts: tuple[Attempt, ...]
     failure: Failure | None
-    log: Path | None
+    tail: LogTail | None
     lines: tuple[str, ...]
     problems: tuple[str, ...]
 
+    @property
+    def log(self) -> Path | None:
+        """The file that the worker of the last attempt printed to; None: not known."""
+        return self.tail.path if self.tail else None
 
-def run_log(store: Path, key: str, lines: int = DEFAULT_LINES) -> RunLog:
+
+def run_log(
+    store: Path, key: str, lines: int = DEFAULT_LINES, *, is_followed: bool = False
+) -> RunLog:
     """Reads all that is known of a run; whatever is damaged is named and passed over.
 
     Args:
         store: The store.
         key: See ``find_run``.
         lines: How many lines of the log.
+        is_followed: Whether what is added to the log is read as well (``follow_run``).
 
     Raises:
         BadInput: If there is no such run, several are meant, or the number is out of range.
@@ -78,14 +84,14 @@ def run_log(store: Path, key: str, lines: int = DEFAULT_LINES) -> RunLog:
     with suppress(StoreError):
         # What is wrong with it is in the status.
         failure = folder.failure()
-    log: Path | None = None
+    tail: LogTail | None = None
     found: tuple[str, ...] = ()
     if attempts and (noted := attempts[-1].log) and is_log_name(noted):
-        log = opened.logs_path / noted
+        tail = LogTail(opened.logs_path / noted)
         try:
-            found = last_lines(log, lines)
+            found = tail.last(lines, is_growing=is_followed)
         except OSError as error:
-            problems.append(f"{log} cannot be read: {error.strerror}")
+            problems.append(f"{tail.path} cannot be read: {error.strerror}")
     return RunLog(
         folder=folder,
         name=name,
@@ -93,21 +99,7 @@ def run_log(store: Path, key: str, lines: int = DEFAULT_LINES) -> RunLog:
         status=run_status(folder, epochs),
         attempts=tuple(attempts),
         failure=failure,
-        log=log,
+        tail=tail,
         lines=found,
         problems=tuple(problems),
     )
-
-
-def last_lines(path: Path, count: int) -> tuple[str, ...]:
-    """The end of a text file; what would steer a terminal is escaped.
-
-    Raises:
-        OSError: If it cannot be read; ``strerror`` says why.
-    """
-    with plain_files.opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - _MOST_BYTES))
-        text = file.read(_MOST_BYTES).decode(errors="replace")
-    lines = text.splitlines()[-count:] if count else []
-    return tuple(shown(line.expandtabs()) for line in lines)

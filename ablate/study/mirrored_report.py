@@ -23,8 +23,10 @@ def sync_mirror(store: Store, uri: str | None) -> tuple[int, list[str]]:
         The number of runs that MLflow now holds, and what the user should know.
 
     Raises:
-        StoreError: If MLflow cannot be written to, or a run's folder cannot be read.
+        StoreError: If MLflow is not installed or cannot be written to, or a run's folder cannot be
+            read.
     """
+    tracking.check_installed()
     if uri is not None:
         tracking.check_uri(uri)
     problems: list[str] = []

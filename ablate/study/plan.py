@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ablate.executors import devices_in_use, executor_settings
+from ablate.errors import BadInput
+from ablate.executors import check_can_detach, devices_in_use, executor_settings
 from ablate.plan import Cohort, Plan, PlannedRun, build_plan, group_into_cohorts, sweep_runs
 from ablate.runs import ScaleRanges, State, Store, disk
+from ablate.study.changed_inputs import changed_since_the_runs
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
@@ -32,6 +34,8 @@ class SweepPlan:
             first repeat of every row first.
         ranges: The percentiles of the training images that become 0 and 255, for red, green and
             blue; None: none are declared.
+        changed: Which files have changed since the runs of this sweep, where that is why its runs
+            are planned anew; None: it is not.
     """
 
     request: Request
@@ -41,6 +45,7 @@ class SweepPlan:
     choice: str | None
     cohorts: tuple[Cohort, ...]
     ranges: ScaleRanges | None = None
+    changed: str | None = None
 
     @property
     def elsewhere(self) -> tuple[PlannedRun, ...]:
@@ -83,6 +88,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     disk.check_readable(store.root)
     settings = request.executor_settings
     executor_settings(request.executor, settings)
+    if request.detach:
+        _check_detach(request)
     if request.track and request.tracking_uri is not None:
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
@@ -102,4 +109,19 @@ def plan_sweep(request: Request) -> SweepPlan:
         resolved.choice,
         tuple(cohorts),
         resolved.ranges,
+        changed_since_the_runs(request, plan, store),
     )
+
+
+def _check_detach(request: Request) -> None:
+    """Refuses to leave where somebody has to stay.
+
+    Raises:
+        BadInput: If the executor's jobs end with the process, or somebody has to watch them.
+    """
+    check_can_detach(request.executor, request.executor_settings)
+    if not request.keep_going:
+        raise BadInput(
+            "--detach and --fail-fast exclude each other: nobody is there to stop the other runs",
+            "omit one of them",
+        )

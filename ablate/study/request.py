@@ -36,6 +36,7 @@ class Request:
             them.
         retry: Which runs that could not go on are tried again.
         keep_going: Whether the other runs go on after one has failed.
+        detach: Whether jobs of a cluster are submitted and left to themselves.
         track: Whether the runs are mirrored into MLflow while they are trained.
         tracking_uri: MLflow's server; None: the database in the store.
     """
@@ -57,6 +58,7 @@ class Request:
     wait: bool
     retry: Retry
     keep_going: bool
+    detach: bool
     track: bool
     tracking_uri: str | None
 

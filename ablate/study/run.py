@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from ablate.executors import run_cohorts, warm_up
+from ablate import tracking
+from ablate.executors import Tell, run_cohorts, warm_up
 from ablate.plan import (
     Cohort,
     PlannedRun,
@@ -18,6 +19,7 @@ from ablate.runs import Failure, RunFolder, State, Store, disk
 from ablate.runs.drivers import driving
 from ablate.spec import Context
 from ablate.study import mirror_mark
+from ablate.study.cluster_jobs import noting_jobs
 from ablate.study.full_disk import check_written, stops_on_a_full_disk
 from ablate.study.mirror import mirror
 from ablate.study.parameters import count_for_report
@@ -62,6 +64,7 @@ class Outcome:
         spent_s: Seconds from the first cohort to the last.
         notes: What the user should know of the record of the sweep and of the MLflow mirror.
         is_cut_short: Whether the first failure has ended it (``keep_going=False``).
+        is_detached: Whether the runs that were to be trained were left to a cluster.
     """
 
     runs: tuple[EndedRun, ...]
@@ -69,6 +72,7 @@ class Outcome:
     spent_s: float
     notes: tuple[str, ...]
     is_cut_short: bool = False
+    is_detached: bool = False
 
     def count(self, *states: State) -> int:
         """How many runs are in one of these states."""
@@ -81,12 +85,15 @@ class Outcome:
         return tuple(run for run in self.runs if run.state in stopped)
 
 
-def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
+def run_sweep(
+    planned: SweepPlan, progress: Progress | None = None, tell: Tell = lambda notice: None
+) -> Outcome:
     """Trains every run of the plan that is not done yet. Stopped or killed, it continues.
 
     Args:
         planned: The plan.
         progress: Called from a thread, twice a second at most, with the state of every run.
+        tell: Called with one line on what jobs of a cluster wait for, or None.
 
     Raises:
         BadInput: If a variant is vacuous, or the store cannot be written; nothing was started.
@@ -104,11 +111,16 @@ def run_sweep(planned: SweepPlan, progress: Progress | None = None) -> Outcome:
             store,
             StopCheck(planned.plan.runs, driver.is_cancelled, keep_going=request.keep_going),
             progress,
+            tell,
         )
 
 
 def _run(
-    planned: SweepPlan, store: Store, should_stop: StopCheck, progress: Progress | None
+    planned: SweepPlan,
+    store: Store,
+    should_stop: StopCheck,
+    progress: Progress | None,
+    tell: Tell,
 ) -> Outcome:
     """What is left of a sweep, with this process shown as its driver."""
     request = planned.request
@@ -120,19 +132,26 @@ def _run(
     record = create_run_folders(planned.plan, store)
     started = time.monotonic()
     notes: list[str] = []
-    if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
-        count_for_report(record, store)
-        with (
-            stops_on_a_full_disk(),
-            mirrored(request, [record.id], store) as notes,
-            watching(planned.plan.runs, progress),
-            suppress(FirstFailure),
-        ):
-            train(request, planned.plan.runs, planned.cohorts, planned.devices, store, should_stop)
-    spent_s = time.monotonic() - started
-    pending = len(planned.plan.pending) + len(elsewhere)
-    notes = [*([damaged] if damaged else []), *notes]
-    return Outcome(ended(planned.plan.runs), pending, spent_s, tuple(notes), should_stop.has_failed)
+    is_detached = request.detach and (is_pending or bool(elsewhere))
+    runs = planned.plan.runs
+    with noting_jobs(request, record.id, store, is_detached=is_detached):
+        if is_pending or elsewhere or is_mirror_unfinished(request, [record.id], store):
+            count_for_report(record, store)
+            with (
+                stops_on_a_full_disk(),
+                mirrored(request, [record.id], store, is_later=is_detached) as notes,
+                watching(runs, progress),
+                suppress(FirstFailure),
+            ):
+                train(request, runs, planned.cohorts, planned.devices, store, should_stop, tell)
+    return Outcome(
+        runs=ended(runs),
+        pending=len(planned.plan.pending) + len(elsewhere),
+        spent_s=time.monotonic() - started,
+        notes=(*([damaged] if damaged else []), *notes),
+        is_cut_short=should_stop.has_failed,
+        is_detached=is_detached,
+    )
 
 
 def record_sources(request: Request, context: Context, store: Store) -> None:
@@ -146,10 +165,30 @@ def record_sources(request: Request, context: Context, store: Store) -> None:
 
 
 @contextmanager
-def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[list[str]]:
-    """Mirrors these sweeps and tunings into MLflow while this is open, if that is wanted."""
-    if not request.track:
+def mirrored(
+    request: Request, ids: Sequence[str], store: Store, *, is_later: bool = False
+) -> Iterator[list[str]]:
+    """Mirrors these sweeps and tunings into MLflow while this is open, if it is wanted and there.
+
+    Args:
+        request: Whether it is, and where.
+        ids: Their ids.
+        store: Where they lie.
+        is_later: Whether only to note that it is to be done, by a later start or `ablate sync`.
+
+    Yields:
+        A list that holds, once this is closed, what the user should know.
+    """
+    if is_later and request.track:
+        mirror_mark.mark(store, ids, request.tracking_uri)
+    if is_later or not request.track:
         yield []
+        return
+    if not tracking.is_installed():
+        # Once it is installed, the same command completes the mirror.
+        mirror_mark.mark(store, ids, request.tracking_uri)
+        install = f"{tracking.INSTALL} and `ablate sync` make up for it"
+        yield [f"MLflow is not installed, so nothing is mirrored into it; {install}"]
         return
     with mirror(store, ids, request.tracking_uri) as notes:
         yield notes
@@ -157,7 +196,11 @@ def mirrored(request: Request, ids: Sequence[str], store: Store) -> Iterator[lis
 
 def is_mirror_unfinished(request: Request, ids: Sequence[str], store: Store) -> bool:
     """Whether MLflow is wanted and lacks the end of what an earlier start has trained."""
-    return request.track and mirror_mark.is_marked(store, ids, request.tracking_uri)
+    return (
+        request.track
+        and tracking.is_installed()
+        and mirror_mark.is_marked(store, ids, request.tracking_uri)
+    )
 
 
 def train(
@@ -167,6 +210,7 @@ def train(
     devices: Sequence[str],
     store: Store,
     should_stop: StopCheck,
+    tell: Tell = lambda notice: None,
 ) -> None:
     """Hands the cohorts to the executor and waits; also for what other processes train.
 
@@ -179,6 +223,7 @@ def train(
         devices: Where.
         store: Where the runs lie.
         should_stop: What ends it early, besides signals.
+        tell: Is told what jobs of a cluster wait for.
 
     Raises:
         RunFailed: If nothing more can be written to the store.
@@ -186,9 +231,10 @@ def train(
         FirstFailure: If a run has failed and the others are not to go on; their state is saved.
     """
     tries: Counter[str] = Counter()
+    running = [run.folder.path for run in runs if request.wait and run.state is State.RUNNING]
     while True:
         should_stop.raise_if_stopped()
-        if cohorts:
+        if cohorts or running:
             run_cohorts(
                 request.executor,
                 cohorts,
@@ -196,7 +242,13 @@ def train(
                 logs=store.logs_path,
                 settings=request.executor_settings,
                 should_stop=should_stop,
+                running=running,
+                detach=request.detach,
+                tell=tell,
             )
+            if request.detach:
+                return
+            running = []
             should_stop.raise_if_stopped()
             check_written(cohorts, store)
         if not request.wait:
@@ -227,8 +279,9 @@ def _dropped_by_others(runs: Sequence[PlannedRun], should_stop: StopCheck) -> li
         should_stop.raise_if_stopped()
         began = time.monotonic()
         states = [(run, run.folder.state()) for run in runs]
-        dropped = [run for run, state in states if state in (State.NEW, State.INTERRUPTED)]
-        runs = [run for run, state in states if state is State.RUNNING]
+        idle = (State.NEW, State.INTERRUPTED)
+        dropped = [run for run, state in states if state in idle and run.folder.is_left()]
+        runs = [run for run, state in states if state in (State.RUNNING, *idle)]
         if dropped or not runs:
             return dropped
         time.sleep(pause_s(time.monotonic() - began))

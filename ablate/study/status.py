@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
 from ablate.runs import RecordedRun, State, Store, SweepRecord
+from ablate.study.cluster_jobs import ClusterJobs, cluster_jobs
 from ablate.study.run_status import run_status
 from ablate.study.watching import TERMINAL_STATES
 
@@ -52,11 +53,13 @@ class SweepStatus:
         runs: One row for each run, in the table's order: variant, split, seed, key, epochs, and the
             attributes of ``RunStatus``.
         tuning: Its tuning; None: it was never tuned.
+        jobs: What it has in clusters, as far as that was noted.
     """
 
     record: SweepRecord
     runs: tuple[dict[str, Any], ...]
     tuning: TuningStatus | None
+    jobs: tuple[ClusterJobs, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
@@ -104,6 +107,7 @@ def status_of(record: SweepRecord, store: Store, problems: list[str] | None = No
         record,
         tuple(_row(record, run, store, now) for run in record.runs),
         _tuning_status(record, store, [] if problems is None else problems),
+        cluster_jobs(record, store),
     )
 
 

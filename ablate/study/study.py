@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
+from ablate.executors import Tell
 from ablate.report.claims_check import ClaimsCheck
 from ablate.report.decision_model import Decision
 from ablate.report.verification_model import Verification
@@ -70,6 +71,8 @@ class Study:
             ``none``. A diverged one is not: the same seed would diverge again.
         keep_going: Whether the other runs go on after one has failed; if not, nothing new starts,
             and what is being trained saves its state.
+        detach: Whether to leave the jobs to the cluster once they are submitted. ``status`` says
+            what they are at; ``run`` without this waits for them, and completes what a driver does.
         track: Whether to mirror the runs into MLflow.
         tracking_uri: MLflow's server; None: a database in the store.
 
@@ -98,6 +101,7 @@ class Study:
         wait: bool = True,
         retry: str = "failed",
         keep_going: bool = True,
+        detach: bool = False,
         track: bool = True,
         tracking_uri: str | None = None,
     ) -> None:
@@ -120,6 +124,7 @@ class Study:
             wait=wait,
             retry=checked_retry(retry),
             keep_going=keep_going,
+            detach=detach,
             track=track,
             tracking_uri=tracking_uri,
         )
@@ -133,17 +138,18 @@ class Study:
         """
         return plan_sweep(self.request)
 
-    def run(self, progress: Progress | None = None) -> Outcome:
+    def run(self, progress: Progress | None = None, tell: Tell = lambda notice: None) -> Outcome:
         """Trains every run that is not done yet.
 
         Args:
             progress: Called from a thread with the state of every run.
+            tell: Called with one line on what jobs of a cluster wait for, or None.
 
         Raises:
             BadInput: As ``plan``, or if a variant is vacuous; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
-        return run_sweep(plan_sweep(self.request), progress)
+        return run_sweep(plan_sweep(self.request), progress, tell)
 
     def plan_tuning(
         self,
@@ -163,6 +169,7 @@ class Study:
     def tune(
         self,
         progress: Watcher | None = None,
+        tell: Tell = lambda notice: None,
         *,
         trials: int = DEFAULT_TRIALS,
         sampler: str = DEFAULT_SAMPLER,
@@ -173,6 +180,7 @@ class Study:
 
         Args:
             progress: Called from a thread with the state of every run and the best so far.
+            tell: Called with one line on what jobs of a cluster wait for, or None.
             trials: Settings that are tried for each row.
             sampler: Where settings come from: ``qmc``, ``random``, ``tpe`` or ``gp``.
             sampler_seed: The seed of their sequence.
@@ -183,7 +191,7 @@ class Study:
             Interrupted: If a stop was requested; the state is saved.
         """
         planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
-        return tune_sweep(planned, progress)
+        return tune_sweep(planned, progress, tell)
 
     def cancel(self, patience_s: float = PATIENCE_S) -> tuple[CancelledDriver, ...]:
         """Asks the processes that train or tune this very sweep to save their state and to end.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 
 from ablate.errors import Interrupted, stop_signals
-from ablate.executors import warm_up
+from ablate.executors import Tell, warm_up
 from ablate.plan import (
     PlannedRun,
     create_folders,
@@ -20,6 +20,7 @@ from ablate.plan import (
 from ablate.runs import State, Store, TuningRecord, disk
 from ablate.runs.drivers import driving
 from ablate.spec import RunSpec
+from ablate.study.cluster_jobs import noting_jobs
 from ablate.study.full_disk import stops_on_a_full_disk
 from ablate.study.parameters import count_for_report
 from ablate.study.preflight import check_rows
@@ -89,7 +90,9 @@ class TuningOutcome:
 Watcher = Callable[[TuningProgress], None]
 
 
-def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOutcome:
+def tune_sweep(
+    planned: TuningPlan, progress: Watcher | None = None, tell: Tell = lambda notice: None
+) -> TuningOutcome:
     """Tries settings for every row and trains each row's best anew, beside the row as declared.
 
     Stopped or killed, it continues: no run is trained twice.
@@ -97,6 +100,7 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
     Args:
         planned: The plan.
         progress: Called from a thread, twice a second at most.
+        tell: Called with one line on what jobs of a cluster wait for, or None.
 
     Raises:
         BadInput: If a variant is vacuous, the store or Optuna's storage cannot be written, or
@@ -106,7 +110,7 @@ def tune_sweep(planned: TuningPlan, progress: Watcher | None = None) -> TuningOu
     store = Store(planned.sweep.request.store)
     with _interruptible():
         ledger = Ledger(planned, store)
-        tuning = _Tuning(planned, store, ledger, progress)
+        tuning = _Tuning(planned, store, ledger, progress, tell)
         if tuning.is_settled():
             # The storage alone may have been removed, or be another than before.
             with only_tuning(store, ledger.record.id):
@@ -149,6 +153,7 @@ def _tune(planned: TuningPlan, store: Store, ledger: Ledger, tuning: "_Tuning") 
     with (
         stops_on_a_full_disk(),
         mirrored(request, [record.id, group_id(ledger.record)], store) as notes,
+        noting_jobs(request, record.id, store),
         suppress(FirstFailure),
     ):
         tuning.run_trials(studies)
@@ -192,15 +197,22 @@ class _Tuning:
         store: Where it is kept.
         ledger: What was tried.
         progress: Who wants to know.
+        tell: See ``tune_sweep``.
     """
 
     def __init__(
-        self, planned: TuningPlan, store: Store, ledger: Ledger, progress: Watcher | None
+        self,
+        planned: TuningPlan,
+        store: Store,
+        ledger: Ledger,
+        progress: Watcher | None,
+        tell: Tell,
     ) -> None:
         self._planned = planned
         self._store = store
         self._ledger = ledger
         self._progress = progress
+        self._tell = tell
         self._pending = 0
         self._is_cut_short = False
         self.is_cancelled: Callable[[], bool] = lambda: False
@@ -295,7 +307,8 @@ class _Tuning:
         )
         try:
             with watching(shown, self._watcher(is_final=is_final)):
-                train(sweep.request, shown, cohorts, sweep.devices, self._store, should_stop)
+                devices, store = sweep.devices, self._store
+                train(sweep.request, shown, cohorts, devices, store, should_stop, self._tell)
         finally:
             self._is_cut_short = should_stop.has_failed
 

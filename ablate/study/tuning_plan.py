@@ -127,6 +127,11 @@ def plan_tuning(
         raise BadInput(
             f"{str(trials)[:20]} trials are out of range", f"give a number from 1 to {MAX_TRIALS}"
         )
+    if request.detach:
+        raise BadInput(
+            "a tuning cannot be detached: what is trained next depends on what came of the trials",
+            "omit detach; a tuning that is killed leaves its jobs to the cluster, and continues",
+        )
     found = find_sampler(sampler, sampler_seed)
     if storage is not None:
         from ablate.tune.storage import check_url

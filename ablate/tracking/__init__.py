@@ -11,6 +11,7 @@ from ablate.runs import Store, SweepRecord, TuningRecord
 from ablate.tracking.address import check_uri, is_file, tracking_uri
 from ablate.tracking.behind import EXIT_BEHIND, why_behind
 from ablate.tracking.groups import group_id
+from ablate.tracking.installed import INSTALL, check_installed, is_installed
 from ablate.tracking.mapping import TAG_CHARACTERS as NOTE_CHARACTERS
 from ablate.tracking.report_copy import NOTE_FILE
 from ablate.tracking.ui_view import RUNS_VIEW
@@ -20,15 +21,18 @@ LOOPBACK = "127.0.0.1"
 
 __all__ = [
     "EXIT_BEHIND",
+    "INSTALL",
     "LOOPBACK",
     "NOTE_CHARACTERS",
     "NOTE_FILE",
     "RUNS_VIEW",
     "check",
+    "check_installed",
     "check_uri",
     "follow",
     "group_id",
     "is_file",
+    "is_installed",
     "serve_ui",
     "sync",
     "tracking_uri",
@@ -47,8 +51,10 @@ def check(store: Store, uri: str | None = None) -> str:
         What it is, in a few words; a database that is not there yet is made by the first run.
 
     Raises:
-        StoreError: If it cannot be used, or does not answer within seconds.
+        StoreError: If MLflow is not installed, or it cannot be used or does not answer within
+            seconds.
     """
+    check_installed()
     from ablate.tracking.checking import check as check_now
 
     return check_now(store, uri)
@@ -70,9 +76,11 @@ def sync(
         The number of runs that the mirror now holds for them.
 
     Raises:
-        StoreError: If MLflow cannot be written to, if another process is writing to it, or if a
-            run's folder cannot be read (the others are mirrored all the same).
+        StoreError: If MLflow is not installed or cannot be written to, if another process is
+            writing to it, or if a run's folder cannot be read (the others are mirrored all the
+            same).
     """
+    check_installed()
     from ablate.tracking.syncing import sync as sync_now
 
     return sync_now(store, records, uri)
@@ -116,9 +124,10 @@ def serve_ui(store: Store, port: int, uri: str | None = None, host: str = LOOPBA
         The server's exit code; 0 after Ctrl-C or SIGTERM.
 
     Raises:
-        StoreError: If there is no mirror yet, the port is taken, or ``uri`` is of a server that
-            has a user interface of its own.
+        StoreError: If MLflow is not installed, there is no mirror yet, the port is taken, or
+            ``uri`` is of a server that has a user interface of its own.
     """
+    check_installed()
     from ablate.tracking.ui import serve
 
     return serve(store, port, uri, host)

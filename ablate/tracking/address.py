@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from ablate.errors import StoreError
 from ablate.runs import Store
+from ablate.tracking.installed import INSTALL, is_installed
 
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -100,13 +101,18 @@ def check_uri(uri: str) -> None:
     """Refuses a tracking URI that can never work; connects to nothing.
 
     Raises:
-        StoreError: If its scheme is unknown to MLflow, it names no host or no file, or the
-            database's driver is not installed. Passwords are not in the message.
+        StoreError: If MLflow is not installed, its scheme is unknown to MLflow, it names no host or
+            no file, or the database's driver is not installed. Passwords are not in the message.
     """
     named = f"the tracking URI {shown_uri(uri)}"
     if uri != uri.strip() or not uri.isprintable():
         named = f"the tracking URI {shown_uri(uri)!r}"
         raise StoreError(f"{named} has spaces around it or unprintable characters", _EXAMPLES)
+    if not is_installed():
+        raise StoreError(
+            f"{named} is for MLflow, which is not installed",
+            f"{INSTALL}, or train with --no-track and mirror the runs later (`ablate sync`)",
+        )
     # As it is written: MLflow and SQLAlchemy take no capital letters.
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme in _SERVERS:

@@ -85,8 +85,11 @@ def check(path: Path, address: Address) -> None:
     """Refuses what is not a database of this MLflow's, which would itself try it for minutes.
 
     Raises:
-        StoreError: If it is not.
+        StoreError: If it is not, or if a link lies in place of the store's own.
     """
+    if address.own and path.is_symlink():
+        problem = f"{path} is a link, which may lead out of the store"
+        raise StoreError(problem, address.repair)
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

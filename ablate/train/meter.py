@@ -8,7 +8,7 @@ from types import TracebackType
 
 import torch
 
-from ablate.errors import Interrupted
+from ablate.errors import Interrupted, TakenOver
 from ablate.models.devices import device_name
 from ablate.runs import Attempt, PeakMemory, RunFolder
 from ablate.runs.attempts import log_of_this_process
@@ -80,7 +80,7 @@ class Meter:
                 beside_others=is_shared,
                 log=log_of_this_process(),
             )
-            with suppress(OSError):
+            with suppress(OSError, TakenOver):
                 attempt = folder.begin_attempt(attempt)
             self._shares[folder] = _Share(attempt, attempt.started)
 
@@ -175,5 +175,5 @@ class Meter:
             "energy_j": share.energy_j,
         }
         # A full disk costs a line of the bill, and not the run.
-        with suppress(OSError):
+        with suppress(OSError, TakenOver):
             folder.update_attempt(share.attempt.model_copy(update=values), is_over=is_over)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import math
 import time
 import traceback
@@ -16,7 +17,7 @@ from safetensors.torch import save
 
 from ablate.data import Prepared
 from ablate.data.batches import Batch
-from ablate.errors import Diverged, OutOfMemory
+from ablate.errors import Diverged, OutOfMemory, TakenOver
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
 from ablate.runs import (
@@ -27,7 +28,6 @@ from ablate.runs import (
     PartScores,
     Result,
     RunFolder,
-    atomic,
     disk,
     panel_names,
 )
@@ -36,6 +36,8 @@ from ablate.train.meter import Meter
 from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.sharing import give_way
 from ablate.train.state import TrainingState
+
+_logger = logging.getLogger(__name__)
 
 PANELS = 4
 """How many validation images, the first ones, get a panel."""
@@ -187,8 +189,7 @@ def publish(
         micro_batches: Where memory was too short for a whole batch at once.
     """
     weights = save(trained)
-    atomic.require_folder(folder.path)
-    atomic.replace(folder.weights_path, weights)
+    folder.write_file(folder.weights_path, weights)
     folder.write_confusions(validated.names, validated.counts)
     if tested.names:
         folder.write_test_confusions(tested.names, tested.counts)
@@ -239,12 +240,12 @@ def write_panel(
         index: Which image.
         prediction: Shape SxS.
     """
-    atomic.require_folder(folder.path)
     image = np.asarray(prepared.images[index])
     panel = _panel(image, prepared.masks[index] > 0, prediction)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG")
-    atomic.replace(folder.panels_path / panel_names(prepared.names)[index], buffer.getvalue())
+    name = panel_names(prepared.names)[index]
+    folder.write_file(folder.panels_path / name, buffer.getvalue())
 
 
 def _panel(
@@ -272,12 +273,15 @@ def _panel(
 
 
 def write_failure(folder: RunFolder, error: Exception) -> None:
-    """Writes ``failure.json``.
+    """Writes ``failure.json``; a run that another process has taken over has not failed.
 
     Args:
         folder: The run's folder.
         error: The cause; raised and caught.
     """
+    if isinstance(error, TakenOver):
+        _logger.warning("%s", error)
+        return
     is_expected = isinstance(error, Diverged | OutOfMemory)
     folder.write_failure(
         Failure(

@@ -1,8 +1,9 @@
 """Works on a cohort: runs that share everything but the variant."""
 
 import gc
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import torch
@@ -14,12 +15,14 @@ from ablate.errors import (
     Interrupted,
     OutOfSharedMemory,
     StoreError,
+    TakenOver,
     WeightsError,
 )
 from ablate.models import SegmentationModel, ZeroShot, load_resnet
 from ablate.models.compiling import compile_blocks
 from ablate.models.devices import check_device, limit_threads, machine, precision_on
 from ablate.models.from_spec import build_model, encoder_weights, is_from_file, sam_weights
+from ablate.plan.data_files import remember_data_files
 from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
     CnnVariant,
@@ -38,6 +41,8 @@ from ablate.train.signals import Stop, stop_on_signals
 from ablate.train.training_run import TrainingRun
 
 Weights = Mapping[str, torch.Tensor]
+
+_LOOK_EVERY_S = 1.0
 
 
 def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = None) -> None:
@@ -59,15 +64,16 @@ def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = Non
     """
     where = check_device(device)
     with stop_on_signals() as stop, ExitStack() as claims:
-        cohort = [RunFolder(path) for path in folders]
-        claimed = [folder for folder in cohort if claims.enter_context(folder.claim())]
+        claimed = _claimed([RunFolder(path) for path in folders], claims, stop)
         pending = [folder for folder in claimed if not folder.has_result()]
         try:
             if pending:
                 # Before failures are removed: they are how earlier attempts have ended.
                 with Meter(pending, where, is_shared=shared is not None) as meter:
                     for folder in pending:
-                        folder.clear_failure()
+                        # Whose run was taken over already is told as it writes again.
+                        with suppress(TakenOver):
+                            folder.clear_failure()
                     _train(pending, where, stop, meter, shared)
         except Interrupted:
             raise
@@ -77,6 +83,24 @@ def work(folders: Sequence[Path], device: str, shared: SharedDevice | None = Non
             for folder in pending:
                 if not (folder.has_result() or folder.has_failure()):
                     write_failure(folder, error)
+
+
+def _claimed(cohort: Sequence[RunFolder], claims: ExitStack, stop: Stop) -> list[RunFolder]:
+    """Claims what it can of a cohort, and holds it as long as ``claims`` is open.
+
+    Whether a process on another host has died shows within a minute; it is waited for, since a
+    cluster may have started this job in place of one whose node was lost.
+    """
+    mine: set[RunFolder] = set()
+    left = list(cohort)
+    while left:
+        mine |= {folder for folder in left if claims.enter_context(folder.claim())}
+        left = [each for each in left if each not in mine and each.is_claim_undecided()]
+        if left and stop.requested:
+            break
+        if left:
+            time.sleep(_LOOK_EVERY_S)
+    return [folder for folder in cohort if folder in mine]
 
 
 def _train(
@@ -203,6 +227,8 @@ def _cohort_setup(
     images, digest = opened()
     if digest != spec.context.data.digest:
         raise _changed(root, planned_s, store)
+    if root is not None:
+        remember_data_files(store, digest, root)
 
     def digest_now() -> str:
         # Of the images alone: the digest of a run's data also has the parts that lists name.

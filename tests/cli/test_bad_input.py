@@ -49,6 +49,11 @@ TABLE4 = ["run", "--grid", "table4"]
         ([*TABLE4, "--seeds", "9" * 5000], "error: a seed is too large; give whole numbers from 0"),
         ([*TABLE4, "--retry", "faild"], "'faild' does not say which runs are tried again; give"),
         ([*TABLE4, "--retry", "diverged"], "the same seed would diverge again; train its row with"),
+        ([*TABLE4, "--ray-address", "a:1"], "--ray-address a:1 is not for --executor local; add"),
+        (
+            [*TABLE4, "--executor", "ray", "--ray-address", "a"],
+            "[executor.ray] address: Value error, 'a' is not an address; give HOST:PORT",
+        ),
         ([*TABLE4, "--executor", "locl"], "there is no executor 'locl'; there are inline, local"),
         (
             ["report", "--grid", "table4", "--format", "markdwn"],

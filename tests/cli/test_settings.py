@@ -123,6 +123,7 @@ def test_settings_of_an_executor_reach_it(tmp_path: Path) -> None:
     [
         ("stor = 'x'", "unknown key 'stor'; did you mean 'store'?"),
         ("zzz = 'x'", "unknown key 'zzz'; its keys are backbone, backbone_weights, "),
+        ("remove = true", "unknown key 'remove'; what removes files is said each time: give --rem"),
         ("store = ", "cannot be read: "),
         ("port = " + 5000 * "9", "cannot be read: "),
         ("set = " + 5000 * "[", "cannot be read: "),
@@ -167,7 +168,7 @@ def test_keys_are_those_of_the_options_and_take_what_they_take() -> None:
 def test_every_option_has_an_environment_variable() -> None:
     for param in all_params():
         is_option = param.param_type_name == "option"
-        if is_option and param.name not in ("help", "version", "dry_run"):
+        if is_option and param.name not in ("help", "version", "dry_run", "remove"):
             assert key_of(param), param.name
 
 

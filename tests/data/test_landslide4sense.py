@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 from holdouts import RELEASED
 
 from ablate.data import detect, identify, open_images, prepare, split
+from ablate.data.hdf5 import read_array
 from ablate.errors import DataError
 from ablate.registry import Catalogue
 from ablate.spec import FoldersData, Landslide4SenseData
@@ -421,3 +423,58 @@ def test_the_protocol_is_the_papers_but_for_the_data() -> None:
     train, validation = split(3799, protocol.split)
     assert len(train) == protocol.published_split.train == 2660
     assert len(validation) == protocol.published_split.validation == 1139
+
+
+# What swells ----------------------------------------------------------------------------------
+
+
+def write_chunk(path: Path, content: bytes, **options: object) -> None:
+    with h5py.File(path, "w") as file:
+        array = file.create_dataset("img", (128, 128, 14), "f8", chunks=(128, 128, 14), **options)
+        array.id.write_direct_chunk((0, 0, 0), content)
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_is_is_refused(root: Path, image: Path) -> None:
+    declared = 128 * 128 * 14 * 8
+    write_chunk(image, zlib.compress(bytes(8 * declared)), compression="gzip")
+    assert f"unpacks to more than the {declared + 4} bytes that it is declared" in refusal(root)
+    # A checksum behind the values is none of them.
+    write_chunk(image, zlib.compress(bytes(declared)) + bytes(4), compression="gzip")
+    assert read_array(image, "img", (128, 128, 14), "f").shape == (128, 128, 14)
+
+
+def test_a_chunk_that_is_stored_larger_than_it_is_is_refused(root: Path, image: Path) -> None:
+    write_chunk(image, bytes(3 * 128 * 128 * 14 * 8), compression="lzf")
+    assert "unpacks to more than" in refusal(root)
+
+
+def test_two_compressions_one_after_the_other_are_refused(root: Path, image: Path) -> None:
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((128, 128, 14))
+    for _ in range(2):
+        plist.set_deflate(9)
+    with h5py.File(image, "w") as file:
+        space = h5py.h5s.create_simple((128, 128, 14))
+        h5py.h5d.create(file.id, b"img", h5py.h5t.NATIVE_DOUBLE, space, plist)
+    assert "is compressed in a way that is not read; store it uncompressed, or by" in refusal(root)
+
+
+def test_too_many_chunks_are_refused(root: Path, image: Path) -> None:
+    with h5py.File(image, "w") as file:
+        file.create_dataset("img", (128, 128, 14), "f8", chunks=(1, 1, 1))
+    assert f"is stored in {128 * 128 * 14} chunks, more than 4096" in refusal(root)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": "gzip", "shuffle": True, "fletcher32": True},
+        {"compression": "lzf", "fletcher32": True},
+        {"chunks": (16, 16, 14), "compression": "gzip"},
+        {"shuffle": True},
+    ],
+    ids=str,
+)
+def test_all_that_h5py_writes_by_itself_is_read(image: Path, options: dict[str, object]) -> None:
+    write(image, "img", values(1), **options)
+    np.testing.assert_array_equal(read_array(image, "img", (128, 128, 14), "f"), values(1))

@@ -1,5 +1,8 @@
+import lzma
 import os
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,3 +190,66 @@ def test_masks_that_hold_another_class_each_are_refused(
         DataError, match=r"a\.png holds 255 besides 0, mask .*b\.png holds 2;.*positive: \[255, 2\]"
     ):
         verify(open_images(folders(), tmp_path), None)
+
+
+# What swells ----------------------------------------------------------------------------------
+
+
+def write_tags(path: Path, tags: dict[int, int], data: bytes = b"", pages: int = 1) -> Path:
+    """A TIFF of these tags; what lies at its data's place is ``data``."""
+    size = 2 + 12 * len(tags) + 4
+    content = b"II*\0" + struct.pack("<I", 8)
+    for page in range(1, pages + 1):
+        content += struct.pack("<H", len(tags))
+        for tag, value in sorted(tags.items()):
+            at = 8 + size * pages if value == DATA else value
+            content += struct.pack("<HHII", tag, 4, 1, at)
+        content += struct.pack("<I", 8 + size * page if page < pages else 0)
+    path.write_bytes(content + data)
+    return path
+
+
+DATA = -1
+# Width, height, bits, compression, grey, bands.
+GREY = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 277: 1}
+
+
+@pytest.mark.parametrize(
+    ("compression", "packed"),
+    [
+        (8, zlib.compress(bytes(2**24))),
+        (32946, zlib.compress(bytes(2**24))),
+        (34925, lzma.compress(bytes(2**26), preset=0)),
+    ],
+    ids=["deflate", "old deflate", "lzma"],
+)
+def test_a_strip_that_unpacks_to_more_than_it_is_is_refused(
+    tmp_path: Path, compression: int, packed: bytes
+) -> None:
+    strip = GREY | {259: compression, 273: DATA, 278: 64, 279: len(packed)}
+    path = write_tags(tmp_path / "a.tif", strip, packed)
+    with pytest.raises(DataError, match="unpacks to more than the 4096 bytes that it is declared"):
+        read_bands(path, folders(bands=(0, 0, 0), scale=LINEAR))
+
+
+def test_more_tiles_than_anyone_reads_are_refused(tmp_path: Path) -> None:
+    tiles = GREY | {256: 9000, 257: 9000, 322: 1, 323: 1, 324: DATA, 325: 10}
+    path = write_tags(tmp_path / "a.tif", tiles, b"x" * 10)
+    with pytest.raises(DataError, match="in 81000000 strips or tiles, more than 262144"):
+        read_image(path)
+
+
+def test_pages_without_end_are_refused(tmp_path: Path) -> None:
+    overviews = GREY | {254: 1, 273: 8, 278: 64, 279: 8}
+    path = write_tags(tmp_path / "a.tif", overviews, pages=70)
+    with pytest.raises(DataError, match=r"a\.tif has more than 64 pages; keep one of them"):
+        read_image(path)
+
+
+def test_a_large_strip_that_is_what_it_says_is_read(tmp_path: Path) -> None:
+    values = RANDOM.integers(0, 255, (300, 300, 3)).astype("uint8")
+    options = {"compression": "zlib", "rowsperstrip": 300, "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    assert (tmp_path / "a.tif").stat().st_size > 2**26 // 2**13
+    read, _ = read_bands(tmp_path / "a.tif", folders(bands=(0, 1, 2), scale=LINEAR))
+    np.testing.assert_array_equal(read, values)

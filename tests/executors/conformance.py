@@ -1,6 +1,6 @@
 """What every executor promises; the tests of each subclass ``ExecutorConformance``."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,16 +13,20 @@ from ablate.executors import (
     Executor,
     Job,
     JobState,
+    LeftJob,
+    check_can_detach,
     executor_settings,
     import_object,
+    left_jobs,
     run_cohorts,
 )
-from ablate.executors.waiting import wait_for_all
+from ablate.executors.attaching import grouped_as_left
+from ablate.executors.waiting import submit_and_leave, wait_for_all
 from ablate.plan import Cohort, PlannedRun, build_plan, provenance, sweep_runs
 from ablate.registry import Catalogue
 from ablate.runs import RunFolder, SpecFile, State, Store
 from ablate.spec import Context
-from executors.works import PATIENCE_S
+from executors.works import PATIENCE_S, until
 
 
 class RunsOfTable4:
@@ -58,15 +62,18 @@ class ExecutorConformance(RunsOfTable4):
     def _registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(EXECUTORS, "tested", self.path)
 
-    @contextmanager
-    def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
-        settings = executor_settings("tested", self.settings)
+    def make(self, tmp_path: Path, work: str) -> Executor:
         executor: Executor = import_object(self.path)(
-            settings,
+            executor_settings("tested", self.settings),
             work=f"executors.works:{work}",
             devices=["cpu"] * self.workers,
             logs=tmp_path / "logs",
         )
+        return executor
+
+    @contextmanager
+    def opened(self, tmp_path: Path, work: str) -> Iterator[Executor]:
+        executor = self.make(tmp_path, work)
         try:
             yield executor
         finally:
@@ -236,6 +243,49 @@ class ProcessConformance(StoppingConformance):
             job = executor.submit(pairs(runs)[0])
             wait_until(executor, (runs[1].folder.path / "waiting").exists)
         assert job.state() is JobState.CANCELLED
+        assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
+
+
+class DetachConformance(ProcessConformance):
+    """For executors whose jobs go on in a cluster when the process ends that has submitted them."""
+
+    def left(self, runs: list[PlannedRun]) -> Sequence[LeftJob]:
+        return left_jobs("tested", self.settings, runs[0].folder.path.parent, PATIENCE_S)
+
+    def test_jobs_that_are_left_go_on_and_are_taken_over(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        check_can_detach("tested", self.settings)
+        first = self.make(tmp_path, "wait_at_the_second")
+        submit_and_leave(first, pairs(runs)[:2])
+        first.close()
+        left = self.left(runs)
+        assert {key for job in left for key in job.keys} >= {runs[1].folder.key}
+        until(lambda: [job.state for job in self.left(runs)] == [JobState.RUNNING])
+        until((runs[1].folder.path / "waiting").exists)
+        # The first run has ended, the second is being worked on, and both have the same job.
+        second = self.make(tmp_path, "wait_at_the_second")
+        cohorts = grouped_as_left([], self.left(runs), [runs[1].folder.path])
+        jobs = [second.submit(cohort) for cohort in cohorts]
+        assert len(jobs) == 1
+        (runs[1].folder.path / "release").touch()
+        wait_until(second, lambda: ended(jobs))
+        second.close()
+        assert [job.state() for job in jobs] == [JobState.DONE]
+        until(lambda: not self.left(runs))
+        assert states(runs[:4]) == [State.DONE] * 4
+        attempts = [(run.folder.path / "attempts").read_text() for run in runs[:4]]
+        assert [text.count("\n") for text in attempts] == [1] * 4
+
+    def test_jobs_that_are_left_are_cancelled_and_save_their_state(
+        self, tmp_path: Path, runs: list[PlannedRun]
+    ) -> None:
+        executor = self.make(tmp_path, "wait_at_the_second")
+        submit_and_leave(executor, pairs(runs)[:1])
+        until((runs[1].folder.path / "waiting").exists)
+        for job in self.left(runs):
+            job.cancel()
+        until(lambda: not self.left(runs))
         assert states(runs[:2]) == [State.DONE, State.INTERRUPTED]
 
 

@@ -3,11 +3,12 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
@@ -66,6 +67,7 @@ class Cluster:
     def __init__(self, configuration: Path) -> None:
         self.configuration = configuration
         self.nodes: dict[str, subprocess.Popen[bytes]] = {}
+        self._controller: subprocess.Popen[bytes] | None = None
 
     def call(self, *words: str) -> str:
         """What one of its commands prints."""
@@ -77,6 +79,44 @@ class Cluster:
     def start_node(self, name: str) -> None:
         words = ["slurmd", "-D", "-f", str(self.configuration), "-N", name]
         self.nodes[name] = subprocess.Popen(words, **_quiet())
+
+    def kill_node(self, name: str) -> None:
+        """Kills a node's daemon and all that runs under it, and lets the controller know."""
+        # First who would tell the controller how the others have ended.
+        steps = self._steps(name)
+        for pid in [self.nodes[name].pid, *map(_parent, steps), *steps]:
+            if pid > 1:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.nodes[name].wait()
+        self.call("scontrol", "update", f"nodename={name}", "state=down", "reason=killed")
+
+    def revive_node(self, name: str) -> None:
+        """Starts a node that was killed; with the daemon the controller takes it back."""
+        self.start_node(name)
+        with suppress(subprocess.CalledProcessError):
+            self.call("scontrol", "update", f"nodename={name}", "state=resume")
+        _until(lambda: _states(self) <= {"idle", "mixed", "allocated"})
+
+    def _steps(self, name: str) -> list[int]:
+        """What SLURM has started on a node: it outlives the daemon."""
+        marks = {f"SLURM_CONF={self.configuration}".encode(), f"SLURMD_NODENAME={name}".encode()}
+        found: list[int] = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if marks <= set((path / "environ").read_bytes().split(b"\0")):
+                    found.append(int(path.name))
+        return found
+
+    def start_controller(self) -> None:
+        """Starts the controller; it remembers what an earlier one had."""
+        words = ["slurmctld", "-D", "-f", self.configuration]
+        self._controller = subprocess.Popen(words, **_quiet())
+
+    def end_controller(self) -> None:
+        """Ends the controller; jobs go on."""
+        if self._controller is not None:
+            _end(self._controller)
 
     def cancel_all(self) -> None:
         """Ends what is in the queue."""
@@ -103,8 +143,8 @@ def cluster(root: Path) -> Iterator[Cluster]:
         munged = subprocess.Popen(["munged", "--foreground", "--force", *files, *logs], **_quiet())
         ending.callback(_end, munged)
         _until(munge_socket.exists)
-        controller = subprocess.Popen(["slurmctld", "-D", "-f", configuration], **_quiet())
-        ending.callback(_end, controller)
+        found.start_controller()
+        ending.callback(found.end_controller)
         for name in ("n1", "n2"):
             (root / f"spool-{name}").mkdir()
             found.start_node(name)
@@ -119,6 +159,15 @@ def _states(found: Cluster) -> set[str]:
         return set(found.call("sinfo", "--noheader", "--Node", "--format=%T").split())
     except subprocess.CalledProcessError:
         return set()
+
+
+def _parent(pid: int) -> int:
+    """SLURM's process that has started another one; 0: some other has."""
+    with suppress(OSError, ValueError):
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        words = Path(f"/proc/{parent}/cmdline").read_bytes()
+        return parent if words.startswith(b"slurmstepd") else 0
+    return 0
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,8 @@
 """The SLURM executor on a real SLURM of two nodes."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,12 +13,13 @@ from typing import Any, ClassVar
 import pytest
 
 from ablate.errors import BadInput
-from ablate.executors import JobState
+from ablate.executors import JobState, versions
 from ablate.executors.slurm import Settings, SlurmExecutor
+from ablate.executors.waiting import submit_and_leave, wait_for_all
 from ablate.plan import PlannedRun
 from ablate.runs import State, Store
 from executors.conformance import (
-    ProcessConformance,
+    DetachConformance,
     RunsOfTable4,
     ended,
     pairs,
@@ -52,7 +55,7 @@ def _in_use(running: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.mark.slow  # Every job waits for the scheduler, and starts Python twice.
-class TestSlurm(ProcessConformance):
+class TestSlurm(DetachConformance):
     path = "ablate.executors.slurm:SlurmExecutor"
     settings: ClassVar = {"poll_s": 0.2}
     workers = 2
@@ -146,6 +149,136 @@ class TestFaults(RunsOfTable4):
         assert "\n" not in str(caught.value)
         assert running.call("squeue", "--noheader") == ""
 
+    def test_what_was_submitted_before_a_refusal_is_cancelled(
+        self,
+        tmp_path: Path,
+        runs: list[PlannedRun],
+        running: Cluster,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        earlier = make(tmp_path, "wait_at_the_second")
+        earlier.submit(pairs(runs)[0])
+        wait_until(earlier, (runs[1].folder.path / "waiting").exists)
+        refuse_from_the_third_on(tmp_path, monkeypatch)
+        with (
+            opened(tmp_path, "finish_when_released") as executor,
+            pytest.raises(BadInput, match=r"refuses the job: .*job submit limit") as caught,
+        ):
+            submit_and_leave(executor, pairs(runs))
+        assert "\n" not in str(caught.value)
+        # What an earlier start has in the queue is not this start's to cancel.
+        queue = running.call("squeue", "--noheader", "--format=%k").splitlines()
+        assert [runs[1].folder.key in line for line in queue] == [True]
+
+    def test_a_job_that_never_starts_is_one_line_and_leaves_none_behind(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with (
+            opened(tmp_path, "finish_all", time_min=90) as executor,
+            pytest.raises(BadInput, match="would never start: PartitionTimeLimit; lower time_min"),
+        ):
+            submit_and_leave(executor, pairs(runs)[:2])
+        assert running.call("squeue", "--noheader") == ""
+
+    def test_a_job_that_is_held_says_so(self, tmp_path: Path, runs: list[PlannedRun]) -> None:
+        with opened(tmp_path, "finish_all", options={"hold": True}) as executor:
+            executor.submit(pairs(runs)[0])
+            wait_until(executor, lambda: executor.notice() is not None)
+            notice = executor.notice()
+        assert notice is not None
+        assert re.fullmatch(
+            r"1 job pending: JobHeldUser \(release it: `scontrol release \d+`\)", notice
+        )
+
+    @pytest.mark.parametrize(
+        ("python", "reason"),
+        [
+            (None, "node .* has ablate .* and the command has ablate 99.0"),
+            ("env -u PYTHONPATH /usr/bin/python3", "No module named 'ablate'|No module named abl"),
+            ("/no/such/python", "No such file or directory"),
+        ],
+    )
+    def test_a_node_without_this_ablate_is_no_failure_of_a_run(
+        self,
+        tmp_path: Path,
+        runs: list[PlannedRun],
+        running: Cluster,
+        monkeypatch: pytest.MonkeyPatch,
+        python: str | None,
+        reason: str,
+    ) -> None:
+        if python is None:
+            monkeypatch.setattr(versions, "here", lambda: "ablate 99.0 on Python 2.7")
+        with (
+            pytest.raises(BadInput, match="could not begin to work: ") as caught,
+            opened(tmp_path, "finish_all", python=python) as executor,
+        ):
+            wait_for_all(executor, pairs(runs))
+        assert re.search(reason, str(caught.value))
+        assert "\n" not in str(caught.value)
+        assert states(runs) == [State.NEW] * 10
+        until(lambda: running.call("squeue", "--noheader") == "")
+
+    @pytest.mark.slow
+    def test_a_controller_that_is_gone_is_waited_for(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with opened(tmp_path, "wait_at_the_second") as executor:
+            jobs = [executor.submit(cohort) for cohort in pairs(runs)[:2]]
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            running.end_controller()
+            try:
+                wait_until(executor, lambda: executor.notice() is not None)
+                notice = executor.notice()
+                with pytest.raises(BadInput, match="SLURM does not answer"):
+                    make(tmp_path, "finish_all")
+                (runs[1].folder.path / "release").touch()
+            finally:
+                running.start_controller()
+            assert notice is not None
+            assert re.fullmatch(r"SLURM does not answer since [\d:]{8}; waiting", notice)
+            wait_until(executor, lambda: ended(jobs))
+            assert [job.state() for job in jobs] == [JobState.DONE] * 2
+            assert executor.notice() is None
+
+    @pytest.mark.slow
+    def test_what_cannot_be_stopped_is_given_up(
+        self,
+        tmp_path: Path,
+        runs: list[PlannedRun],
+        running: Cluster,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("ablate.executors.slurm._SILENCE_S", 1.0)
+        executor = make(tmp_path, "wait_at_the_second")
+        job = executor.submit(pairs(runs)[0])
+        wait_until(executor, (runs[1].folder.path / "waiting").exists)
+        running.end_controller()
+        try:
+            executor.close()
+        finally:
+            running.start_controller()
+        assert job.state() is JobState.CANCELLED
+
+    @pytest.mark.slow
+    def test_the_work_of_a_killed_node_goes_on_elsewhere(
+        self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
+    ) -> None:
+        with opened(tmp_path, "wait_at_the_second") as executor:
+            job = executor.submit(pairs(runs)[0])
+            wait_until(executor, (runs[1].folder.path / "waiting").exists)
+            node = running.call("squeue", "--noheader", "--format=%N").strip()
+            try:
+                running.kill_node(node)
+                wait_until(executor, lambda: runs[1].folder.state() is State.NEW)
+                assert not job.state().has_ended
+                (runs[1].folder.path / "release").touch()
+                wait_until(executor, lambda: job.state().has_ended)
+            finally:
+                running.revive_node(node)
+            assert job.state() is JobState.DONE
+        assert states(runs[:2]) == [State.DONE] * 2
+
     def test_a_machine_without_slurm_is_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -155,20 +288,47 @@ class TestFaults(RunsOfTable4):
                 make(tmp_path, "finish_all")
 
 
+def refuse_from_the_third_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts an ``sbatch`` on the path that takes two jobs, and refuses others as limits do."""
+    real, counted = shutil.which("sbatch"), tmp_path / "submitted"
+    script = tmp_path / "bin" / "sbatch"
+    script.parent.mkdir()
+    script.write_text(
+        f"#!/bin/sh\necho >> {counted}\n"
+        f'[ "$(wc -l < {counted})" -le 2 ] && exec {real} "$@"\n'
+        "echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job "
+        "submit limit)' >&2\nexit 1\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.mark.slow
-def test_a_preempted_sweep_ends_as_one_on_this_machine(tmp_path: Path, running: Cluster) -> None:
+def test_a_sweep_that_was_left_preempted_and_lost_a_node_ends_as_one_on_this_machine(
+    tmp_path: Path, running: Cluster
+) -> None:
     sweep = ["--grid", "table4", "--protocol", "demo", "--no-track", "--seeds", "0,1"]
     sweep += ["--set", "data.count=60", "--set", "epochs=8"]
     sweep += ["--variant", "translandseg", "--variant", "translandseg-8"]
     (tmp_path / "ablate.toml").write_text("[executor.slurm]\npoll_s = 0.5\n")
     ablate = [sys.executable, "-m", "ablate"]
     words = [*ablate, "run", *sweep, "--executor", "slurm", "--store", "slurm"]
+    left = subprocess.run([*words, "--detach"], cwd=tmp_path, check=True, capture_output=True)
+    assert b"the jobs are left to slurm" in left.stdout
+    store = Store(tmp_path / "slurm")
+    shown = subprocess.run(
+        [*ablate, "status", "--store", "slurm"], cwd=tmp_path, check=True, capture_output=True
+    )
+    assert b"jobs of slurm, submitted" in shown.stdout
     with subprocess.Popen(words, cwd=tmp_path) as process:
-        store = Store(tmp_path / "slurm")
         until(lambda: any(folder.events() for folder in store.runs()))
+        node = running.call("squeue", "--noheader", "--states=R", "--format=%N").split()[0]
+        running.kill_node(node)
+        until(lambda: sum(len(folder.events()) for folder in store.runs()) > 2)
+        running.revive_node(node)
         running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
         running.call("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 5")
-        assert process.wait(PATIENCE_S * 3) == 0
+        assert process.wait(PATIENCE_S * 8) == 0
     attempts = [attempt.ending for folder in store.runs() for attempt in folder.attempts()]
     assert "interrupted" in attempts or "killed" in attempts
     subprocess.run(

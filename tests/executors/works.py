@@ -194,6 +194,40 @@ def die_beside_others(folders: Sequence[Path], device: str, shared: Any) -> None
         finish_all(folders, device)
 
 
+def need_two_shares_of_memory(folders: Sequence[Path], device: str, shared: object = None) -> None:
+    """Is ended as Linux does it where memory is short: in translandseg-2, beside another cohort."""
+    _be_ended_for_memory(folders, device, is_too_large=False)
+
+
+def need_more_memory_than_there_is(
+    folders: Sequence[Path], device: str, shared: object = None
+) -> None:
+    """The same, also where it is alone."""
+    _be_ended_for_memory(folders, device, is_too_large=True)
+
+
+def _be_ended_for_memory(folders: Sequence[Path], device: str, *, is_too_large: bool) -> None:
+    """The file ``oom`` beside the runs counts as Linux does.
+
+    Cohorts that begin later leave ``beside`` with the number of those that they met.
+    """
+    is_hungry = any(RunFolder(path).spec().name == "translandseg-2" for path in folders)
+    oom = folders[0].parent / "oom"
+    company = oom.with_name("company")
+    with present(folders[0]) as others:
+        until(lambda: count(others) == 2 or company.exists())
+        company.touch()
+        if is_hungry and (is_too_large or count(others) == 2):
+            finish(RunFolder(folders[0]), device)
+            died = int(oom.read_text().split()[-1]) + 1
+            oom.write_text(f"oom_kill {died}\n")
+            (others / folders[0].name).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.3)
+        (folders[0] / "beside").write_text(str(count(others)))
+        finish_all(folders, device)
+
+
 def wait_beside_others(folders: Sequence[Path], device: str, shared: Any) -> None:
     """Waits until it is stopped, and saves its state."""
     stopped = threading.Event()

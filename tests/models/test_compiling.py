@@ -86,9 +86,10 @@ def assert_same(eager: SegmentationModel, compiled: SegmentationModel, images: T
     assert gradients.keys() == others.keys() == eager.trainable_state().keys() - unseen(eager)
     largest = max(gradient.abs().max() for gradient in gradients.values())
     for name, gradient in gradients.items():
-        torch.testing.assert_close(
-            others[name], gradient, rtol=1e-3, atol=1e-5 * float(largest), msg=name
-        )
+        # Where a ReLU's input is zero but for rounding, one of the two passes it on: such a flip
+        # moves a few numbers by half a percent, a wrong function all of them.
+        allowed = 2e-2 * gradient.norm() + 1e-5 * largest * gradient.numel() ** 0.5
+        assert (others[name] - gradient).norm() <= allowed, name
     with torch.inference_mode():
         torch.testing.assert_close(
             compiled.eval()(images), eager.eval()(images), rtol=1e-4, atol=1e-4

@@ -218,11 +218,42 @@ def test_a_fifo_for_events_does_not_hang(folder: RunFolder) -> None:
         folder.events()
 
 
-def test_a_claim_that_cannot_be_locked_is_one_line(folder: RunFolder, tmp_path: Path) -> None:
-    (folder.path / "claim.lock").symlink_to(tmp_path / "elsewhere")
+CLAIMS = {
+    "claim": "claim is a link, not a folder",
+    "claim/0123": "claim/0123 is not a folder",
+    "claim/0123/holder.json": "holder.json cannot be locked: it is a link, not a file",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), CLAIMS.items())
+def test_a_link_in_place_of_a_claim_is_one_line(
+    folder: RunFolder, tmp_path: Path, name: str, said: str
+) -> None:
+    path = folder.path / name
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.symlink_to(tmp_path / "elsewhere")
     assert folder.state() is State.DAMAGED
-    assert "claim.lock cannot be locked" in str(folder.damage())
+    assert said in str(folder.damage())
+    with pytest.raises(StoreError, match=said), folder.claim():
+        pass
     assert not (tmp_path / "elsewhere").exists()
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch])
+def test_a_claim_that_is_no_folder_is_one_line(
+    folder: RunFolder, make: Callable[[Path], None]
+) -> None:
+    make(folder.path / "claim")
+    assert folder.state() is State.DAMAGED
+    with pytest.raises(StoreError, match="claim cannot be locked: Not a directory"), folder.claim():
+        pass
+
+
+def test_a_fifo_for_a_holder_does_not_hang(folder: RunFolder) -> None:
+    (folder.path / "claim" / "0123").mkdir(parents=True)
+    os.mkfifo(folder.path / "claim" / "0123" / "holder.json")
+    assert "it is a FIFO, not a file" in str(folder.damage())
 
 
 @pytest.mark.parametrize(

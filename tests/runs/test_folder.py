@@ -101,6 +101,8 @@ def test_a_folder_is_untouched_until_a_process_works_on_it(
     assert folder.is_untouched()
     with folder.claim():
         assert not folder.is_untouched()
+    assert folder.is_untouched()
+    folder.save_checkpoint(1, b"state")
     assert not folder.is_untouched()
 
 

@@ -29,12 +29,22 @@ def test_who_claims_a_run_removes_what_the_dead_have_half_written(
 ) -> None:
     folder = RunFolder(tmp_path / spec.key)
     folder.create(spec)
-    for name in (DEAD, "progress.tmp", f"attempts/{DEAD}", "attempts/12.tmp", f"panels/{DEAD}"):
+    for name in (
+        DEAD,
+        "claim.lock",
+        "progress.tmp",
+        f"attempts/{DEAD}",
+        "attempts/12.tmp",
+        f"panels/{DEAD}",
+    ):
         path = folder.path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
     with folder.claim():
-        assert names(folder) == {"spec.json", "claim.lock"}
+        stage = next((folder.path / "claim").iterdir()).name
+        assert names(folder) == {"spec.json", f"claim/{stage}/holder.json"}
+    assert names(folder) == {"spec.json"}
+    assert not (folder.path / "claim").exists()
 
 
 def test_the_digest_of_a_checkpoint_that_was_never_written_goes_with_the_next(

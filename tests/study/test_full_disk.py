@@ -25,17 +25,13 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patterns: tuple[str, ...] = ()
-        temporary, append, write = atomic._temporary, atomic.append_line, Path.open
+        temporary, write = atomic._temporary, Path.open
 
         @contextmanager
-        def temporary_file(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-            with temporary(path) as (name, file):
+        def temporary_file(path: Path, stage: Path | None) -> Iterator[tuple[Path, BinaryIO]]:
+            with temporary(path, stage) as (name, file):
                 self._check(path)
                 yield name, file
-
-        def append_line(path: Path, line: str) -> None:
-            self._check(path)
-            append(path, line)
 
         def opened(path: Path, mode: str = "r", *words: object, **more: object) -> object:
             if "w" in mode:
@@ -43,7 +39,6 @@ class FullDisk:
             return write(path, mode, *words, **more)  # type: ignore[call-overload]
 
         monkeypatch.setattr(atomic, "_temporary", temporary_file)
-        monkeypatch.setattr(atomic, "append_line", append_line)
         monkeypatch.setattr(Path, "open", opened)
 
     def _check(self, path: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from ablate.errors import BadInput, StoreError
 from ablate.plan import create_run_folders
 from ablate.runs import Attempt, Failure, Store
+from ablate.runs.data_check import data_check_id
 from ablate.runs.drivers import driving, no_new_drivers
 from ablate.spec.split import GroupsSplit
 from ablate.study import find_leftovers, remove_leftovers
@@ -41,6 +44,9 @@ def store(tmp_path: Path) -> Store:
     write(opened.root / "logs" / "worker-1.log")
     write(opened.cache_path / f"{context.data.digest}-64px" / "images.npy")
     write(opened.cache_path / "digests.json")
+    write(opened.data_files_path(context.data.digest))
+    named = data_check_id(context.data.digest, context.protocol.split)
+    write(opened.root / "data-checks" / f"{named}.json")
     opened.remember_source(context.data.digest, tmp_path)
     return opened
 
@@ -66,6 +72,8 @@ def litter(store: Store) -> set[Path]:
         write(store.cache_path / f"{OTHER_DIGEST}-64px" / "images.npy").parent,
         write(store.cache_path / f"{OTHER_DIGEST}-32px.partial" / "images.npy").parent,
         write(store.root / "sources" / f"{OTHER_DIGEST}.json"),
+        write(store.data_files_path(OTHER_DIGEST)),
+        write(store.root / "data-checks" / f"{OLD_KEY}.json"),
         write(store.logs_path / "worker-2.log"),
         write(store.drivers_path / "0000000000001-0123abcd.json"),
         write(store.root / "sweeps" / "damaged-1" / "mine-01234567.json").parent,
@@ -148,9 +156,7 @@ def test_while_a_process_trains_what_it_may_use_stays(store: Store) -> None:
     with driving(store.drivers_path, "mine-01234567", "mine"):
         found = find_leftovers(store.root)
         assert {each.kind for each in found.found} == {"checkpoint", "damaged", "temporary"}
-        assert found.notes == (
-            "a process trains here: runs, caches, sources and logs are kept meanwhile",
-        )
+        assert found.notes == ("a process trains here: what sweeps may name is kept meanwhile",)
 
 
 def test_a_removal_that_hangs_hangs_no_start(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +174,7 @@ def test_where_a_record_cannot_be_read_its_runs_stay(store: Store) -> None:
     write(store.root / "sweeps" / "mine-01234567.json", "{")
     found = find_leftovers(store.root)
     assert not {"run", "cache", "source", "log"} & {each.kind for each in found.found}
-    assert "runs, caches, sources and logs are kept" in found.notes[-1]
+    assert "what sweeps may name is kept" in found.notes[-1]
 
 
 def test_a_cache_stays_where_files_say_what_the_split_is(store: Store) -> None:
@@ -192,12 +198,6 @@ def test_links_are_not_followed(store: Store, tmp_path: Path) -> None:
     remove_leftovers(store.root)
     assert linked.is_symlink()
     assert not log.is_symlink()
-    for path in (store.logs_path, store.cache_path):
-        moved = tmp_path / path.name
-        path.rename(moved)
-        path.symlink_to(moved)
-    write(store.cache_path / f"{OTHER_DIGEST}-64px" / "images.npy")
-    assert paths(remove_leftovers(store.root)) == set()
     assert outside.exists()
 
 
@@ -230,3 +230,45 @@ def test_the_command_lists_and_removes(tmp_path: Path, store: Store) -> None:
     assert found["removed"] is True
     again = ablate(tmp_path, "gc", "--store", "store")
     assert again.stdout == "nothing to remove in store\n"
+
+
+# MLflow -----------------------------------------------------------------------------------------
+
+
+def test_only_artifacts_of_runs_that_mlflow_has_deleted_are_listed(store: Store) -> None:
+    """Those of a run that the database does not know may be another database's."""
+    live, deleted, unknown = (letter * 32 for letter in "abc")
+    artifacts = store.mlflow_path / "artifacts"
+    for name in (live, deleted, unknown):
+        write(artifacts / name / "artifacts" / "weights.safetensors")
+    with closing(sqlite3.connect(store.mlflow_path / "mlflow.db")) as database:
+        database.execute("CREATE TABLE runs (run_uuid TEXT, lifecycle_stage TEXT)")
+        rows = [(live, "active"), (deleted, "deleted"), ("../../runs", "deleted"), ("d", "deleted")]
+        database.executemany("INSERT INTO runs VALUES (?, ?)", rows)
+        database.commit()
+    found = remove_leftovers(store.root)
+    assert [(each.kind, each.path) for each in found.found] == [("mlflow", artifacts / deleted)]
+    assert {path.name for path in artifacts.iterdir()} == {live, unknown}
+    assert find_leftovers(store.root) == Leftovers((), ())
+
+
+def test_the_database_that_mlflow_makes_is_read(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    tiny_study(store.root, variants=["translandseg"], track=True).run()
+    before = paths(find_leftovers(store.root))
+    folder = next(path for path in (store.mlflow_path / "artifacts").iterdir())
+    with closing(sqlite3.connect(store.mlflow_path / "mlflow.db")) as database:
+        database.execute(
+            "UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", (folder.name,)
+        )
+        database.commit()
+    assert paths(find_leftovers(store.root)) - before == {folder}
+
+
+def test_a_database_that_cannot_be_read_is_named_and_its_artifacts_stay(store: Store) -> None:
+    write(store.mlflow_path / "mlflow.db", "no database")
+    write(store.mlflow_path / "artifacts" / ("a" * 32) / "spec.json")
+    found = find_leftovers(store.root)
+    assert found.found == ()
+    assert [note.startswith(f"{store.mlflow_path}/mlflow.db cannot be") for note in found.notes]
+    assert len(found.notes) == 1

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -22,10 +23,11 @@ from ablate.report import WRITERS
 from ablate.report.page.pictures import read_pictures
 from ablate.runs import Store
 from ablate.runs.documents import MOST_BYTES
-from ablate.study import latest_start, merge_stores, report_sweep, verify_store
+from ablate.study import find_leftovers, latest_start, merge_stores, report_sweep, verify_store
 from ablate.study.status import sweep_status
 from ablate.train.state import UnusableCheckpoint, _loaded
 from report.sweep_on_disk import SweepOnDisk
+from tiny_sweeps import tiny_study
 
 ROW, OTHER = "translandseg-1", "translandseg"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\x00\x08\r\u0085"
@@ -106,6 +108,45 @@ def test_no_text_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().out
     assert not CONTROLS & set(shown)
     assert "\\x1b" in shown
+
+
+FOLDERS = ("runs", "sweeps", "tunings", "sources", "data-checks", "drivers", "cache", "mlflow")
+
+
+@pytest.mark.parametrize("name", [*FOLDERS, "logs", "cache/files", "mlflow/artifacts"])
+def test_a_link_in_place_of_a_folder_of_a_store_is_refused(
+    table: SweepOnDisk, tmp_path: Path, name: str
+) -> None:
+    """Whatever is written there would leave the store: nothing is."""
+    place, elsewhere = table.root / name, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place.parent.mkdir(exist_ok=True)
+    if place.exists():
+        place.rename(tmp_path / "moved")
+    place.symlink_to(elsewhere)
+    study = tiny_study(table.root)
+    for use in (
+        lambda: sweep_status(table.root),
+        lambda: merge_stores([table.root], tmp_path / "merged"),
+        lambda: find_leftovers(table.root),
+        study.plan,
+        study.run,
+    ):
+        with pytest.raises(
+            StoreError, match=f"{re.escape(str(place))} is a link, which may"
+        ) as refused:
+            use()
+        assert "\n" not in str(refused.value)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_store_that_is_a_link_is_what_it_leads_to(table: SweepOnDisk, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(table.root)
+    assert len(sweep_status(link)[0].runs) == 2
+    # A name of the user's own beside the store's folders leads where it likes.
+    (table.root / "notes").symlink_to(tmp_path)
+    assert len(sweep_status(link)[0].runs) == 2
 
 
 def test_a_run_whose_folder_is_a_link_is_not_worked_on(table: SweepOnDisk, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A sweep, its mirror and the user interface on a machine that has no network but loopback."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tiny_sweeps import OVERRIDES
+from ablate.plan import create_run_folders
+from ablate.runs import State, Store
+from tiny_sweeps import OVERRIDES, tiny_study
 
 # A network of its own, with nothing but loopback.
 ALONE = ["unshare", "--net", "--map-root-user"]
@@ -26,14 +29,20 @@ server.terminate()
 sys.exit(server.wait(60))
 """
 
+UP = "ip link set lo up"
 
-@pytest.mark.slow
-def test_everything_works_without_a_network(tmp_path: Path) -> None:
+
+@pytest.fixture
+def _namespaces() -> None:
     if not (shutil.which("unshare") and shutil.which("ip")):
         pytest.skip("there is no unshare or no ip")
-    up = "ip link set lo up"
-    if subprocess.run([*ALONE, "sh", "-c", up], capture_output=True, check=False).returncode:
+    if subprocess.run([*ALONE, "sh", "-c", UP], capture_output=True, check=False).returncode:
         pytest.skip("no network namespace can be made here")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_namespaces")
+def test_everything_works_without_a_network(tmp_path: Path) -> None:
     store = str(tmp_path / "store")
     listed = [word for each in OVERRIDES for word in ("--set", each)]
     python = [sys.executable, "-m", "ablate"]
@@ -47,7 +56,7 @@ def test_everything_works_without_a_network(tmp_path: Path) -> None:
         (look, "OK"),
     ):
         done = subprocess.run(
-            [*ALONE, "sh", "-c", f'{up} && exec "$@"', "sh", *command],
+            [*ALONE, "sh", "-c", f'{UP} && exec "$@"', "sh", *command],
             capture_output=True,
             text=True,
             timeout=300,
@@ -56,3 +65,23 @@ def test_everything_works_without_a_network(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
         assert "behind" not in done.stderr
         assert shown in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_namespaces")
+def test_a_node_trains_without_even_loopback(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    plan = tiny_study(store.root, variants=["translandseg"]).plan().plan
+    create_run_folders(plan, store)
+    (run,) = plan.runs
+    job = ["--work", "ablate.train:work", "--device", "cpu", "--logs", str(store.logs_path)]
+    done = subprocess.run(
+        [*ALONE, sys.executable, "-P", "-m", "ablate.executors.node", *job, str(run.folder.path)],
+        env=os.environ | {"SLURM_JOB_ID": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run.folder.state() is State.DONE

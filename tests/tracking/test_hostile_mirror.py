@@ -32,6 +32,16 @@ def test_a_run_whose_files_would_go_elsewhere_is_refused(mirrored, tmp_path: Pat
     assert not elsewhere.exists()
 
 
+def test_a_link_in_place_of_the_database_is_not_followed(mirrored, tmp_path: Path) -> None:
+    path = mirrored.store.mlflow_path / "mlflow.db"
+    path.rename(tmp_path / "others.db")
+    path.symlink_to(tmp_path / "others.db")
+    before = (tmp_path / "others.db").read_bytes()
+    with pytest.raises(StoreError, match=r"mlflow\.db is a link, which may lead out of the store"):
+        sync(mirrored.store, [mirrored.record])
+    assert (tmp_path / "others.db").read_bytes() == before
+
+
 def test_a_link_among_the_artifacts_is_not_written_through(mirrored, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("precious")
