@@ -73,7 +73,6 @@ class Store:
         plain_files.check_no_links(self.root)
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
-        self._decoded_path = self.cache_path / "confusions"
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
@@ -104,7 +103,7 @@ class Store:
 
     def decoded_path(self, sweep_id: str) -> Path | None:
         """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
-        return self._decoded_path / sweep_id
+        return self.cache_path / "confusions" / sweep_id
 
     def copy_run(self, folder: RunFolder) -> RunFolder:
         """Copies a run's folder of another store, whole or not at all.
