@@ -24,7 +24,6 @@ def this_host() -> str:
     return boot_id or f"{socket.gethostname()}-{uuid.getnode():012x}"
 
 
-@cache
 def tag() -> str:
     """Eight hex digits of it, for names of files."""
     return hashlib.sha256(this_host().encode()).hexdigest()[:8]

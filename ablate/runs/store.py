@@ -304,14 +304,14 @@ class Store:
 
     def remember_source(self, digest: str, path: Path) -> None:
         """Notes where data or weights of this digest lie on this host."""
-        noted, earlier = self._sources_path / f"{digest}.json", None
+        file, earlier = self._sources_path / f"{digest}.json", None
         with suppress(StoreError, FileNotFoundError):
-            earlier = documents.read(Source, noted, "")
-        source = sources.noted(earlier, path.absolute(), self.root)
-        atomic.replace(noted, source.model_dump_json().encode())
+            earlier = documents.read(Source, file, "")
+        noted = sources.noted(earlier, path.absolute(), self.root)
+        atomic.replace(file, noted.model_dump_json().encode())
 
     def source(self, digest: str) -> Path:
-        """Where data or weights of this digest lie for this host; see ``sources.place``.
+        """Where data or weights lie for this host; see ``sources.place``.
 
         Raises:
             StoreError: If this store has never seen them, or its note cannot be read.
@@ -323,9 +323,8 @@ class Store:
         try:
             return sources.place(documents.read(Source, path, repair), self.root)
         except FileNotFoundError as error:
-            raise StoreError(
-                f"the store {self.root} does not know where {digest[:12]}… lies", repair
-            ) from error
+            problem = f"the store {self.root} does not know where {digest[:12]}… lies"
+            raise StoreError(problem, repair) from error
 
     def data_files_path(self, digest: str) -> Path:
         """The small cache that lists the files of the data of this digest, with theirs."""

@@ -41,6 +41,8 @@ class Hosts:
         monkeypatch.setattr(hosts, "this_host", lambda: self.name)
         monkeypatch.setattr(heartbeat, "BEAT_S", 0.05)
         monkeypatch.setattr(heartbeat, "SILENCE_S", SILENCE_S)
+        # The thread of this process sleeps for the usual time.
+        monkeypatch.setattr(heartbeat, "_beats", heartbeat._Beats())
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
