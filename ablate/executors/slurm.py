@@ -130,7 +130,7 @@ class SlurmExecutor:
             self._is_refused = True
             raise BadInput(
                 "SLURM does not answer: `sbatch` was not heard",
-                "try again when `squeue` answers; `ablate cancel` removes what it may have heard",
+                "try again when `squeue` answers; what it has heard after all is taken over",
             )
         return job
 

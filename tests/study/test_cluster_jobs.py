@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from ablate.errors import BadInput
+from ablate.cli.app import app
+from ablate.errors import BadInput, ExitCode
 from ablate.executors import EXECUTORS, Choose, Job, JobState, LeftJob
 from ablate.plan import Cohort
 from ablate.runs import State, Store
@@ -16,7 +17,7 @@ from ablate.spec import Frozen
 from ablate.study import mirror_mark
 from ablate.study.cluster_jobs import cancel_jobs
 from executors.works import finish_all
-from tiny_sweeps import tiny_study
+from tiny_sweeps import OVERRIDES, tiny_study
 
 
 @dataclass
@@ -183,3 +184,31 @@ def test_jobs_that_end_with_the_command_are_not_left(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="a tuning cannot be detached"):
         tiny_study(tmp_path, executor="list", detach=True).plan_tuning()
     assert not any(tmp_path.iterdir())
+
+
+def test_the_commands_say_what_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    words = [word for override in OVERRIDES for word in ("--set", override)]
+    words += ["--grid", "table4", "--protocol", "demo", "--variant", "translandseg", "--no-track"]
+    assert call("run", *words, "--executor", "list", "--detach") == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert "the jobs are left to list: `ablate status` shows them" in said
+    assert call("status") == ExitCode.DONE
+    assert " ago: 0 running, 1 queued" in capsys.readouterr().out
+    assert call("cancel") == ExitCode.DONE
+    said = capsys.readouterr().out
+    assert "table4: 1 job of list cancelled, the state of every run is saved; the same" in said
+    assert call("cancel") == ExitCode.DONE
+    assert "nothing is being trained in" in capsys.readouterr().out
+
+
+def call(*words: str) -> int:
+    """Calls a command in this process, where the list is."""
+    with pytest.raises(SystemExit) as ended:
+        app(list(words))
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
