@@ -1,6 +1,7 @@
 """``ablate.toml`` in the working folder: defaults for options, below the environment."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -175,7 +176,9 @@ def _value(path: Path, key: str, value: Any) -> Any:
         Kind.TEXT: lambda: isinstance(value, str),
         Kind.TEXTS: lambda: all(isinstance(each, str) for each in values),
         Kind.NUMBER: lambda: _is_number(value),
-        Kind.DECIMAL: lambda: _is_number(value) or isinstance(value, float),
+        Kind.DECIMAL: lambda: (
+            _is_number(value) or (isinstance(value, float) and math.isfinite(value))
+        ),
         Kind.NUMBERS: lambda: isinstance(value, str) or all(map(_is_number, values)),
         Kind.FLAG: lambda: isinstance(value, bool),
     }
