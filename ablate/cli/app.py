@@ -64,6 +64,10 @@ COMMANDS = {
         "ablate.cli.bundle:bundle",
         "Pack a sweep into one archive that others can check: `ablate verify FILE.zip`.",
     ),
+    "predict": Listed(
+        "ablate.cli.predict:predict",
+        "Segment scenes with a trained row: masks, probabilities, polygons and quick looks.",
+    ),
     "export": Listed(
         "ablate.cli.export:export",
         "Export a trained row: weights, specs and a model card whose numbers come from the report.",

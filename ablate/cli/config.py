@@ -1,6 +1,7 @@
 """``ablate.toml`` in the working folder: defaults for options, below the environment."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Kind(Enum):
     TEXTS = "a list of texts"
     NUMBER = "a whole number"
     NUMBERS = "a list of whole numbers"
+    DECIMAL = "a number"
     FLAG = "true or false"
 
 
@@ -38,6 +40,7 @@ KEYS = {
     "device": Kind.TEXTS,
     "executor": Kind.TEXT,
     "explain": Kind.TEXT,
+    "export": Kind.TEXT,
     "figures": Kind.TEXT,
     "follow": Kind.FLAG,
     "format": Kind.TEXT,
@@ -46,14 +49,17 @@ KEYS = {
     "into": Kind.TEXT,
     "keep_going": Kind.FLAG,
     "lines": Kind.NUMBER,
+    "min_area": Kind.DECIMAL,
     "older_than": Kind.NUMBER,
     "out": Kind.TEXT,
     "overlaps": Kind.FLAG,
+    "polygons": Kind.FLAG,
     "port": Kind.NUMBER,
     "protocol": Kind.TEXT,
     "quiet": Kind.FLAG,
     "ray_address": Kind.TEXT,
     "report_format": Kind.TEXT,
+    "resolution": Kind.DECIMAL,
     "retry": Kind.TEXT,
     "row": Kind.TEXT,
     "run": Kind.TEXT,
@@ -62,6 +68,7 @@ KEYS = {
     "seeds": Kind.NUMBERS,
     "set": Kind.TEXTS,
     "sheet": Kind.TEXT,
+    "simplify": Kind.DECIMAL,
     "splits": Kind.NUMBER,
     "storage": Kind.TEXT,
     "store": Kind.TEXT,
@@ -71,6 +78,7 @@ KEYS = {
     "variant": Kind.TEXTS,
     "wait": Kind.FLAG,
     "weights": Kind.FLAG,
+    "window_overlap": Kind.NUMBER,
 }
 
 # Options that destroy: in a file, or in the environment, they would do it each time.
@@ -168,6 +176,9 @@ def _value(path: Path, key: str, value: Any) -> Any:
         Kind.TEXT: lambda: isinstance(value, str),
         Kind.TEXTS: lambda: all(isinstance(each, str) for each in values),
         Kind.NUMBER: lambda: _is_number(value),
+        Kind.DECIMAL: lambda: (
+            _is_number(value) or (isinstance(value, float) and math.isfinite(value))
+        ),
         Kind.NUMBERS: lambda: isinstance(value, str) or all(map(_is_number, values)),
         Kind.FLAG: lambda: isinstance(value, bool),
     }

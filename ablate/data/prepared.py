@@ -1,5 +1,6 @@
 """All images of a data set at one size, decoded once and memory-mapped from then on."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ from PIL import Image as Pillow
 
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
-from ablate.runs import atomic, locks, plain_files
+from ablate.runs import atomic, hosts, locks, plain_files
 from ablate.runs.disk import size_text
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
@@ -90,9 +91,10 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _remove_leftovers(cache: Path) -> None:
-    """Removes what dead processes have half built; who builds holds the folder's lock."""
-    for partial in cache.glob("*.partial"):
-        with locks.held(_lock_of(partial.with_suffix("")), 0) as is_free:
+    """Removes what dead processes of this host have half built; who builds holds a lock."""
+    for partial in (*cache.glob(f"*.{hosts.tag()}.partial"), *cache.glob("*px.partial")):
+        # The latter are of older ablates.
+        with locks.held(_lock_of(cache / partial.name.partition(".")[0]), 0) as is_free:
             if is_free:
                 shutil.rmtree(partial, ignore_errors=True)
 
@@ -101,7 +103,8 @@ def _build(
     images: Images, size_px: int, folder: Path, digest_now: Callable[[], str] | None
 ) -> None:
     """Writes a folder beside ``folder`` and renames it; the caller holds the lock."""
-    partial = folder.with_name(f"{folder.name}.partial")
+    # Of this host's own: locks may end there, and others build the same at the same time.
+    partial = folder.with_name(f"{folder.name}.{hosts.tag()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     count = len(images.names)
     _check_space(count * size_px**2 * _BYTES_PER_PIXEL, folder.parent)
@@ -117,9 +120,18 @@ def _build(
         for name in (*_FILES, _DIGESTS):
             atomic.sync_file(partial / name)
         atomic.sync_folder(partial)
-        atomic.rename(partial, folder)
+        _rename_unless_built(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rename_unless_built(partial: Path, folder: Path) -> None:
+    try:
+        atomic.rename(partial, folder)
+    except OSError as error:
+        # Another host was faster: its files are compared with their digests next.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def _write(images: Images, size_px: int, folder: Path) -> None:

@@ -33,6 +33,7 @@ class Node:
 
     def __init__(self, log: str, words: Sequence[str]) -> None:
         """Starts the process."""
+        self._is_stopping = False
         with Path(log).open("ab") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "ablate.executors.node", *words],
@@ -50,7 +51,9 @@ class Node:
     def stop(self) -> None:
         """Requests a stop; a second time ends the work at once."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            # Two signals of one kind that come together are one.
+            self._process.send_signal(signal.SIGTERM if self._is_stopping else signal.SIGINT)
+            self._is_stopping = True
 
     def _end_after_it(self) -> None:
         self._process.wait()

@@ -2,6 +2,23 @@
 
 from ablate.predict.export import load_export, write_export
 from ablate.predict.loading import load_runs
+from ablate.predict.scenes import (
+    MapSettings,
+    SceneOutcome,
+    ScenePlan,
+    plan_scenes,
+    predict_scenes,
+)
 from ablate.predict.trained import TrainedModel
 
-__all__ = ["TrainedModel", "load_export", "load_runs", "write_export"]
+__all__ = [
+    "MapSettings",
+    "SceneOutcome",
+    "ScenePlan",
+    "TrainedModel",
+    "load_export",
+    "load_runs",
+    "plan_scenes",
+    "predict_scenes",
+    "write_export",
+]

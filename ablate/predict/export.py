@@ -23,7 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ablate.data.plain import check_free
 from ablate.data.scaling import Ranges
 from ablate.errors import BadInput, StoreError
-from ablate.predict.loading import assemble_models, tensors
+from ablate.predict.loading import assemble_models
 from ablate.predict.trained import TrainedModel
 from ablate.runs import atomic, plain_files
 from ablate.spec import Context, DataIdentity, Frozen, Protocol, RunSpec, Variant, WeightsIdentity
@@ -161,8 +161,8 @@ def load_export(folder: Path, checkpoint: Path | None, device: torch.device) -> 
         seed=manifest.seed,
         split=manifest.split,
     )
-    state = tensors(contents[_WEIGHTS], folder / _WEIGHTS)
-    return assemble_models([spec], [state], [manifest.ranges], checkpoint, device)[0]
+    files = [(folder / _WEIGHTS, contents[_WEIGHTS])]
+    return assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:

@@ -28,8 +28,6 @@ from ablate.spec import (
     ZeroShotVariant,
 )
 
-TrainedWeights = dict[str, torch.Tensor]
-
 
 def load_runs(
     folders: Sequence[RunFolder], checkpoint: Path | None, device: torch.device
@@ -49,10 +47,10 @@ def load_runs(
     """
     store = Store.of(folders[0])
     specs = [checked_spec(folder) for folder in folders]
-    states = [tensors(trained_weights(folder), folder.weights_path) for folder in folders]
+    files = [(folder.weights_path, trained_weights(folder)) for folder in folders]
     ranges = [ranges_of(spec, store) for spec in specs]
     found = _checkpoint(specs[0], checkpoint, store)
-    return assemble_models(specs, states, ranges, found, device)
+    return assemble_models(specs, files, ranges, found, device)
 
 
 def checked_spec(folder: RunFolder) -> RunSpec:
@@ -95,7 +93,7 @@ def trained_weights(folder: RunFolder) -> bytes:
     return content
 
 
-def tensors(content: bytes, path: Path) -> TrainedWeights:
+def _tensors(content: bytes, path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file.
 
     Raises:
@@ -142,7 +140,7 @@ def _checkpoint(spec: RunSpec, given: Path | None, store: Store) -> Path | None:
 
 def assemble_models(
     specs: Sequence[RunSpec],
-    states: Sequence[TrainedWeights],
+    files: Sequence[tuple[Path, bytes]],
     ranges: Sequence[Ranges | None],
     checkpoint: Path | None,
     device: torch.device,
@@ -152,7 +150,7 @@ def assemble_models(
 
     Args:
         specs: Their runs, which differ in seed or split alone.
-        states: The trained weights of each.
+        files: The file of the trained weights of each, and what it holds.
         ranges: The percentiles of each.
         checkpoint: SAM's weights; None where they are part of ablate, or not needed.
         device: Where they are to compute.
@@ -172,7 +170,7 @@ def assemble_models(
         )
     frozen: dict[object, dict[str, torch.Tensor]] = {}
     models = []
-    for spec, state, own_ranges in zip(specs, states, ranges, strict=True):
+    for spec, (path, content), own_ranges in zip(specs, files, ranges, strict=True):
         start: dict[str, torch.Tensor] = {}
         if isinstance(spec.variant, SamVariant):
             kind = (encoder_weights(spec), spec.seed * (encoder_weights(spec) == "random"))
@@ -181,8 +179,9 @@ def assemble_models(
             start = frozen[kind]
         module = build_model(spec, start, device)
         assert isinstance(module, SegmentationModel)
-        module.load_trainable_state(state)
-        models.append(TrainedModel(spec, module.eval(), device, own_ranges))
+        module.load_trainable_state(_tensors(content, path))
+        digest = hashlib.sha256(content).hexdigest()
+        models.append(TrainedModel(spec, module.eval(), device, own_ranges, digest))
     return models
 
 

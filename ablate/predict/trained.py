@@ -37,12 +37,14 @@ class TrainedModel:
             require gradients; a training loop of one's own may change that.
         device: Where it computes.
         ranges: The percentiles of the training images, where the data declare any.
+        weights_sha256: Of the file of the trained weights.
     """
 
     spec: RunSpec
     module: SegmentationModel
     device: torch.device
     ranges: Ranges | None
+    weights_sha256: str
 
     @property
     def size_px(self) -> int:
@@ -63,7 +65,7 @@ class TrainedModel:
         Raises:
             DataError: If it cannot be read, or is not of the training images' kind.
         """
-        rgb = self._read(image) if isinstance(image, str | Path) else self._of_array(image)
+        rgb = self.image_of(image)
         side = (self.size_px, self.size_px)
         resized = np.asarray(Pillow.fromarray(rgb).resize(side, Pillow.Resampling.BILINEAR))
         logits = batch_logits([self], resized[None])
@@ -82,6 +84,10 @@ class TrainedModel:
         threshold = self.spec.context.protocol.task.threshold
         mask: Mask = predict(self.logits(image), threshold).numpy()
         return mask
+
+    def image_of(self, image: npt.NDArray[Any] | str | Path) -> Image:
+        """The image as training would have read it, HxWx3; see ``logits``."""
+        return self._read(image) if isinstance(image, str | Path) else self._of_array(image)
 
     def _of_array(self, values: npt.NDArray[Any]) -> Image:
         if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or not values.size:

@@ -5,14 +5,12 @@ What is written reaches the disk before its name does, and the name before the c
 
 import errno
 import fcntl
-import hashlib
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -193,7 +191,7 @@ def remove_leftovers(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             match = _TEMPORARY.fullmatch(path.name)
-            if match and match[1] in (None, _host_tag()):
+            if match and match[1] in (None, hosts.tag()):
                 with suppress(OSError):
                     _remove_if_dead(path)
 
@@ -256,7 +254,7 @@ def _temporary(path: Path, stage: Path | None = None) -> Iterator[tuple[Path, Bi
         remove_leftovers(path.parent)
     # Not tempfile: its files are closed to the group, and a store may be shared. The name is
     # independent of the target's, which may be as long as the file system allows.
-    name = f".{os.getpid()}-{_host_tag()}-{secrets.token_hex(4)}.tmp"
+    name = f".{os.getpid()}-{hosts.tag()}-{secrets.token_hex(4)}.tmp"
     temporary = (stage or path.parent) / name
     try:
         with (
@@ -266,11 +264,6 @@ def _temporary(path: Path, stage: Path | None = None) -> Iterator[tuple[Path, Bi
             yield temporary, file
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@cache
-def _host_tag() -> str:
-    return hashlib.sha256(hosts.this_host().encode()).hexdigest()[:8]
 
 
 def _open_locked(path: Path) -> BinaryIO:

@@ -10,11 +10,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.runs import atomic, documents, locks
+from ablate.runs import atomic, documents, heartbeat, hosts, locks
 from ablate.runs.formats import Document
 
 # `ablate gc` removes tens of gigabytes in that time.
 _PATIENCE_S = 120.0
+_LOOK_EVERY_S = 1.0
 _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
 
 
@@ -27,6 +28,7 @@ class Driver(Document):
         pid: Of the process, on its host.
         host: The host's name.
         started: When it began; Unix seconds.
+        host_id: Which host; see ``hosts.this_host``. None: an older ablate has not noted it.
     """
 
     record: str
@@ -34,10 +36,13 @@ class Driver(Document):
     pid: int
     host: str
     started: float
+    host_id: str | None = None
 
 
 class DriverFile:
-    """One driver on disk; a lock that it holds tells whether it lives.
+    """One driver on disk.
+
+    A lock that it holds tells its own host whether it lives, a file that it lets grow all others.
 
     It is asked by a file, not by a signal: its process may be on another host, and its number may
     be another process's by now.
@@ -50,14 +55,28 @@ class DriverFile:
         """Touches nothing."""
         self.path = path
         self._lock_path = path.with_suffix(".lock")
+        self._beat_path = path.with_suffix(".beat")
         self._request_path = path.with_suffix(".cancel")
 
     def lives(self) -> bool:
-        """Whether the process has not ended."""
+        """Whether the process has not ended.
+
+        One of another host counts as alive until it was silent for long; see ``heartbeat``.
+        """
+        if self._is_elsewhere():
+            return not heartbeat.is_silent(self._beat_path)
         try:
             return locks.is_held(self._lock_path)
         except StoreError:
             return False
+
+    def is_undecided(self) -> bool:
+        """Whether it is on another host and has given no sign of life yet."""
+        return self._is_elsewhere() and heartbeat.is_undecided(self._beat_path)
+
+    def _is_elsewhere(self) -> bool:
+        driver = self.read()
+        return driver is not None and driver.host_id not in (None, hosts.this_host())
 
     def cancel(self) -> None:
         """Asks it to save the state of its runs and to end."""
@@ -84,7 +103,8 @@ class DriverFile:
         with locks.held(self._lock_path):
             try:
                 atomic.replace(self.path, driver.model_dump_json().encode())
-                yield
+                with heartbeat.beating(self._beat_path):
+                    yield
             finally:
                 self.remove()
 
@@ -97,13 +117,23 @@ class DriverFile:
 
     def files(self) -> tuple[Path, ...]:
         """Its files, there or not."""
-        return self.path, self._request_path, self._lock_path
+        return self.path, self._request_path, self._lock_path, self._beat_path
 
 
 def driver_files(folder: Path) -> list[DriverFile]:
     """The drivers of a store, living or dead, the first to start first."""
     names = {path.stem for path in folder.glob("*") if _NAME.fullmatch(path.stem)}
     return [DriverFile(folder / f"{name}.json") for name in sorted(names)]
+
+
+def wait_for_signs(folder: Path) -> None:
+    """Waits until it is known of every driver whether it lives: a minute where one has died.
+
+    Only those of other hosts are waited for.
+    """
+    files = driver_files(folder)
+    while files := [file for file in files if file.is_undecided()]:
+        time.sleep(_LOOK_EVERY_S)
 
 
 @contextmanager
@@ -117,7 +147,12 @@ def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
     """
     now = time.time()
     driver = Driver(
-        record=record, sweep=sweep, pid=os.getpid(), host=socket.gethostname(), started=now
+        record=record,
+        sweep=sweep,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        started=now,
+        host_id=hosts.this_host(),
     )
     file = DriverFile(folder / f"{round(now * 1000):013d}-{secrets.token_hex(4)}.json")
     with ExitStack() as shown:

@@ -1,5 +1,6 @@
 """Which host this is: locks of files are trusted among the processes of one, and of one only."""
 
+import hashlib
 import socket
 import uuid
 from functools import cache
@@ -21,3 +22,8 @@ def this_host() -> str:
         boot_id = ""
     # Where it is unknown, what tells machines of a network apart.
     return boot_id or f"{socket.gethostname()}-{uuid.getnode():012x}"
+
+
+def tag() -> str:
+    """Eight hex digits of it, for names of files."""
+    return hashlib.sha256(this_host().encode()).hexdigest()[:8]

@@ -73,7 +73,6 @@ class Store:
         plain_files.check_no_links(self.root)
         self.cache_path = self.root / "cache"
         self.digests_path = self.cache_path / "digests.json"
-        self._decoded_path = self.cache_path / "confusions"
         self.reports_path = self.cache_path / "reports"
         self.logs_path = self.root / "logs"
         self.mlflow_path = self.root / "mlflow"
@@ -104,7 +103,7 @@ class Store:
 
     def decoded_path(self, sweep_id: str) -> Path | None:
         """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
-        return self._decoded_path / sweep_id
+        return self.cache_path / "confusions" / sweep_id
 
     def copy_run(self, folder: RunFolder) -> RunFolder:
         """Copies a run's folder of another store, whole or not at all.
@@ -305,14 +304,14 @@ class Store:
 
     def remember_source(self, digest: str, path: Path) -> None:
         """Notes where data or weights of this digest lie on this host."""
-        noted, earlier = self._sources_path / f"{digest}.json", None
+        file, earlier = self._sources_path / f"{digest}.json", None
         with suppress(StoreError, FileNotFoundError):
-            earlier = documents.read(Source, noted, "")
-        source = sources.noted(earlier, path.absolute(), self.root)
-        atomic.replace(noted, source.model_dump_json().encode())
+            earlier = documents.read(Source, file, "")
+        noted = sources.noted(earlier, path.absolute(), self.root)
+        atomic.replace(file, noted.model_dump_json().encode())
 
     def source(self, digest: str) -> Path:
-        """Where data or weights of this digest lie for this host; see ``sources.place``.
+        """Where data or weights lie for this host; see ``sources.place``.
 
         Raises:
             StoreError: If this store has never seen them, or its note cannot be read.
@@ -324,9 +323,8 @@ class Store:
         try:
             return sources.place(documents.read(Source, path, repair), self.root)
         except FileNotFoundError as error:
-            raise StoreError(
-                f"the store {self.root} does not know where {digest[:12]}… lies", repair
-            ) from error
+            problem = f"the store {self.root} does not know where {digest[:12]}… lies"
+            raise StoreError(problem, repair) from error
 
     def data_files_path(self, digest: str) -> Path:
         """The small cache that lists the files of the data of this digest, with theirs."""

@@ -13,7 +13,7 @@ from typing import Literal
 from ablate.errors import BadInput, StoreError
 from ablate.runs import RunFolder, Store, locks, shown, submitted
 from ablate.runs.data_check import data_check_id
-from ablate.runs.drivers import driver_files, no_new_drivers
+from ablate.runs.drivers import driver_files, no_new_drivers, wait_for_signs
 from ablate.spec import Context, InnerSplit
 from ablate.tracking.deleted import deleted_artifacts
 
@@ -34,7 +34,7 @@ _WAITING_KINDS = ("run", "cache", "source", "data-check", "log")
 # A removal renames first: a kill leaves what was begun under this name.
 _REMOVED = ".removed-"
 _KEY = re.compile("[0-9a-f]{16}")
-_CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px(\.partial)?")
+_CACHE = re.compile(r"([0-9a-f]{64})-([0-9]+)px((?:\.[0-9a-f]{8})?\.partial)?")
 _DIGEST = re.compile(r"([0-9a-f]{64})\.json")
 _DATA_CHECK = re.compile(r"([0-9a-f]{16})\.json")
 _TEMPORARY = re.compile(r"\.[0-9]+-([0-9a-f]{8}-)?[0-9a-f]{8}\.tmp")
@@ -172,6 +172,7 @@ def remove_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
         return listed
     opened = Store(store)
     removed: list[Leftover] = []
+    wait_for_signs(opened.drivers_path)
     with no_new_drivers(opened.drivers_path):
         listed = find_leftovers(store, older_than_days)
         notes = list(listed.notes)

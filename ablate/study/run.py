@@ -3,8 +3,9 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from ablate import tracking
 from ablate.executors import Tell, run_cohorts, warm_up
@@ -102,10 +103,14 @@ def run_sweep(
     """
     store, request = Store(planned.request.store), planned.request
     disk.check_writable(store.root)
-    if planned.plan.pending:
-        warm_up()
-        check_rows(planned.plan)
-    with driving(store.drivers_path, planned.plan.record_id, request.sweep) as driver:
+    with ExitStack() as shown:
+        show = partial(driving, store.drivers_path, planned.plan.record_id, request.sweep)
+        # A refusal makes no store; in one that is there, the preflight can be cancelled too.
+        driver = shown.enter_context(show()) if store.root.is_dir() else None
+        if planned.plan.pending:
+            warm_up()
+            check_rows(planned.plan)
+        driver = driver or shown.enter_context(show())
         return _run(
             planned,
             store,

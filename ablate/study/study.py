@@ -1,9 +1,11 @@
 """``Study``: a sweep in Python."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
 from ablate.executors import Tell
@@ -17,6 +19,7 @@ from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
 from ablate.study.export import export_row
 from ablate.study.plan import SweepPlan, plan_sweep
+from ablate.study.predict import chosen_device, predict_row
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
@@ -34,6 +37,9 @@ from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
 from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
 from ablate.study.verify import verify_sweep
 from ablate.study.watching import Progress
+
+if TYPE_CHECKING:
+    from ablate.predict import MapSettings, SceneOutcome
 
 
 class Study:
@@ -280,6 +286,38 @@ class Study:
         """
         record, store = self._start()
         export_row(trained_row(record, store, row), expanded(folder))
+
+    def predict(
+        self,
+        row: str,
+        scenes: Sequence[str | Path],
+        out: str | Path,
+        *,
+        settings: MapSettings | None = None,
+    ) -> list[SceneOutcome]:
+        """Makes maps of scenes with all finished runs of a row, on the first of the devices.
+
+        Args:
+            row: The row, by the variant's name.
+            scenes: Rasters, photographs, and folders of them.
+            out: The folder of the maps.
+            settings: How they are made; see ``ablate.predict.MapSettings``.
+
+        Raises:
+            BadInput: If there is no such row, or an input or the folder cannot be used.
+            StoreError: If no run of it is finished, or its files are damaged.
+        """
+        from ablate.predict import MapSettings
+
+        record, store = self._start()
+        return predict_row(
+            trained_row(record, store, row),
+            [expanded(path) for path in scenes],
+            expanded(out),
+            settings or MapSettings(),
+            checkpoint=self.request.checkpoint,
+            device=chosen_device(self.request.devices[:1]),
+        )
 
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""

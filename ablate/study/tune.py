@@ -4,8 +4,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 
 from ablate.errors import Interrupted, stop_signals
@@ -119,12 +120,15 @@ def tune_sweep(
                     notes = _complete_mirror(planned, ledger, store)
                     return tuning.outcome(0.0, [*notes, *studies.notes])
         disk.check_writable(store.root)
-        warm_up()
-        check_rows(planned.sweep.plan)
-        with (
-            only_tuning(store, ledger.record.id),
-            driving(store.drivers_path, ledger.record.id, planned.sweep.request.sweep) as driver,
-        ):
+        with ExitStack() as shown:
+            sweep = planned.sweep.request.sweep
+            show = partial(driving, store.drivers_path, ledger.record.id, sweep)
+            # As a sweep does it.
+            driver = shown.enter_context(show()) if store.root.is_dir() else None
+            warm_up()
+            check_rows(planned.sweep.plan)
+            shown.enter_context(only_tuning(store, ledger.record.id))
+            driver = driver or shown.enter_context(show())
             tuning.is_cancelled = driver.is_cancelled
             return _tune(planned, store, ledger, tuning)
 

@@ -1,6 +1,6 @@
 """One run of a sweep, in MLflow."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
@@ -36,7 +36,7 @@ class MlflowRun:
         *,
         is_new: bool,
     ) -> None:
-        """Logs the params and the data set, as far as an earlier process was killed before it."""
+        """Logs the data set, as far as an earlier process was killed before it."""
         self._client = client
         self.spec = spec
         self._id: str = run.info.run_id
@@ -49,7 +49,9 @@ class MlflowRun:
         self._start_ms: int = run.info.start_time
         self.ended_ms: int | None = run.info.end_time
         self.state: State | None = None
-        self._log_params(run, params)
+        # A value that MLflow has cannot be changed; a later ablate may spell one differently.
+        self._params = [Param(k, v) for k, v in params.items() if k not in run.data.params]
+        self._log_data(run)
 
     @property
     def settled(self) -> bool:
@@ -81,6 +83,8 @@ class MlflowRun:
             if not is_logged:
                 end_ms = _end_ms(state, ending, events)
                 problems += self._log_state(folder, state, ending, stamp, end_ms)
+        if self._params:
+            self._log([])
         self.state = state
         if state is State.DAMAGED:
             problems += [folder.damage() or "its files were damaged"]
@@ -101,11 +105,7 @@ class MlflowRun:
             problems.append(str(error))
             return []
 
-    def _log_params(self, run: Run, params: Mapping[str, str]) -> None:
-        # A value that MLflow has cannot be changed; a later ablate may spell one differently.
-        fresh = [Param(k, v) for k, v in params.items() if k not in run.data.params]
-        if fresh:
-            self._client.log_batch(self._id, params=fresh, synchronous=True)
+    def _log_data(self, run: Run) -> None:
         if run.inputs is None or not run.inputs.dataset_inputs:
             data = mapping.data_input(self.spec.context)
             dataset = Dataset(
@@ -125,7 +125,7 @@ class MlflowRun:
             self._epochs = {metric.step for metric in history}
         for batch in _batches(event for event in events if event.epoch not in self._epochs):
             points = [point for event in batch for point in mapping.epoch_points(event)]
-            log(self._client, self._id, points)
+            self._log(points)
             self._epochs |= {event.epoch for event in batch}
 
     def _log_state(
@@ -145,7 +145,7 @@ class MlflowRun:
             tags |= TABLE_TAG
             self._log_final(folder.key, ending, tags)
         else:
-            log(self._client, self._id, [], tags)
+            self._log([], tags)
         self._tags |= tags
         if end_ms is not None:
             # The clock may have been set back since the run was created.
@@ -176,7 +176,15 @@ class MlflowRun:
             )
             for point in mapping.final_points(result)
         ]
-        self._client.log_batch(self._id, metrics, tags=_tags(tags), synchronous=True)
+        self._log_batch(metrics, tags)
+
+    def _log(self, points: Iterable[mapping.Point], tags: Mapping[str, str] | None = None) -> None:
+        self._log_batch([_metric(point) for point in points], tags or {})
+
+    def _log_batch(self, metrics: Sequence[Metric], tags: Mapping[str, str]) -> None:
+        """Logs metrics and tags, and the params before anything else of the run."""
+        self._client.log_batch(self._id, metrics, self._params, _tags(tags), synchronous=True)
+        self._params = []
 
 
 def log(
@@ -188,10 +196,14 @@ def log(
     """Logs metrics and tags in one request."""
     client.log_batch(
         run_id,
-        metrics=[Metric(p.name, p.value, p.time_ms, p.step) for p in points],
+        metrics=[_metric(point) for point in points],
         tags=_tags(tags or {}),
         synchronous=True,
     )
+
+
+def _metric(point: mapping.Point) -> Metric:
+    return Metric(point.name, point.value, point.time_ms, point.step)
 
 
 def _tags(tags: Mapping[str, str]) -> list[RunTag]:

@@ -53,7 +53,10 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
             database.ensure(address)
             with _light_commits(address):
                 mirror = Mirror(store, address)
-                passes = [mirror.update(group, live=False) for group in groups]
+                try:
+                    passes = [mirror.update(group, live=False) for group in groups]
+                finally:
+                    mirror.release()
     except (MlflowException, SQLAlchemyError, OSError) as error:
         problem = f"MLflow at {address.shown}: {database.cause_of(error)}"
         raise database.refusal(problem, error, address) from error
@@ -132,6 +135,7 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             problems += [problem for one in passes for problem in one.problems]
             trouble = "\n".join(problems)
             pause_s = _POLL_S
+            mirror.release()
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:
             trouble, cause = database.cause_of(error), error
@@ -141,6 +145,8 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             # What ablate itself refuses says all in its line.
             _logger.error("%s", trouble, exc_info=None if isinstance(cause, BadInput) else cause)
         reported = trouble
+        if last and address.own and address.database and not database.is_there(address.database):
+            continue  # It was removed during this update.
         if last:
             return trouble
         ending.wait(pause_s)

@@ -119,7 +119,16 @@ def _column(
 
 def leftovers(root: Path) -> list[str]:
     """Files in a finished store that only sweeps at work have."""
-    patterns = ("*.tmp", "*.partial", "*.new", "*-journal", "progress.json", "checkpoint-*")
+    patterns = (
+        "*.tmp",
+        "*.partial",
+        "*.new",
+        "*-journal",
+        "progress.json",
+        "checkpoint-*",
+        "claim",
+        ".claim-*",
+    )
     found = {path for pattern in patterns for path in root.rglob(pattern)}
     found |= set(root.glob("runs/*/failure.json"))
     return sorted(str(path.relative_to(root)) for path in found)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,17 +15,22 @@ from chaos.session import Session, complete, run_words, session
 Undisturbed = dict[str, object]
 
 
-def copy(store: Path, target: Path) -> None:
-    """As people do: files that vanish meanwhile are complained about."""
-    subprocess.run(["cp", "-a", str(store), str(target)], check=False, capture_output=True)
+# As people do it: files that vanish meanwhile are complained about.
+CP = ("cp", "-a")
+RSYNC = ("rsync", "-a")
 
 
-def copied_while(folder: Path, phase: str, target: Path, *more: str) -> None:
+def copied_while(
+    folder: Path, phase: str, target: Path, *more: str, by: Sequence[str] = CP, passes: int = 1
+) -> None:
     """Copies the store when its sweep is in a phase; the sweep itself ends undisturbed."""
     reached = next(each.is_reached for each in PHASES if each.name == phase)
     with session(folder, *run_words("store", *more)) as started:
         assert started.until(lambda: reached(started, folder / "store"))
-        copy(folder / "store", target)
+        # With a slash, rsync copies what is in a folder; it makes the target's own.
+        source = f"{folder / 'store'}/" if by == RSYNC else str(folder / "store")
+        for _ in range(passes):
+            subprocess.run([*by, source, str(target)], check=False, capture_output=True)
         assert started.wait() == 0, started.output()
 
 
@@ -75,6 +81,23 @@ def test_copied_with_its_mirror(tmp_path: Path, undisturbed: Undisturbed, phase:
     for folder in (original, copied):
         assert set(trained(folder / "store").values()) == {1}
         assert differences(folder / "store", undisturbed) == []
+    assert leftovers(copied / "store") == []
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
+@pytest.mark.parametrize("phase", ["training", "saving", "publishing"])
+@pytest.mark.parametrize("passes", [1, 3])
+def test_copied_by_rsync(tmp_path: Path, undisturbed: Undisturbed, phase: str, passes: int) -> None:
+    """Several passes: what was copied first is brought up to date, and what has gone stays."""
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    original.mkdir()
+    copied.mkdir()
+    copied_while(original, phase, copied / "store", "--no-track", by=RSYNC, passes=passes)
+    (original / "store").rename(original / "gone")
+    usable(copied, "--no-track")
+    for store in (original / "gone", copied / "store"):
+        assert same_runs(store, undisturbed) == []
     assert leftovers(copied / "store") == []
 
 

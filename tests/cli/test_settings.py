@@ -134,6 +134,8 @@ def test_settings_of_an_executor_reach_it(tmp_path: Path) -> None:
         ("set = [3]", "set is a list; give a list of texts"),
         ("port = '80'", "port is '80'; give a whole number"),
         ("port = true", "port is true; give a whole number"),
+        ("min_area = '80'", "min_area is '80'; give a number"),
+        ("min_area = nan", "min_area is nan; give a number"),
         ("port = 1.5", "port is 1.5; give a whole number"),
         ("quiet = 'yes'", "quiet is 'yes'; give true or false"),
         ("seeds = [0.5]", "seeds is a list; give a list of whole numbers"),
@@ -161,6 +163,8 @@ def test_keys_are_those_of_the_options_and_take_what_they_take() -> None:
             kind = Kind.FLAG
         elif "int" in param.type_descriptor.annotation.__name__:
             kind = Kind.NUMBER
+        elif "float" in param.type_descriptor.annotation.__name__:
+            kind = Kind.DECIMAL
         assert found.setdefault(key, kind) is kind
     assert found | {"seeds": Kind.NUMBERS} == KEYS
 

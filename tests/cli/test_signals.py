@@ -82,7 +82,7 @@ def test_a_second_signal_changes_nothing(tmp_path: Path, pause_s: float) -> None
 def test_under_nohup_a_terminal_that_closes_stops_nothing(tmp_path: Path) -> None:
     process = start(tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     deadline = time.monotonic() + PATIENCE_S
-    while not list(tmp_path.glob("ablate-store/runs/*/claim.lock")):
+    while not list(tmp_path.glob("ablate-store/runs/*/claim/*/holder.json")):
         assert time.monotonic() < deadline
         os.killpg(process.pid, signal.SIGHUP)
         time.sleep(0.1)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ablate.data import open_images, prepare
 from ablate.errors import DataError, StoreError
-from ablate.runs import locks
+from ablate.runs import hosts, locks
 from ablate.spec import FoldersData
 
 Writer = Callable[..., Path]
@@ -178,20 +178,50 @@ def test_a_cache_has_its_name_once_its_content_is_on_the_disk(
 
     monkeypatch.setattr(os, "fsync", spy)
     prepare(Counting(), 16, tmp_path)
-    content = ["images.npy", "masks.npy", "names.json", "sha256.json", f"{folder.name}.partial"]
+    partial = f"{folder.name}.{hosts.tag()}.partial"
+    content = ["images.npy", "masks.npy", "names.json", "sha256.json", partial]
     assert synced == [*((name, False) for name in content), (tmp_path.name, True)]
 
 
 def test_what_a_dead_process_half_built_is_removed_and_what_a_living_one_builds_is_not(
     tmp_path: Path,
 ) -> None:
-    dead, living = tmp_path / "dead-8px.partial", tmp_path / "living-8px.partial"
-    for folder in (dead, living):
+    dead, old, living, elsewhere = (
+        tmp_path / f"{name}.partial"
+        for name in (
+            f"dead-8px.{hosts.tag()}",
+            "dead-16px",
+            f"living-8px.{hosts.tag()}",
+            "dead-8px.01234567",
+        )
+    )
+    for folder in (dead, old, living, elsewhere):
         folder.mkdir()
     with locks.held(tmp_path / "living-8px.lock"):
         prepare(Counting(), 16, tmp_path)
     assert not dead.exists()
+    assert not old.exists()
     assert living.exists()
+    assert elsewhere.exists()
+
+
+def test_of_two_hosts_that_build_at_once_one_is_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = Counting()
+
+    def built_elsewhere() -> str:
+        # No lock tells the one of the other.
+        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(hosts, "tag", lambda: "01234567")
+            patch.setattr("ablate.data.prepared._lock_of", lambda path: path.with_suffix(".other"))
+            prepare(Counting(), 16, tmp_path)
+        return images.digest()
+
+    prepared = prepare(images, 16, tmp_path, built_elsewhere)
+    assert len(prepared.images) == len(images.names)
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_a_kill_in_the_middle_leaves_no_half_cache(tmp_path: Path, write_pairs: Writer) -> None:

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 from ablate.errors import StoreError, TakenOver
-from ablate.runs import Failure, Progress, RunFolder, SpecFile, State, heartbeat, hosts, plain_files
+from ablate.runs import (
+    Failure,
+    Progress,
+    RunFolder,
+    SpecFile,
+    State,
+    drivers,
+    heartbeat,
+    hosts,
+    plain_files,
+)
 from ablate.runs.attempts import Attempt
 from ablate.runs.claims import Claim
 from ablate.spec import RunSpec
@@ -31,6 +41,8 @@ class Hosts:
         monkeypatch.setattr(hosts, "this_host", lambda: self.name)
         monkeypatch.setattr(heartbeat, "BEAT_S", 0.05)
         monkeypatch.setattr(heartbeat, "SILENCE_S", SILENCE_S)
+        # The thread of this process sleeps for the usual time.
+        monkeypatch.setattr(heartbeat, "_beats", heartbeat._Beats())
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
@@ -350,3 +362,24 @@ def test_what_others_have_replaced_meanwhile_is_looked_up_again(
 def test_a_folder_that_is_gone_cannot_be_claimed(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be locked: No such file"):
         Claim(tmp_path / "none" / "claim").held().__enter__()
+
+
+def test_a_driver_on_another_host_lives_until_it_is_silent(
+    host: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drivers, "_LOOK_EVERY_S", 0.02)
+    with host.on("there"), drivers.driving(tmp_path, "record", "sweep"):
+        host.name = "here"
+        (file,) = drivers.driver_files(tmp_path)
+        assert file.is_undecided()
+        drivers.wait_for_signs(tmp_path)
+        assert file.lives()
+        assert not file.is_undecided()
+        # As if it was lost.
+        monkeypatch.setattr(heartbeat._beats, "_paths", set())
+        deadline = time.monotonic() + 20
+        while file.lives():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with drivers.driving(tmp_path, "record", "sweep") as own:
+            assert [each.path for each in drivers.driver_files(tmp_path)] == [own.path]

@@ -97,6 +97,35 @@ def test_a_tuning_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert asked.has_ended
 
 
+@pytest.mark.parametrize("act", ["run", "tune"])
+def test_a_preflight_is_cancelled(store: Store, monkeypatch: pytest.MonkeyPatch, act: str) -> None:
+    """In a store that is there; one that is not there yet is made after it."""
+    untrained(monkeypatch)
+    asked: list[CancelledDriver] = []
+
+    def preflight(_: object) -> None:
+        asked.extend(cancel_drivers(store.root, patience_s=0))
+
+    monkeypatch.setattr(f"ablate.study.{act}.check_rows", preflight)
+    study = tiny_study(store.root, executor="inline")
+    with pytest.raises(Interrupted, match="stopped by `ablate cancel`"):
+        study.tune(trials=2) if act == "tune" else study.run()
+    assert [each.driver.pid for each in asked] == [os.getpid()]
+    assert all(run.state() is State.NEW for run in store.runs())
+
+
+def test_a_refused_sweep_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untrained(monkeypatch)
+
+    def refuse(_: object) -> None:
+        raise BadInput("nothing is ablated", "")
+
+    monkeypatch.setattr("ablate.study.run.check_rows", refuse)
+    with pytest.raises(BadInput, match="nothing is ablated"):
+        tiny_study(tmp_path / "store").run()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_waiting_for_another_process_is_cancelled(store: Store) -> None:
     first, second = store.runs()
     with (

@@ -11,7 +11,9 @@ from fake_store import conclude, fake_store, log_epochs, worked_on
 from filelock import FileLock
 from reading import all_runs, histories, nested, parents
 
-from ablate.tracking import follow
+from ablate.tracking import database, follow, syncing
+from ablate.tracking.address import Address
+from ablate.tracking.mirror import Mirror
 
 LIMIT_S = 60
 
@@ -116,7 +118,9 @@ def mirrored_runs(fake):
 PARENT = """
 import multiprocessing, sys, time
 from pathlib import Path
-from ablate.tracking import follow
+from ablate.tracking import database, follow, syncing
+from ablate.tracking.address import Address
+from ablate.tracking.mirror import Mirror
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
@@ -171,3 +175,34 @@ def test_it_waits_for_another_writer_and_for_a_database_that_can_be_read(fake, t
         process.join(LIMIT_S)
         assert process.exitcode == 0
     assert "Traceback" in log.read_text()
+
+
+class Ended:
+    def requested(self):
+        return True
+
+
+def test_a_database_that_is_removed_during_the_last_update_is_made_again(
+    fake, with_database, monkeypatch
+):
+    address, update = Address.of(fake.store, None), Mirror.update
+    updates = []
+
+    def update_and_remove(mirror, group, *, live):
+        updates.append(group.id)
+        result = update(mirror, group, live=live)
+        if len(updates) == 1:
+            address.database.unlink()
+        return result
+
+    def ensure(address):
+        if made := not database.is_there(address.database):
+            with_database(fake.store)
+        return made
+
+    monkeypatch.setattr(Mirror, "update", update_and_remove)
+    monkeypatch.setattr(database, "ensure", ensure)
+    conclude(fake.folder(0))
+    behind = syncing._follow(fake.store, frozenset([fake.record.id]), address, Ended())
+    assert (behind, len(updates)) == ("", 2)
+    assert [run.info.status for run in nested(fake.store).values()] == ["FINISHED"]

@@ -358,6 +358,26 @@ def test_a_moved_store_is_not_mirrored_into_its_old_place(swept, tmp_path):
         sync(moved, moved.sweep_records())
 
 
+def test_copies_of_a_store_share_the_runs_of_a_mirror(swept, tmp_path, migrated):
+    """What a run is does not depend on where its folder lies: there is one of each."""
+    other, copied = tmp_path.parent / f"{tmp_path.name}.db", tmp_path.parent / f"{tmp_path.name}-2"
+    shutil.copy(migrated, other)
+    shutil.copytree(tmp_path, copied)
+    copy = Store(copied)
+    for store in (swept.store, copy, swept.store):
+        assert sync(store, store.sweep_records(), f"sqlite:///{other}") == 2
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{other}")
+    experiment = client.get_experiment_by_name("ablate")
+    found = client.search_runs([experiment.experiment_id])
+    assert len(found) == 3
+    key = swept.folder(0).key
+    (done,) = (run for run in found if run.data.tags.get("ablate.key") == key)
+    points = client.get_metric_history(done.info.run_id, "epoch/miou")
+    assert [point.step for point in points] == list(range(1, EPOCHS + 1))
+
+
 def test_a_server_that_is_not_there_is_an_error_of_one_line(swept, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(

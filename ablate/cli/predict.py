@@ -1,0 +1,170 @@
+"""``ablate predict``: masks and maps from a trained row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ablate.cli import options
+from ablate.cli.console import err, out, print_error
+from ablate.errors import BadInput, ExitCode
+from ablate.runs import shown
+from ablate.study.predict import chosen_device, predict_row
+from ablate.study.trained_rows import find_trained
+
+if TYPE_CHECKING:
+    from ablate.predict import SceneOutcome, ScenePlan, TrainedModel
+
+
+def predict(
+    scenes: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SCENE…",
+            help="Rasters (GeoTIFF and what else GDAL reads), photographs (PNG, JPEG), and folders "
+            "of them.",
+        ),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            envvar="ABLATE_OUT",
+            callback=options.expand,
+            help="The folder of the maps; it is made if need be.",
+        ),
+    ],
+    grid: options.OneGrid = None,
+    row: options.Row = None,
+    run: options.RunKey = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            envvar="ABLATE_EXPORT",
+            callback=options.expand,
+            help="An export of `ablate export`, instead of a row of the store.",
+            show_default=False,
+        ),
+    ] = None,
+    checkpoint: options.CheckpointPath = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            envvar="ABLATE_DEVICE",
+            metavar="NAME",
+            help="Where to compute, such as cuda:0 or cpu. [default: the first GPU, else the CPU]",
+            show_default=False,
+        ),
+    ] = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option(
+            envvar="ABLATE_RESOLUTION",
+            metavar="METRES",
+            help="Resample rasters to this ground resolution. [default: their own]",
+            show_default=False,
+        ),
+    ] = None,
+    window_overlap: Annotated[
+        int,
+        typer.Option(
+            envvar="ABLATE_WINDOW_OVERLAP",
+            metavar="PERCENT",
+            help="How much neighbouring windows share, 0 to 45 percent of their side.",
+        ),
+    ] = 25,
+    polygons: Annotated[
+        bool, typer.Option(envvar="ABLATE_POLYGONS", help="Write a layer of polygons of rasters.")
+    ] = True,
+    min_area: Annotated[
+        float,
+        typer.Option(
+            envvar="ABLATE_MIN_AREA",
+            metavar="M2",
+            help="Leave out smaller polygons: in m², or in pixels without a coordinate system.",
+        ),
+    ] = 0.0,
+    simplify: Annotated[
+        float,
+        typer.Option(
+            envvar="ABLATE_SIMPLIFY",
+            metavar="PIXELS",
+            help="How far a polygon's outline may move.",
+        ),
+    ] = 1.0,
+    store: options.StorePath = options.DEFAULT_STORE,
+) -> None:
+    """Segment scenes with a trained row: masks, probabilities, polygons and quick looks.
+
+    Rasters of any size are read by overlapping windows, in bounded memory, and keep their
+    coordinate system; photographs are resized as the training images were. All finished seeds of
+    the row are used: their mean is the probability, their disagreement a band of its own. Killed,
+    the same command continues; finished scenes are left alone.
+    """
+    if export is not None and (row is not None or run is not None):
+        raise BadInput("--export and a row or a run name two models", "give one")
+    # It loads torch.
+    from ablate.predict import MapSettings
+
+    settings = MapSettings(resolution, window_overlap, polygons, min_area, simplify)
+    source = export if export is not None else find_trained(store, grid, row, run)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed} of {task.total} windows"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+        tasks: dict[int, TaskID] = {}
+        names: list[str] = []
+
+        def announce(plan: "ScenePlan", models: "Sequence[TrainedModel]") -> None:
+            names.extend(shown(path.name) for path in plan.paths)
+            for line in (*plan.notes, _described(models)):
+                err.print(line, soft_wrap=True)
+
+        def advance(scene: int, done: int, total: int) -> None:
+            if scene not in tasks:
+                tasks[scene] = bars.add_task(names[scene])
+            bars.update(tasks[scene], completed=done, total=total)
+
+        outcomes = predict_row(
+            source,
+            scenes,
+            folder,
+            settings,
+            checkpoint=checkpoint,
+            device=chosen_device(device or ()),
+            announce=announce,
+            advance=advance,
+        )
+    for outcome in outcomes:
+        _print(outcome)
+    if any(outcome.problem for outcome in outcomes):
+        raise typer.Exit(ExitCode.RUN_FAILED)
+
+
+def _described(models: "Sequence[TrainedModel]") -> str:
+    spec = models[0].spec
+    seeds = ", ".join(str(model.spec.seed) for model in models)
+    what = f"seed {seeds}" if len(models) == 1 else f"the mean of seeds {seeds}"
+    watermark = spec.context.watermark
+    return f"{spec.label}, {what}" + (f" · {watermark}" if watermark else "")
+
+
+def _print(outcome: "SceneOutcome") -> None:
+    if outcome.problem is not None:
+        print_error(outcome.problem)
+        return
+    percent = outcome.positive_percent
+    parts = ["no data at all" if percent is None else f"{percent:.2f} % positive"]
+    if outcome.polygons is not None:
+        parts.append(f"{outcome.polygons:,} polygon{'' if outcome.polygons == 1 else 's'}")
+    if outcome.was_done:
+        parts.append("done before")
+    names = ", ".join(shown(path.name) for path in outcome.files)
+    out.print(f"{shown(outcome.path)}: {', '.join(parts)} → {names}", soft_wrap=True)
