@@ -14,7 +14,7 @@ from ablate.runs import State
 TERMINAL_STATES = (State.DONE, State.FAILED, State.DIVERGED)
 _POLL_S = 0.5
 # Reading thousands of folders takes long: watching leaves nine tenths of the time to the training.
-_REST_PER_LOOK = 9.0
+REST_PER_LOOK = 9.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Watch:
 
 def pause_s(look_s: float) -> float:
     """How long to rest after a look that took ``look_s`` seconds."""
-    return max(_POLL_S, _REST_PER_LOOK * look_s)
+    return max(_POLL_S, REST_PER_LOOK * look_s)
 
 
 @contextmanager

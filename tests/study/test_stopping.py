@@ -6,8 +6,9 @@ import pytest
 
 from ablate.cli.run import print_ways_on
 from ablate.errors import BadInput
-from ablate.runs import State
+from ablate.runs import RunFolder, State
 from ablate.study import Study
+from ablate.study.stopping import StopCheck
 from study.test_second_start import work_with
 from tiny_sweeps import tiny_study
 
@@ -65,6 +66,30 @@ def test_after_the_first_failure_nothing_new_starts(
     # Runs go one by one: none follows the one that failed.
     assert outcome.count(State.DONE) + outcome.count(State.NEW) == 3
     assert outcome.count(State.NEW) >= 2
+
+
+def test_looking_for_failures_takes_a_small_part_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    looks = []
+
+    def has_failure(folder: RunFolder) -> bool:
+        looks.append(clock[0])
+        clock[0] += 1.0
+        return False
+
+    runs = study(tmp_path).plan().plan.runs
+    check = StopCheck(runs, lambda: False, keep_going=False)
+    monkeypatch.setattr("ablate.study.stopping.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(RunFolder, "has_failure", has_failure)
+    while clock[0] < 400:
+        assert not check()
+        clock[0] += 0.5
+    # Four folders take four seconds, and every look is followed by 36 of rest.
+    assert 10 * len(runs) <= len(looks) <= 11 * len(runs)
+    check.raise_if_stopped()
+    assert looks[-1] >= 400
 
 
 @pytest.mark.parametrize("executor", ["inline", "local"])
