@@ -51,7 +51,7 @@ def _trains(session: Session, store: Path) -> bool:
 
 
 def _saves(session: Session, store: Path) -> bool:
-    return _newer(session, store, "runs/*/.*.tmp") and _trains(session, store)
+    return _newer(session, store, "runs/*/claim/*/.*.tmp") and _trains(session, store)
 
 
 def _publishes(session: Session, store: Path) -> bool:

@@ -13,7 +13,8 @@ def test_a_sweep_survives_kills_at_any_moment(
 ) -> None:
     figures = torment(tmp_path, undisturbed, seed=0, kills=KILLS)
     assert figures.is_clean, figures.text()
-    assert (figures.kills, figures.sweeps, figures.runs) == (KILLS, 1, 4)
+    # How many sweeps the kills are spread over depends on the machine's speed.
+    assert (figures.kills, figures.runs) == (KILLS, 4 * figures.sweeps)
     assert figures.values()["by_phase"].keys() == {phase.name for phase in PHASES}
     assert sum(figures.by_phase.values()) == KILLS
     assert f"kills survived: {KILLS} (" in figures.text()

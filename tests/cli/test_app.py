@@ -65,7 +65,8 @@ def test_unknown_and_missing_words_are_one_line(
 def test_a_shell_can_complete_commands_subcommands_and_options() -> None:
     group = get_command(app)
     with group.make_context("ablate", [], resilient_parsing=True) as ctx:
-        assert [item.value for item in group.shell_complete(ctx, "p")] == ["plan", "published"]
+        found = [item.value for item in group.shell_complete(ctx, "p")]
+        assert found == ["plan", "predict", "published"]
         name, variants, _ = group.resolve_command(ctx, ["variants"])
         with variants.make_context(name, [], parent=ctx, resilient_parsing=True) as below:
             assert [item.value for item in variants.shell_complete(below, "s")] == ["show"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.executors import node
 from ablate.plan import create_run_folders
 from ablate.runs import State, Store
 from ablate.study import mirror_mark
@@ -102,12 +103,14 @@ def test_a_node_needs_none(tmp_path: Path, missing: str) -> None:
     store = Store(tmp_path / "store")
     plan = tiny_study(store.root, variants=["translandseg"]).plan().plan
     create_run_folders(plan, store)
+    words = node.arguments(
+        work="ablate.train:work",
+        device="cpu",
+        logs=store.logs_path,
+        folders=[run.folder.path for run in plan.runs],
+    )
     done = subprocess.run(
-        [
-            *(sys.executable, "-P", "-m", "ablate.executors.node", "--work", "ablate.train:work"),
-            *("--device", "cpu", "--logs", str(store.logs_path)),
-            *(str(run.folder.path) for run in plan.runs),
-        ],
+        [*(sys.executable, "-P", "-m", "ablate.executors.node"), *words],
         env=environment() | {"PYTHONPATH": missing, "SLURM_JOB_ID": "1"},
         cwd=tmp_path,
         capture_output=True,

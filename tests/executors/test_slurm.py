@@ -102,16 +102,15 @@ class TestFaults(RunsOfTable4):
         self, tmp_path: Path, runs: list[PlannedRun], running: Cluster
     ) -> None:
         # As if its process had been killed: it is never closed.
-        killed = make(tmp_path, "wait_at_the_second")
-        for cohort in pairs(runs)[:2]:
-            killed.submit(cohort)
-        wait_until(killed, (runs[1].folder.path / "waiting").exists)
-        with opened(tmp_path, "wait_at_the_second") as executor:
+        killed = make(tmp_path, "finish_when_released")
+        left = [killed.submit(cohort) for cohort in pairs(runs)[:2]]
+        wait_until(killed, lambda: any(job.state() is JobState.RUNNING for job in left))
+        with opened(tmp_path, "finish_when_released") as executor:
             jobs = [executor.submit(cohort) for cohort in pairs(runs)[:2]]
             queue = running.call("squeue", "--noheader", "--states=all", "--format=%k")
             submitted = [line for line in queue.splitlines() if str(tmp_path) in line]
             assert len(submitted) == 2
-            (runs[1].folder.path / "release").touch()
+            (runs[0].folder.path.parent / "release").touch()
             wait_until(executor, lambda: ended(jobs))
             assert [job.state() for job in jobs] == [JobState.DONE] * 2
         attempts = [(run.folder.path / "attempts").read_text() for run in runs[:4]]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ablate.executors import node
 from ablate.plan import create_run_folders
 from ablate.runs import State, Store
 from tiny_sweeps import OVERRIDES, tiny_study
@@ -74,9 +75,11 @@ def test_a_node_trains_without_even_loopback(tmp_path: Path) -> None:
     plan = tiny_study(store.root, variants=["translandseg"]).plan().plan
     create_run_folders(plan, store)
     (run,) = plan.runs
-    job = ["--work", "ablate.train:work", "--device", "cpu", "--logs", str(store.logs_path)]
+    words = node.arguments(
+        work="ablate.train:work", device="cpu", logs=store.logs_path, folders=[run.folder.path]
+    )
     done = subprocess.run(
-        [*ALONE, sys.executable, "-P", "-m", "ablate.executors.node", *job, str(run.folder.path)],
+        [*ALONE, sys.executable, "-P", "-m", "ablate.executors.node", *words],
         env=os.environ | {"SLURM_JOB_ID": "1"},
         capture_output=True,
         text=True,

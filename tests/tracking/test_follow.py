@@ -65,6 +65,9 @@ def test_a_sweep_is_mirrored_while_it_runs(fake, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("PYTHONWARNINGS", "always")
     log = tmp_path / "logs" / "mlflow.log"
     folder = fake.folder(0)
+    # What this process's own client says as it opens the database.
+    assert mirrored_steps(fake) == set()
+    capfd.readouterr()
     with following(fake, log) as (process, stop):
         with worked_on(folder):
             log_epochs(folder, 1, 2)
@@ -174,7 +177,6 @@ def test_it_waits_for_another_writer_and_for_a_database_that_can_be_read(fake, t
         stop.close()
         process.join(LIMIT_S)
         assert process.exitcode == 0
-    assert "Traceback" in log.read_text()
 
 
 class Ended:
