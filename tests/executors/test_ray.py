@@ -44,7 +44,7 @@ from ray.experimental import internal_kv as kv
 ray.init(sys.argv[1], configure_logging=False, log_to_driver=False)
 said = json.loads(kv._internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster"))
 said |= {"ray_version": "2.0.1", "python_version": "3.7.2"}
-kv._internal_kv_put(b"CLUSTER_METADATA", json.dumps(said).encode(), True, b"cluster")
+kv._internal_kv_put(b"CLUSTER_METADATA", json.dumps(said).encode(), namespace=b"cluster")
 """
 
 TESTS = Path(__file__).parents[1]
@@ -92,10 +92,12 @@ class TestOwnCluster(RunsOfTable4):
     ) -> None:
         # Somebody's cluster, which is not to be used.
         monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+        before = descendants(os.getpid())
         with opened(tmp_path, "finish_all", None) as executor:
             jobs = [executor.submit(cohort) for cohort in pairs(runs)]
             wait_until(executor, lambda: ended(jobs))
-            processes = descendants(os.getpid())
+            processes = set(descendants(os.getpid())) - set(before)
+            assert processes
             assert own_folders()
         assert [job.state() for job in jobs] == [JobState.DONE] * 5
         assert states(runs) == [State.DONE] * 10
@@ -105,11 +107,13 @@ class TestOwnCluster(RunsOfTable4):
     def test_what_was_killed_leaves_nothing_for_long(
         self, tmp_path: Path, runs: list[PlannedRun]
     ) -> None:
+        before = descendants(os.getpid())
         executor = make(tmp_path, "wait_at_the_second", None)
         executor.submit(pairs(runs)[0])
         wait_until(executor, (runs[1].folder.path / "waiting").exists)
-        processes = descendants(os.getpid())
-        kill(*bridges())
+        processes = set(descendants(os.getpid())) - set(before)
+        assert processes
+        kill(*processes.intersection(bridges()))
         until(lambda: runs[1].folder.state() is State.INTERRUPTED)
         with pytest.raises(BadInput, match="the Ray cluster of this machine is lost"):
             executor.look()
