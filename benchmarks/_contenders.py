@@ -41,6 +41,7 @@ def publish(folders: Sequence[Path], device: str) -> None:
         with folder.claim() as claimed:
             if claimed and folder.result() is None:
                 spec = folder.spec_file()
+                folder.write_confusions(["image"], [(1, 1, 1, 1)])
                 folder.publish_result(RESULT.model_copy(update={"key": spec.key}))
 
 
