@@ -256,7 +256,8 @@ class RunFolder(ClaimedFolder):
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
-        self._writer.replace_lightly(self._progress_path, progress.model_dump_json().encode())
+        with suppress(IsADirectoryError):
+            self._writer.replace_lightly(self._progress_path, progress.model_dump_json().encode())
 
     def progress(self) -> Progress | None:
         """How far the run is; None where no worker has written it, or it cannot be read."""

@@ -308,6 +308,8 @@ class Store:
         with suppress(StoreError, FileNotFoundError):
             earlier = documents.read(Source, file, "")
         noted = sources.noted(earlier, path.absolute(), self.root)
+        if file.is_dir():
+            records.set_aside(file)
         atomic.replace(file, noted.model_dump_json().encode())
 
     def source(self, digest: str) -> Path:
