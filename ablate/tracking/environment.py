@@ -34,10 +34,6 @@ _SERVER = {
     "PYTHONSAFEPATH": "1",
 }
 
-# But to the store's own database a connection lasts for one pass: opening one for each of the dozen
-# transactions of a run is a quarter of the work. See ``Mirror.release``.
-_OWN_CLIENT = _CLIENT | {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "QueuePool"}
-
 # What reaches the user's server, database or artifacts is kept: logins, certificates, endpoints,
 # patience. Everything else is meant for an MLflow of the user's own: it would tie what is logged to
 # another run, give the user interface another address, or fill the mirror's log.
@@ -67,8 +63,7 @@ def prepare_client(address: Address, level: str) -> None:
     Raises:
         StoreError: If MLflow cannot read the value of a switch that stays.
     """
-    client = _OWN_CLIENT if address.own else _CLIENT
-    switches = _QUIET | client | {"MLFLOW_LOGGING_LEVEL": level}
+    switches = _QUIET | _CLIENT | {"MLFLOW_LOGGING_LEVEL": level}
     _prepare(os.environ, switches, kept=() if address.own else _KEPT)
     bypass_proxy()
     if address.login is not None:

@@ -61,7 +61,6 @@ class Mirror:
         self._store = store
         self._address = address
         self._client = MlflowClient(tracking_uri=address.uri)
-        self.release()
         self._experiment_id = self._experiment()
         self._sweeps: dict[str, _MirroredSweep] = {}
 
@@ -81,16 +80,6 @@ class Mirror:
             sweep.find(group.id)
             self._sweeps[group.id] = sweep
         return sweep.update(group, live=live)
-
-    def release(self) -> None:
-        """Closes the connections to the store's own database; the next update opens others.
-
-        One that outlived the removal of the database would go on writing into a file without a
-        name.
-        """
-        if self._address.own:
-            # Other clients of this process share it: MLflow keeps one for each address.
-            self._client._tracking_client.store.engine.dispose()
 
     def _experiment(self) -> str:
         artifacts = self._address.artifacts

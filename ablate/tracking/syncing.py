@@ -53,10 +53,7 @@ def sync(store: Store, records: Sequence[SweepRecord | TuningRecord], uri: str |
             database.ensure(address)
             with _light_commits(address):
                 mirror = Mirror(store, address)
-                try:
-                    passes = [mirror.update(group, live=False) for group in groups]
-                finally:
-                    mirror.release()
+                passes = [mirror.update(group, live=False) for group in groups]
     except (MlflowException, SQLAlchemyError, OSError) as error:
         problem = f"MLflow at {address.shown}: {database.cause_of(error)}"
         raise database.refusal(problem, error, address) from error
@@ -135,7 +132,6 @@ def _follow(store: Store, record_ids: frozenset[str], address: Address, ending: 
             problems += [problem for one in passes for problem in one.problems]
             trouble = "\n".join(problems)
             pause_s = _POLL_S
-            mirror.release()
         # Whatever it is, the runs go on without the mirror, and the next update may succeed.
         except Exception as error:
             trouble, cause = database.cause_of(error), error
