@@ -137,7 +137,7 @@ def _sizes(planned: SweepPlan) -> str:
 
 
 def print_choice(planned: SweepPlan) -> None:
-    """Says which protocol is used where nobody names it, and which files hide published ones.
+    """Says which protocol is used where the user names none, and which files hide published ones.
 
     And which files of the data or the weights have changed since the runs of this sweep.
     """

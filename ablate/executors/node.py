@@ -130,7 +130,7 @@ def _work(job: argparse.Namespace, job_id: str, engine: str) -> int:
         elif of_slurm and _requeue(of_slurm):
             return ExitCode.INTERRUPTED
         else:
-            # Whoever waits for it submits it again.
+            # The driver that waits for it submits it again.
             state = JobState.QUEUED
     finally:
         executor.close()

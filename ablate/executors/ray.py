@@ -190,7 +190,7 @@ class RayExecutor:
         """The nodes', which this machine need not have: those named, or one for each job.
 
         Raises:
-            BadInput: If Ray is not installed, or nobody listens at the cluster's address.
+            BadInput: If Ray is not installed, or the cluster's address refuses connections.
         """
         ray.require(settings.address)
         return named or (settings.computes_on,) * settings.jobs

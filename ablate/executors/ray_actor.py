@@ -21,7 +21,7 @@ _LINGER_S = 10.0
 class Node:
     """Starts the process as soon as Ray has made the actor; its methods return at once.
 
-    So the work goes on where nobody calls them: the driver may be gone.
+    So the work goes on without calls from the driver, which may be gone.
 
     Args:
         log: Takes what the process prints.

@@ -21,7 +21,7 @@ from ablate.errors import BadInput
 from ablate.executors.isolation import how_it_ended
 
 _ADDRESS = re.compile(r"(?:ray://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})")
-# How long a cluster may take until somebody listens there, and until it lets us in.
+# How long a cluster may take until its port accepts a connection, and until Ray has connected.
 _LISTENS_S = 5.0
 _ANSWERS_S = 15.0
 # How long a cluster of this machine may take to start; a busy machine needs half a minute.
@@ -205,7 +205,7 @@ def require(address: str | None) -> None:
         address: Of a cluster; None: one of this machine's own.
 
     Raises:
-        BadInput: If Ray is not installed, or nobody listens at the address.
+        BadInput: If Ray is not installed, or the address refuses connections.
     """
     if find_spec("ray") is None:
         raise BadInput("--executor ray needs Ray", "pip install 'ablate[ray]'")
@@ -226,10 +226,10 @@ def check_address(address: str) -> str:
 
 
 def _require_listener(address: str) -> None:
-    """Refuses an address where nobody listens: Ray would look for it for a minute.
+    """Refuses an address that refuses connections: Ray would try it for a minute.
 
     Raises:
-        BadInput: If nobody does.
+        BadInput: If it does.
     """
     match = _ADDRESS.fullmatch(address)
     assert match is not None

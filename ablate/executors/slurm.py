@@ -250,6 +250,6 @@ class SlurmExecutor:
 
 
 def _with_advice(reason: str, job_id: str) -> str:
-    """Why a job waits, and what somebody has to do about that."""
+    """Why jobs wait, and what the user has to do about that."""
     advice = slurm_reasons.advice(reason, job_id)
     return reason if advice is None else f"{reason} ({advice})"

@@ -20,7 +20,7 @@ _LAST_LINES = 20
 # A busy controller takes its time; one that is gone is tried again and again by SLURM's commands.
 TIMEOUT_S = 60.0
 _WORD = "ablate"
-# What `sbatch` says where nobody answers, unlike where the job is refused.
+# What `sbatch` says where the controller does not answer, unlike where the job is refused.
 _SILENCE = re.compile(
     r"unable to contact slurm controller|controller not responding|socket timed out"
     r"|connection (refused|timed out)|communications? (shutdown|connection) failure",

@@ -144,7 +144,7 @@ class SlurmJob:
             )
 
     def _was_stopped(self, listed: Listed, state: JobState | None) -> bool:
-        """Whether it has ended because somebody has wanted that."""
+        """Whether it has ended because a user cancelled it."""
         by_hand = listed.state is QueueState.CANCELLED
         return self.stops > 0 or by_hand or state is JobState.CANCELLED
 

@@ -50,7 +50,7 @@ def repair(reason: str) -> str:
 
 
 def advice(reason: str, job_id: str) -> str | None:
-    """What somebody has to do before a job starts; None: it only waits for its turn."""
+    """What the user has to do before a job starts; None: it only waits for its turn."""
     # What follows a comma are names of nodes.
     word = reason.partition(",")[0].strip("() ")
     found = _ADVICE.get(word)

@@ -248,7 +248,7 @@ def _check_whole(path: Path) -> None:
             page = file.pages.first
             ends = np.add(page.dataoffsets, page.databytecounts, dtype=np.int64)
     except Exception:
-        # It has been opened by GDAL, which reads more kinds of TIFF.
+        # tifffile raises errors of many kinds. GDAL, which reads more, has opened this file.
         return
     size = path.stat().st_size
     if ends.size and int(ends.max()) > size:
