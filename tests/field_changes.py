@@ -23,6 +23,7 @@ from field_observations import (
     compiled,
     fits,
     fitted,
+    ground,
     labelled,
     logits,
     loss,
@@ -251,6 +252,12 @@ _PROTOCOLS = {
     "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
     "FoldersData.mask_values": Change((_FOLDERS, _THRESHOLD_0), opened),
     "FoldersData.bands": _along(_FOLDERS, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
+    "FoldersData.ground_resolution_m": _along(
+        _FOLDERS, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
+    "CocoData.ground_resolution_m": _along(
+        _COCO, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
     "LinearScale.low": _along(_LINEAR, "data.scale.low", (0.0, 50.0), opened),
     "LinearScale.high": _along(_LINEAR, "data.scale.high", (200.0, 255.0), opened),
     "PercentileScale.low": _along(_PERCENTILES, "data.scale.low", (0.0, 10.0), fitted),

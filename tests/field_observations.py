@@ -23,6 +23,7 @@ from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.plan import identify_weights, provenance, sweep_runs
+from ablate.predict.ground import ground_of_data
 from ablate.registry import Catalogue
 from ablate.report import build_report, render, required_parameters
 from ablate.runs import (
@@ -273,6 +274,13 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         images = open_images(protocol.data, Path(root))
         prepared = prepare(images, protocol.image_size_px, Path(cache_))
         return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def ground(protocol: Protocol) -> float | None:
+    """Metres that a pixel of the model's square was wide in training."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        return ground_of_data(protocol.data, Path(root), protocol.image_size_px)
 
 
 def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:

@@ -59,7 +59,7 @@ KEYS = {
     "quiet": Kind.FLAG,
     "ray_address": Kind.TEXT,
     "report_format": Kind.TEXT,
-    "resolution": Kind.DECIMAL,
+    "resolution": Kind.TEXT,
     "retry": Kind.TEXT,
     "row": Kind.TEXT,
     "run": Kind.TEXT,

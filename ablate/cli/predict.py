@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -61,11 +61,12 @@ def predict(
         ),
     ] = None,
     resolution: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             envvar="ABLATE_RESOLUTION",
             metavar="METRES",
-            help="Resample rasters to this ground resolution. [default: their own]",
+            help="Resample rasters to this ground resolution; training: to that of the training "
+            "images at the model's size. [default: their own]",
             show_default=False,
         ),
     ] = None,
@@ -110,7 +111,7 @@ def predict(
     # It loads torch.
     from ablate.predict import MapSettings
 
-    settings = MapSettings(resolution, window_overlap, polygons, min_area, simplify)
+    settings = MapSettings(_metres(resolution), window_overlap, polygons, min_area, simplify)
     source = export if export is not None else find_trained(store, grid, row, run)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -146,6 +147,19 @@ def predict(
         _print(outcome)
     if any(outcome.problem for outcome in outcomes):
         raise typer.Exit(ExitCode.RUN_FAILED)
+
+
+def _metres(text: str | None) -> float | Literal["training"] | None:
+    if text is None:
+        return None
+    if text == "training":
+        return "training"
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(
+            f"--resolution {shown(text)} is not a number of metres", "give 0.8, or training"
+        ) from None
 
 
 def _described(models: "Sequence[TrainedModel]") -> str:

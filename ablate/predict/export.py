@@ -12,6 +12,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ class Manifest(Frozen):
         resnets: What the ResNets of CNN baselines start from.
         engine: The version of the engine that trained it.
         ranges: The percentiles of the training images, where the data declare any.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
         files: SHA-256 of the files beside it, by name; the card is for its reader to change.
     """
 
@@ -70,11 +72,18 @@ class Manifest(Frozen):
     resnets: dict[ResNetName, ResNetIdentity]
     engine: int
     ranges: Ranges | None
+    ground_m: float | None = Field(default=None, gt=0)
     files: dict[str, str]
 
 
 def write_export(
-    target: Path, spec: RunSpec, key: str, weights: bytes, ranges: Ranges | None, card: str
+    target: Path,
+    spec: RunSpec,
+    key: str,
+    weights: bytes,
+    ranges: Ranges | None,
+    card: str,
+    ground_m: float | None,
 ) -> None:
     """Writes an export, whole or not at all.
 
@@ -85,6 +94,7 @@ def write_export(
         weights: Its ``weights.safetensors``.
         ranges: The percentiles of its training images, where the data declare any.
         card: The model card.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
 
     Raises:
         DataError: If the target exists, or the folder that it is to lie in does not.
@@ -108,6 +118,7 @@ def write_export(
         resnets=spec.context.resnets,
         engine=spec.context.engine,
         ranges=ranges,
+        ground_m=ground_m,
         files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     )
     contents[MANIFEST] = f"{manifest.model_dump_json(indent=2)}\n".encode()
@@ -162,7 +173,8 @@ def load_export(folder: Path, checkpoint: Path | None, device: torch.device) -> 
         split=manifest.split,
     )
     files = [(folder / _WEIGHTS, contents[_WEIGHTS])]
-    return assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    model = assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    return replace(model, ground_m=manifest.ground_m)
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:

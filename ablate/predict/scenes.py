@@ -9,15 +9,17 @@ scene is done.
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from ablate.data.pairs import some
 from ablate.data.reading import opened as opened_photograph
 from ablate.errors import BadInput, DataError, StoreError
+from ablate.predict.ground import ground_notes
 from ablate.predict.maps import as_png, outlined, quick_look, write_maps
 from ablate.predict.polygons import check_packages, write_polygons
 from ablate.predict.scene import PHOTOGRAPHS, Scene, expand_inputs, inspect, rasterio_or_refuse
@@ -44,19 +46,45 @@ class MapSettings:
     """How maps are made.
 
     Attributes:
-        resolution_m: The ground resolution that rasters are resampled to, in metres; None: their
-            own.
+        resolution_m: The ground resolution that rasters are resampled to, in metres, or
+            ``training``: that of the training images at the model's size; None: their own.
         overlap_percent: How much neighbouring windows share, of a window's side.
         polygons: Whether rasters get polygons.
         min_area: The smallest polygon: in m², or in pixels where these have no size in metres.
         simplify_px: How far an outline may move, in pixels.
     """
 
-    resolution_m: float | None = None
+    resolution_m: float | Literal["training"] | None = None
     overlap_percent: int = 25
     polygons: bool = True
     min_area: float = 0.0
     simplify_px: float = 1.0
+
+    def for_training_at(self, ground_m: float | None) -> "MapSettings":
+        """The same, with metres in place of ``training``.
+
+        Args:
+            ground_m: The ground resolution of the training images at the model's size; None: it is
+                not known.
+
+        Raises:
+            BadInput: If it is needed and not known.
+        """
+        if self.resolution_m != "training":
+            return self
+        if ground_m is None:
+            raise BadInput(
+                "the ground resolution of the training images is not known, so that rasters cannot "
+                "be resampled to it",
+                "give metres, such as --resolution 0.8",
+            )
+        return replace(self, resolution_m=ground_m)
+
+    @property
+    def grid_m(self) -> float | None:
+        """Metres that a pixel of the maps is wide; None: as wide as one of the raster."""
+        assert self.resolution_m != "training"
+        return self.resolution_m
 
     def check(self) -> None:
         """Refuses what makes no map.
@@ -64,9 +92,9 @@ class MapSettings:
         Raises:
             BadInput: If a value is out of range.
         """
-        if self.resolution_m is not None and not 0 < self.resolution_m < 1e6:
+        if self.grid_m is not None and not 0 < self.grid_m < 1e6:
             raise BadInput(
-                f"a ground resolution of {self.resolution_m:g} m is out of range",
+                f"a ground resolution of {self.grid_m:g} m is out of range",
                 "give metres, such as 0.8",
             )
         if not 0 <= self.overlap_percent <= 45:
@@ -117,7 +145,13 @@ class SceneOutcome:
     was_done: bool = False
 
 
-def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSettings) -> ScenePlan:
+def plan_scenes(
+    paths: Sequence[Path],
+    data: Data,
+    out: Path,
+    settings: MapSettings,
+    ground_m: float | None = None,
+) -> ScenePlan:
     """Looks at every input before anything is computed.
 
     Args:
@@ -125,6 +159,7 @@ def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSetti
         data: What the model was trained on.
         out: The folder of the maps.
         settings: How they are made.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
 
     Raises:
         BadInput: If an input is missing, or a value or the folder cannot be used.
@@ -141,18 +176,22 @@ def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSetti
         if settings.polygons:
             check_packages()
     items: list[Scene | Path] = []
-    notes = []
     needed = 0
     for path in files:
         if path.suffix.lower() in PHOTOGRAPHS:
             with opened_photograph(path):
                 items.append(path)
             continue
-        scene = inspect(path, data, settings.resolution_m)
+        scene = inspect(path, data, settings.grid_m)
         needed += scene.pixels * _BYTES_PER_PIXEL
         items.append(scene)
-        if scene.crs is None:
-            notes.append(f"{shown(path)} has no coordinate system, and its maps have none")
+    notes = []
+    if plain := [shown(i.path) for i in items if isinstance(i, Scene) and i.crs is None]:
+        what = "has no coordinate system, and its maps have none"
+        if len(plain) > 1:
+            what = f"have no coordinate system, and their maps have none: {len(plain):,} rasters"
+        notes.append(f"{some(plain)} {what}")
+    notes += ground_notes([item for item in items if isinstance(item, Scene)], ground_m)
     # Where it will be made.
     folder = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
     free = shutil.disk_usage(folder).free
@@ -228,7 +267,7 @@ class _Job:
             "scene": [self.path.name, status.st_size, status.st_mtime_ns],
             "runs": [model.spec.key for model in models],
             "weights": [model.weights_sha256 for model in models],
-            "resolution_m": settings.resolution_m,
+            "resolution_m": settings.grid_m,
             "overlap_percent": settings.overlap_percent,
         }
         self._job = self._strips_job | {

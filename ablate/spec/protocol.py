@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
-from ablate.spec.pixels import Band, MaskValues, Scale
+from ablate.spec.pixels import Band, MaskValues, Metres, Scale
 from ablate.spec.split import Seed, Split
 from ablate.spec.task import Task
 
@@ -76,6 +76,9 @@ class FoldersData(Frozen):
             images, the first three of RGB. Images of other numbers of bands are refused without it.
         scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
         mask_values: Which values of the masks are positive; None: the one besides 0.
+        ground_resolution_m: How many metres a pixel of the images as they are in their files is
+            wide on the ground, so that maps can be compared with it (docs/maps.md); None: what
+            GeoTIFF files say of themselves. It changes no training.
     """
 
     kind: Literal["folders"]
@@ -87,6 +90,7 @@ class FoldersData(Frozen):
     bands: tuple[Band, Band, Band] | None = None
     scale: Scale | None = Field(default=None, discriminator="kind")
     mask_values: MaskValues | None = None
+    ground_resolution_m: Metres | None = None
 
     @model_validator(mode="after")
     def _both_have_a_folder(self) -> "FoldersData":
@@ -115,6 +119,9 @@ class CocoData(Frozen):
         bands: What becomes red, green and blue, counted from 0; None: the one band of grey
             images, the first three of RGB. Images of other numbers of bands are refused without it.
         scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
+        ground_resolution_m: How many metres a pixel of the images as they are in their files is
+            wide on the ground, so that maps can be compared with it (docs/maps.md); None: what
+            GeoTIFF files say of themselves. It changes no training.
     """
 
     kind: Literal["coco"]
@@ -124,6 +131,7 @@ class CocoData(Frozen):
     folders: tuple[str, ...] = ()
     bands: tuple[Band, Band, Band] | None = None
     scale: Scale | None = Field(default=None, discriminator="kind")
+    ground_resolution_m: Metres | None = None
 
     @model_validator(mode="after")
     def _every_part_has_a_file(self) -> "CocoData":

@@ -30,6 +30,7 @@ def export_row(row: TrainedRow, target: Path) -> RunFolder:
     check_free(target)
     # Torch takes seconds to load.
     from ablate.predict.export import write_export
+    from ablate.predict.ground import training_ground
     from ablate.predict.loading import checked_spec, ranges_of, trained_weights
 
     folder = row.folders[0]
@@ -38,6 +39,8 @@ def export_row(row: TrainedRow, target: Path) -> RunFolder:
     report = None if row.record is None else report_sweep(row.record, row.store).report
     result = folder.result()
     assert result is not None
-    card = model_card(spec, result, report, target.absolute().name)
-    write_export(target, spec, folder.key, weights, ranges_of(spec, row.store), card)
+    ground_m = training_ground(spec, row.store)
+    card = model_card(spec, result, report, target.absolute().name, ground_m)
+    ranges = ranges_of(spec, row.store)
+    write_export(target, spec, folder.key, weights, ranges, card, ground_m)
     return folder

@@ -19,7 +19,9 @@ _HUB_NAMES = {
 }
 
 
-def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str) -> str:
+def model_card(
+    spec: RunSpec, result: Result, report: Report | None, folder: str, ground_m: float | None
+) -> str:
     """The card as Markdown.
 
     Args:
@@ -27,6 +29,7 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         result: Its result.
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
     """
     row = next((row for row in report.rows if row.name == spec.name), None) if report else None
     parts = [
@@ -41,7 +44,7 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         "## Use",
         _use(spec, folder),
         "## Provenance",
-        _provenance(spec, result),
+        _provenance(spec, result, ground_m),
         "## Licence",
         f"- of these weights: {_TO_FILL_IN}\n- of the training images: {_TO_FILL_IN}\n"
         "- SAM's own weights are under Apache-2.0",
@@ -156,13 +159,16 @@ def _use(spec: RunSpec, folder: str) -> str:
     )
 
 
-def _provenance(spec: RunSpec, result: Result) -> str:
+def _provenance(spec: RunSpec, result: Result, ground_m: float | None) -> str:
     context = spec.context
     rows = {
         "run": result.key,
         "trained parameters": f"{result.parameters.trainable:,} of {result.parameters.total:,}",
         "SHA-256 of weights.safetensors": result.weights_sha256,
         "data": f"{_text(context.data.label)}, digest {context.data.digest}",
+        "ground resolution": "not known"
+        if ground_m is None
+        else f"{ground_m:.3g} m for each pixel that the model sees (median of the training images)",
         "frozen weights": f"{_text(spec.weights.label)}, SHA-256 {spec.weights.sha256}",
         "engine": str(context.engine),
         "trained on": f"{_text(result.machine.device_name)}, {result.machine.precision}, "

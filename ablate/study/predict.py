@@ -46,15 +46,19 @@ def predict_row(
     # Torch takes seconds to load.
     from ablate.models.devices import check_device
     from ablate.predict import load_runs, plan_scenes, predict_scenes
+    from ablate.predict.ground import training_ground
     from ablate.predict.loading import checked_spec
 
     where = check_device(device)
     if isinstance(source, Path):
         models: Sequence[TrainedModel] = [load(source, checkpoint=checkpoint, device=device)]
-        plan = plan_scenes(scenes, models[0].spec.context.protocol.data, out, settings)
+        spec, ground_m = models[0].spec, models[0].ground_m
     else:
-        data = checked_spec(source.folders[0]).context.protocol.data
-        plan = plan_scenes(scenes, data, out, settings)
+        spec = checked_spec(source.folders[0])
+        ground_m = training_ground(spec, source.store)
+    settings = settings.for_training_at(ground_m)
+    plan = plan_scenes(scenes, spec.context.protocol.data, out, settings, ground_m)
+    if not isinstance(source, Path):
         models = load_runs(source.folders, checkpoint, where)
     announce(plan, models)
     return predict_scenes(models, plan, out, settings, advance)
