@@ -11,7 +11,7 @@ from ablate.cli import options
 from ablate.cli.console import err, out, print_error
 from ablate.errors import BadInput, ExitCode
 from ablate.runs import shown
-from ablate.study.predict import chosen_device, predict_row
+from ablate.study.predict import chosen_devices, predict_row
 from ablate.study.trained_rows import find_trained
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def predict(
             "--device",
             envvar="ABLATE_DEVICE",
             metavar="NAME",
-            help="Where to compute, such as cuda:0 or cpu. [default: the first GPU, else the CPU]",
+            help="Where to compute, such as cuda:0; may be given several times. [default: all "
+            "GPUs, else the CPU]",
             show_default=False,
         ),
     ] = None,
@@ -126,7 +127,10 @@ def predict(
         def announce(plan: "ScenePlan", models: "Sequence[TrainedModel]") -> None:
             names.extend(shown(path.name) for path in plan.paths)
             for line in (*plan.notes, _described(models)):
-                err.print(line, soft_wrap=True)
+                say(line)
+
+        def say(line: str) -> None:
+            err.print(line, soft_wrap=True)
 
         def advance(scene: int, done: int, total: int) -> None:
             if scene not in tasks:
@@ -139,9 +143,10 @@ def predict(
             folder,
             settings,
             checkpoint=checkpoint,
-            device=chosen_device(device or ()),
+            devices=chosen_devices(device or ()),
             announce=announce,
             advance=advance,
+            say=say,
         )
     for outcome in outcomes:
         _print(outcome)

@@ -18,10 +18,11 @@ import numpy as np
 
 from ablate.data.pairs import some
 from ablate.data.reading import opened as opened_photograph
-from ablate.errors import BadInput, DataError, StoreError
+from ablate.errors import BadInput, DataError, RunFailed, StoreError
 from ablate.predict.ground import ground_notes
 from ablate.predict.maps import as_png, outlined, quick_look, write_maps
 from ablate.predict.polygons import check_packages, write_polygons
+from ablate.predict.pool import Copy, ModelPool
 from ablate.predict.scene import PHOTOGRAPHS, Scene, expand_inputs, inspect, rasterio_or_refuse
 from ablate.predict.strips import LEVELS, NO_DATA, Strips, predict_strips
 from ablate.predict.trained import TrainedModel
@@ -209,8 +210,13 @@ def predict_scenes(
     out: Path,
     settings: MapSettings,
     advance: Advance,
+    *,
+    more_copies: Sequence[Sequence[TrainedModel]] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[SceneOutcome]:
     """Makes the maps of every scene; those that an earlier start has made are left alone.
+
+    Several devices share the windows of a raster, and photographs one by one.
 
     Args:
         models: One, or several whose mean is taken.
@@ -218,9 +224,12 @@ def predict_scenes(
         out: The folder of the maps.
         settings: How they are made.
         advance: Is told how far it is.
+        more_copies: The same models on other devices.
+        say: Is told in a line what the user should know meanwhile, from any thread.
 
     Returns:
-        One for each scene, in order; one that cannot be read to its end does not stop the others.
+        One for each scene, in order; one that cannot be read to its end, or during which a device
+        fails, does not stop the others.
 
     Raises:
         BadInput: If the folder holds maps of other models or settings, or files of others under
@@ -236,13 +245,23 @@ def predict_scenes(
             raise StoreError(
                 f"another process makes maps in {shown(out)}", "wait for it, or name another folder"
             )
-        outcomes = []
-        for number, job in enumerate(jobs):
-            try:
-                outcomes.append(job.run(partial(advance, number)))
-            except DataError as error:
-                outcomes.append(SceneOutcome(job.path, problem=str(error)))
-        return outcomes
+        outcomes: dict[int, SceneOutcome] = {}
+        with ModelPool([models, *more_copies], say) as pool:
+            photographs = [number for number, job in enumerate(jobs) if job.is_photograph]
+            done = pool.map(_photograph, [jobs[number] for number in photographs])
+            for number, outcome in zip(photographs, done, strict=True):
+                outcomes[number] = outcome
+                advance(number, 1, 1)
+            for number, job in enumerate(jobs):
+                if not job.is_photograph:
+                    outcomes[number] = job.outcome(
+                        partial(job.raster, pool, partial(advance, number))
+                    )
+        return [outcomes[number] for number in range(len(jobs))]
+
+
+def _photograph(copy: Copy, job: "_Job") -> SceneOutcome:
+    return job.outcome(partial(job.photograph, copy))
 
 
 class _Job:
@@ -251,7 +270,7 @@ class _Job:
     def __init__(
         self, models: Sequence[TrainedModel], item: Scene | Path, out: Path, settings: MapSettings
     ) -> None:
-        self._models, self._item, self._settings = models, item, settings
+        self._model, self._item, self._settings = models[0], item, settings
         self.path = item if isinstance(item, Path) else item.path
         name, suffix = self.path.stem, ".png" if isinstance(item, Path) else ".tif"
         self._mask, self._probability = (
@@ -299,16 +318,19 @@ class _Job:
                     f"{shown(path)} exists", "name another folder: nothing is overwritten"
                 )
 
-    def run(self, advance: Callable[[int, int], None]) -> SceneOutcome:
-        """Makes what is not there yet."""
+    @property
+    def is_photograph(self) -> bool:
+        """Whether it has no coordinates, and is taken as a whole."""
+        return isinstance(self._item, Path)
+
+    def outcome(self, make: Callable[[], dict[str, Any]]) -> SceneOutcome:
+        """What becomes of it, made by ``photograph`` or ``raster`` if it is not there yet."""
         if (known := self._known()) is not None:
-            advance(1, 1)
             return self._outcome(known, was_done=True)
-        if isinstance(self._item, Path):
-            found = self._photograph(self._item)
-            advance(1, 1)
-        else:
-            found = self._raster(self._item, advance)
+        try:
+            found = make()
+        except (DataError, RunFailed) as error:
+            return SceneOutcome(self.path, problem=str(error))
         content = json.dumps({"job": self._job, **found}, indent=2)
         atomic.replace(self._done, f"{content}\n".encode())
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -335,11 +357,21 @@ class _Job:
             was_done=was_done,
         )
 
-    def _photograph(self, path: Path) -> dict[str, Any]:
-        probability = np.mean([model.probability(path) for model in self._models], axis=0)
-        mask = probability > self._models[0].spec.context.protocol.task.threshold
+    def photograph(self, copy: Copy) -> dict[str, Any]:
+        """Makes the masks of a photograph.
+
+        Raises:
+            DataError: If it cannot be read.
+            RunFailed: If the device fails, or has too little memory.
+        """
+        first = copy.models[0]
         # The same size as the mask, whatever the file's orientation.
-        image = self._models[0].image_of(path)
+        image = first.image_of(self.path)
+        found = copy.attempt(lambda: [model.probability(self.path) for model in copy.models])
+        if found is None:
+            raise copy.too_short()
+        probability = np.mean(found, axis=0)
+        mask = probability > first.spec.context.protocol.task.threshold
         atomic.make_folder(self._partial)
         levels = np.rint(probability * 255).astype(np.uint8)
         atomic.replace(self._mask, as_png(mask.astype(np.uint8) * 255))
@@ -347,12 +379,20 @@ class _Job:
         atomic.replace(self._look, outlined(image, mask))
         return {"positive_percent": 100 * float(mask.mean()), "polygons": None}
 
-    def _raster(self, scene: Scene, advance: Callable[[int, int], None]) -> dict[str, Any]:
-        model, settings = self._models[0], self._settings
+    def raster(self, pool: ModelPool, advance: Callable[[int, int], None]) -> dict[str, Any]:
+        """Makes the maps of a raster.
+
+        Raises:
+            DataError: If it cannot be read.
+            RunFailed: If a device fails, or has too little memory.
+        """
+        scene = self._item
+        assert isinstance(scene, Scene)
+        model, settings = self._model, self._settings
         protocol = model.spec.context.protocol
         strips = Strips(self._partial, self._strips_job)
         overlap = model.size_px * settings.overlap_percent // 100
-        count = predict_strips(self._models, scene, strips, overlap, advance)
+        count = predict_strips(model, pool, scene, strips, overlap, advance)
         label = protocol.task.positive_class
         targets = (self._mask, self._probability)
         write_maps(scene, strips.read(count), self._partial, targets, label)

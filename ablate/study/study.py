@@ -19,7 +19,7 @@ from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
 from ablate.study.export import export_row
 from ablate.study.plan import SweepPlan, plan_sweep
-from ablate.study.predict import chosen_device, predict_row
+from ablate.study.predict import chosen_devices, predict_row
 from ablate.study.report import SweepReport, report_sweep
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
@@ -295,7 +295,7 @@ class Study:
         *,
         settings: MapSettings | None = None,
     ) -> list[SceneOutcome]:
-        """Makes maps of scenes with all finished runs of a row, on the first of the devices.
+        """Makes maps of scenes with all finished runs of a row, on the devices.
 
         Args:
             row: The row, by the variant's name.
@@ -316,7 +316,7 @@ class Study:
             expanded(out),
             settings or MapSettings(),
             checkpoint=self.request.checkpoint,
-            device=chosen_device(self.request.devices[:1]),
+            devices=chosen_devices(self.request.devices),
         )
 
     def _start(self) -> tuple[SweepRecord, Store]:
