@@ -9,8 +9,6 @@ weights.safetensors   the trained parameters only
 
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,6 +25,7 @@ from ablate.errors import BadInput, StoreError
 from ablate.predict.loading import assemble_models
 from ablate.predict.trained import TrainedModel
 from ablate.runs import atomic, plain_files
+from ablate.runs.new_folder import new_folder
 from ablate.spec import Context, DataIdentity, Frozen, Protocol, RunSpec, Variant, WeightsIdentity
 from ablate.spec.resnet import ResNetName
 from ablate.spec.run import ResNetIdentity
@@ -123,22 +122,17 @@ def write_export(
     )
     contents[MANIFEST] = f"{manifest.model_dump_json(indent=2)}\n".encode()
     contents[CARD] = card.encode()
-    partial = target.with_name(f".{secrets.token_hex(4)}.partial")
     try:
-        partial.mkdir()
-        for name, content in contents.items():
-            (partial / name).write_bytes(content)
-            atomic.sync_file(partial / name)
-        atomic.sync_folder(partial)
-        check_free(target)
-        atomic.rename(partial, target)
+        with new_folder(target) as partial:
+            for name, content in contents.items():
+                (partial / name).write_bytes(content)
+                atomic.sync_file(partial / name)
+            check_free(target)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(
             f"{target} cannot be written ({reason})", "check permissions and space, or name another"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _yaml(document: Mapping[str, Any]) -> bytes:

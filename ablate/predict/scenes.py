@@ -326,6 +326,8 @@ class _Job:
     def outcome(self, make: Callable[[], dict[str, Any]]) -> SceneOutcome:
         """What becomes of it, made by ``photograph`` or ``raster`` if it is not there yet."""
         if (known := self._known()) is not None:
+            # A kill may have come between the last file and this.
+            shutil.rmtree(self._partial, ignore_errors=True)
             return self._outcome(known, was_done=True)
         try:
             found = make()
