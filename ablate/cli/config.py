@@ -51,6 +51,7 @@ KEYS = {
     "lines": Kind.NUMBER,
     "min_area": Kind.DECIMAL,
     "older_than": Kind.NUMBER,
+    "onnx": Kind.FLAG,
     "out": Kind.TEXT,
     "overlaps": Kind.FLAG,
     "polygons": Kind.FLAG,
