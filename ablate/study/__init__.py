@@ -16,6 +16,7 @@ that its folder and its worker's log tell.
 ``find_leftovers``: read the records, list what none of them names. ``remove_leftovers``: keep
 sweeps from starting, list, remove.
 ``check_data``: open the data set, read every pair, compare the parts of the split.
+``evaluate_rows``: open the other data sets, read every pair, score what is not scored yet, compare.
 ``sync_mirror``: build the reports, bring MLflow up to date.
 ``convert_data``: open the data set, write every pair into two plain folders.
 """
@@ -26,6 +27,7 @@ from ablate.study.check import check_claims
 from ablate.study.data import check_data
 from ablate.study.data_convert import convert_data
 from ablate.study.decide import plan_decision
+from ablate.study.evaluate import choose_rows, evaluate_rows
 from ablate.study.leftovers import Leftovers, find_leftovers, remove_leftovers
 from ablate.study.logs import RunLog, run_log
 from ablate.study.merge import MergeOutcome, merge_stores
@@ -70,7 +72,9 @@ __all__ = [
     "cancel_drivers",
     "check_claims",
     "check_data",
+    "choose_rows",
     "convert_data",
+    "evaluate_rows",
     "find_leftovers",
     "latest_start",
     "merge_stores",

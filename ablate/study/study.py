@@ -11,12 +11,14 @@ from ablate.errors import StoreError
 from ablate.executors import Tell
 from ablate.report.claims_check import ClaimsCheck
 from ablate.report.decision_model import Decision
+from ablate.report.elsewhere_model import Elsewhere
 from ablate.report.verification_model import Verification
 from ablate.runs import DEFAULT_STORE, Store, SweepRecord
 from ablate.study.bundle import write_bundle
 from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
 from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
+from ablate.study.evaluate import evaluate_rows, rows_of
 from ablate.study.export import export_row
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.predict import chosen_devices, predict_row
@@ -318,6 +320,31 @@ class Study:
             settings or MapSettings(),
             checkpoint=self.request.checkpoint,
             devices=chosen_devices(self.request.devices),
+        )
+
+    def evaluate(
+        self, data: Sequence[str | Path], rows: Sequence[str] = (), overrides: Sequence[str] = ()
+    ) -> Elsewhere:
+        """Scores trained rows on other data sets, on the first of the devices.
+
+        What was scored before is not computed again.
+
+        Args:
+            data: Folders of data sets; all images of each are scored.
+            rows: By the variants' names; empty: all trained rows.
+            overrides: ``KEY=VALUE`` of the protocol's ``data``: how the folders are laid out.
+
+        Raises:
+            BadInput: If there is no such row, or data, weights or the device cannot be used.
+            StoreError: If no run is finished, or its files are damaged.
+        """
+        record, store = self._start()
+        return evaluate_rows(
+            rows_of(record, store, rows),
+            [expanded(path) for path in data],
+            overrides=overrides,
+            checkpoint=self.request.checkpoint,
+            device=chosen_device(self.request.devices[:1]),
         )
 
     def _start(self) -> tuple[SweepRecord, Store]:
