@@ -23,10 +23,9 @@ import torch
 from ablate.data import Prepared, jitter, open_images, prepare
 from ablate.data.batches import Batch, ToDevice, read
 from ablate.models import SegmentationModel, build, with_half_precision_encoder
-from ablate.models.devices import Precision
 from ablate.models.sam import sam_without_weights
 from ablate.registry import Catalogue
-from ablate.spec import BACKBONES, BackboneName, Protocol
+from ablate.spec import BACKBONES, BackboneName, Precision, Protocol
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.state import TrainingState
 

@@ -19,12 +19,19 @@ import torch
 
 from ablate.data import identify, open_images, prepare, split
 from ablate.models import build, load_weights, with_half_precision_encoder
-from ablate.models.devices import Precision
 from ablate.models.sam import sam_without_weights
 from ablate.plan import provenance
 from ablate.registry import Catalogue
 from ablate.runs import SpecFile, Store
-from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, SamVariant
+from ablate.spec import (
+    BACKBONES,
+    NANO_WEIGHTS,
+    Context,
+    Precision,
+    Protocol,
+    RunSpec,
+    SamVariant,
+)
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.engine import Engine
 from ablate.train.meter import Meter
