@@ -40,7 +40,7 @@ def recipe(backbone: BackboneName, batch: int, scenes: int) -> Protocol:
     """The paper's, on generated scenes."""
     data = f"{{kind: generated, seed: 1, count: {scenes}, size_px: {SCENE_SIDE_PX}}}"
     changes = [f"backbone={backbone}", f"batch_size={batch}", f"data={data}"]
-    return Catalogue().protocol("paper", [*changes, "published_split=null"])
+    return Catalogue().protocol("paper", changes)
 
 
 def opened(protocol: Protocol, cache: Path) -> Prepared:
