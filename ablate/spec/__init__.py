@@ -18,6 +18,7 @@ from ablate.spec.protocol import (
     GeneratedData,
     Landslide4SenseData,
     Loss,
+    Precision,
     Protocol,
     PublishedSplit,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",
+    "Precision",
     "Prompts",
     "Protocol",
     "PublishedSplit",
