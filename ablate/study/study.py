@@ -18,7 +18,7 @@ from ablate.study.bundle import write_bundle
 from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
 from ablate.study.check import check_claims
 from ablate.study.decide import plan_decision
-from ablate.study.evaluate import evaluate_rows, rows_of
+from ablate.study.evaluate import chosen_device, evaluate_rows, rows_of
 from ablate.study.export import export_row
 from ablate.study.plan import SweepPlan, plan_sweep
 from ablate.study.predict import chosen_devices, predict_row
