@@ -59,6 +59,7 @@ from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
+    AnyVariant,
     CnnVariant,
     Everything,
     InteriorPoints,
@@ -80,6 +81,7 @@ __all__ = [
     "RESNETS",
     "AdaptFormerAdapter",
     "Adapter",
+    "AnyVariant",
     "Architecture",
     "ArchitectureName",
     "AtlAdapter",
