@@ -36,7 +36,7 @@ from field_observations import (
     reported,
     reported_under,
     trained,
-    trained_where_bfloat16_is_fast,
+    trained_in_its_precision,
     tuned,
     watermarked,
 )
@@ -233,7 +233,7 @@ _PROTOCOLS = {
     ),
     "Protocol.backbone": _along(_SHORT, "backbone", tuple(BACKBONES), built_on),
     "Protocol.precision": _along(
-        _SHORT, "precision", ("float32", "bfloat16"), trained_where_bfloat16_is_fast
+        _SHORT, "precision", ("float32", "tf32", "bfloat16"), trained_in_its_precision
     ),
     "Protocol.compile": _along(_SHORT, "compile", (False, True), compiled),
     "Cosine.lr_min": _along(_LONGER, "schedule.lr_min", (1e-5, 1e-3), trained),

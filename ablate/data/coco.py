@@ -117,6 +117,11 @@ class CocoImages:
         self._reader.fit([self._images[self.names[index]].path for index in sorted(train)])
         self._digest = None
 
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes the percentiles of another data set's training images, if any are declared."""
+        self._reader.scale_by(ranges)
+        self._digest = None
+
     @property
     def fitted_ranges(self) -> Ranges | None:
         """The percentiles that scale the images; None: none are declared, or not known yet."""

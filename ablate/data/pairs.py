@@ -136,6 +136,11 @@ class PairedFiles:
         self._reader.fit([self._images[self.names[index]] for index in sorted(train)])
         self._digest = None
 
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes the percentiles of another data set's training images, if any are declared."""
+        self._reader.scale_by(ranges)
+        self._digest = None
+
     @property
     def fitted_ranges(self) -> Ranges | None:
         """The percentiles that scale the images; None: none are declared, or not known yet."""

@@ -5,11 +5,13 @@ ablate-export.json    the version of this form, and what the weights belong to
 protocol.yaml         the recipe: image size, normalisation, task, split
 variant.yaml          what is inserted into SAM and what is trained
 weights.safetensors   the trained parameters only
+model.onnx            on request: the whole model as a graph; see ``onnx_export``
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -75,8 +77,36 @@ class Manifest(Frozen):
     files: dict[str, str]
 
 
+@contextmanager
+def new_export(target: Path) -> Iterator[Path]:
+    """A folder that becomes the export when the block ends, and leaves nothing if it does not.
+
+    Args:
+        target: The folder to make.
+
+    Yields:
+        A folder beside it, to write the files into.
+
+    Raises:
+        DataError: If the target exists, or the folder that it is to lie in does not.
+        StoreError: If it cannot be written.
+    """
+    check_free(target)
+    try:
+        with new_folder(target) as partial:
+            yield partial
+            for path in partial.iterdir():
+                atomic.sync_file(path)
+            check_free(target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"{target} cannot be written ({reason})", "check permissions and space, or name another"
+        ) from error
+
+
 def write_export(
-    target: Path,
+    folder: Path,
     spec: RunSpec,
     key: str,
     weights: bytes,
@@ -84,10 +114,10 @@ def write_export(
     card: str,
     ground_m: float | None,
 ) -> None:
-    """Writes an export, whole or not at all.
+    """Writes what every export has, and names all files that are in the folder by then.
 
     Args:
-        target: The folder to make.
+        folder: Of ``new_export``; files of other forms of the model may be in it.
         spec: The run.
         key: Its key.
         weights: Its ``weights.safetensors``.
@@ -96,15 +126,15 @@ def write_export(
         ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
 
     Raises:
-        DataError: If the target exists, or the folder that it is to lie in does not.
-        StoreError: If it cannot be written.
+        OSError: If it cannot be written.
     """
-    check_free(target)
     contents = {
         _VARIANT: _yaml(spec.variant.model_dump(mode="json")),
         _PROTOCOL: _yaml(spec.context.protocol.model_dump(mode="json")),
         _WEIGHTS: weights,
     }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
     manifest = Manifest(
         format=FORMAT,
         ablate=version("ablate"),
@@ -118,21 +148,15 @@ def write_export(
         engine=spec.context.engine,
         ranges=ranges,
         ground_m=ground_m,
-        files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+        files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
     )
-    contents[MANIFEST] = f"{manifest.model_dump_json(indent=2)}\n".encode()
-    contents[CARD] = card.encode()
-    try:
-        with new_folder(target) as partial:
-            for name, content in contents.items():
-                (partial / name).write_bytes(content)
-                atomic.sync_file(partial / name)
-            check_free(target)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"{target} cannot be written ({reason})", "check permissions and space, or name another"
-        ) from error
+    (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=2)}\n", encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _yaml(document: Mapping[str, Any]) -> bytes:

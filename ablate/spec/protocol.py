@@ -21,6 +21,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Rgb = tuple[float, float, float]
 Landslide4SensePart = Literal["TrainData", "ValidData", "TestData"]
 Channel = Annotated[int, Field(ge=0, le=13)]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 def _checked_pattern(pattern: str) -> str:
@@ -287,7 +288,9 @@ class Protocol(Frozen):
         schedule: How the learning rate decays.
         loss: What is minimised.
         selection: Whose epoch's weights are kept: the lowest validation loss, or the last.
-        precision: ``bfloat16``: autocast on devices that have it; ``float32``: never.
+        precision: ``float32``: in full, convolutions included; ``tf32``: float32 whose factors of
+            products and convolutions are rounded to TF32, on GPUs that have it; ``bfloat16``:
+            autocast on devices that have it. Others compute in float32, and the report says so.
         compile: The blocks of every encoder that is trained (SAM's with their adapters, a ResNet's)
             are compiled before the first step: equal but for rounding. What is only evaluated is
             not. No shipped protocol asks for it: the demo takes less time than compiling it,
@@ -312,7 +315,7 @@ class Protocol(Frozen):
     schedule: Cosine
     loss: Loss
     selection: Literal["validation-loss", "last"]
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     compile: bool = False
 
     @model_validator(mode="after")

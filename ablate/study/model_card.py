@@ -1,7 +1,7 @@
 """The model card of an export: Hugging Face's front matter, and numbers of the report alone."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -9,6 +9,9 @@ from ablate.report import Report
 from ablate.report.model import Row
 from ablate.runs import Result
 from ablate.spec import BACKBONES, RunSpec
+
+if TYPE_CHECKING:
+    from ablate.predict.onnx_export import OnnxFacts
 
 _TO_FILL_IN = "TO FILL IN"
 # The names of SAM's official weights on Hugging Face's hub.
@@ -20,7 +23,12 @@ _HUB_NAMES = {
 
 
 def model_card(
-    spec: RunSpec, result: Result, report: Report | None, folder: str, ground_m: float | None
+    spec: RunSpec,
+    result: Result,
+    report: Report | None,
+    folder: str,
+    ground_m: float | None,
+    onnx: "OnnxFacts | None" = None,
 ) -> str:
     """The card as Markdown.
 
@@ -30,6 +38,7 @@ def model_card(
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
         ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
+        onnx: The graph that is in it; None: none is.
     """
     row = next((row for row in report.rows if row.name == spec.name), None) if report else None
     parts = [
@@ -43,6 +52,7 @@ def model_card(
         *([_compared(report, row)] if report and row else []),
         "## Use",
         _use(spec, folder),
+        *([_onnx(spec, onnx)] if onnx else []),
         "## Provenance",
         _provenance(spec, result, ground_m),
         "## Licence",
@@ -156,6 +166,19 @@ def _use(spec: RunSpec, folder: str) -> str:
         f'model = ablate.load("{folder}"{checkpoint})\n'
         'mask = model.predict("image.png")\n```\n\n'
         "`weights.safetensors` holds what was trained, and nothing of what was frozen."
+    )
+
+
+def _onnx(spec: RunSpec, onnx: "OnnxFacts") -> str:
+    size = spec.context.protocol.image_size_px
+    positive = _text(spec.context.protocol.task.positive_class)
+    files = " and ".join(f"`{name}`" for name in onnx.files)
+    return (
+        f"{files}: the whole model as an ONNX graph (operators of version {onnx.opset}). Input "
+        f"`images`: RGB divided by 255, B×3×{size}×{size}, which the graph normalises; output "
+        f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness opens it as a "
+        "segmentation model; enter the ground resolution there. onnxruntime and PyTorch differed "
+        f"by at most {onnx.difference:.1g} in probability, in float32 on a CPU."
     )
 
 
