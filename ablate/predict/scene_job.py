@@ -131,9 +131,14 @@ class SceneJob:
         except (DataError, RunFailed) as error:
             return SceneOutcome(self.path, problem=str(error))
         content = json.dumps({"job": self._job, **found}, indent=2)
-        atomic.replace(self._done, f"{content}\n".encode())
+        self._put(self._done, f"{content}\n".encode())
         shutil.rmtree(self._partial, ignore_errors=True)
         return self._outcome(found, was_done=False)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        # By way of a folder that is this scene's own: to look for what dead processes have left
+        # among the files of thousands of scenes would take longer than to make them.
+        atomic.replace(path, content, self._partial)
 
     def _known(self) -> dict[str, Any] | None:
         """What an earlier start has noted of the same job."""
@@ -173,9 +178,9 @@ class SceneJob:
         mask = probability > first.spec.context.protocol.task.threshold
         atomic.make_folder(self._partial)
         levels = np.rint(probability * 255).astype(np.uint8)
-        atomic.replace(self._mask, as_png(mask.astype(np.uint8) * 255))
-        atomic.replace(self._probability, as_png(levels))
-        atomic.replace(self._look, outlined(image, mask))
+        self._put(self._mask, as_png(mask.astype(np.uint8) * 255))
+        self._put(self._probability, as_png(levels))
+        self._put(self._look, outlined(image, mask))
         return {"positive_percent": 100 * float(mask.mean()), "polygons": None}
 
     def raster(self, pool: ModelPool, advance: Callable[[int, int], None]) -> dict[str, Any]:
@@ -218,7 +223,7 @@ class SceneJob:
                 settings.simplify_px,
             )
         look = quick_look(scene, protocol.data, model.ranges, self._mask, _QUICK_LOOK_PX)
-        atomic.replace(self._look, look)
+        self._put(self._look, look)
         return polygons
 
 

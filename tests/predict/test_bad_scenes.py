@@ -11,6 +11,7 @@ from PIL import Image
 
 from ablate.errors import BadInput, StoreError
 from ablate.predict import TrainedModel, load_runs, polygons, scene_job, strips
+from ablate.runs import atomic
 from ablate.study.trained_rows import TrainedRow
 from predict.rasters import NORTH_UP, landscape, write_raster
 from predict.test_maps import CPU, make
@@ -149,3 +150,19 @@ def test_thousands_of_scenes_are_one_line_of_what_they_lack(
     (note,) = plan.notes
     assert note.endswith("have no coordinate system, and their maps have none: 300 rasters")
     assert len(note) < 1000
+
+
+def test_the_folder_of_maps_is_not_listed_for_every_scene(
+    models: list[TrainedModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That would take the longer the more scenes there are."""
+    listed: list[Path] = []
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        Image.fromarray(landscape(64, 64)).save(tmp_path / f"in/{name}.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "remove_leftovers", listed.append)
+        outcomes = make(models, [tmp_path / "in"], tmp_path / "out")
+    assert [outcome.problem for outcome in outcomes] == [None] * 3
+    assert tmp_path / "out" not in listed
+    assert not list((tmp_path / "out").glob(".*.partial"))
