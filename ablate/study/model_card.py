@@ -11,9 +11,12 @@ from ablate.runs import Result
 from ablate.spec import BACKBONES, RunSpec
 
 if TYPE_CHECKING:
+    from ablate.predict.merged_sam import MergedFacts
     from ablate.predict.onnx_export import OnnxFacts
 
 _TO_FILL_IN = "TO FILL IN"
+# Of the channels in 0..255, in segment_anything/modeling/sam.py.
+_SAMS_MEAN, _SAMS_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # The names of SAM's official weights on Hugging Face's hub.
 _HUB_NAMES = {
     "vit_b": "facebook/sam-vit-base",
@@ -28,6 +31,7 @@ def model_card(
     report: Report | None,
     folder: str,
     onnx: "OnnxFacts | None" = None,
+    merged: "MergedFacts | None" = None,
 ) -> str:
     """The card as Markdown.
 
@@ -37,6 +41,7 @@ def model_card(
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
         onnx: The graph that is in it; None: none is.
+        merged: The state dict in SAM's own layout that is in it; None: none is.
     """
     row = next((row for row in report.rows if row.name == spec.name), None) if report else None
     parts = [
@@ -51,6 +56,7 @@ def model_card(
         "## Use",
         _use(spec, folder),
         *([_onnx(spec, onnx)] if onnx else []),
+        *([_merged(spec, merged)] if merged else []),
         "## Provenance",
         _provenance(spec, result),
         "## Licence",
@@ -178,6 +184,35 @@ def _onnx(spec: RunSpec, onnx: "OnnxFacts") -> str:
         "segmentation model; enter the ground resolution there. onnxruntime and PyTorch differed "
         f"by at most {onnx.difference:.1g} in probability, in float32 on a CPU."
     )
+
+
+def _merged(spec: RunSpec, merged: "MergedFacts") -> str:
+    protocol, backbone = spec.context.protocol, spec.context.weights.backbone
+    size, native = protocol.image_size_px, BACKBONES[backbone].image_size_px
+    reader = (
+        f'`sam_model_registry["{backbone}"](checkpoint="{merged.file}")`'
+        if BACKBONES[backbone].checkpoint
+        else f"a SAM of the geometry of {backbone}, which segment_anything's registry has not"
+    )
+    lines = [
+        f"`{merged.file}`: all of SAM, with what was trained put into its weights, in the layout "
+        f"of its own checkpoints, for {reader}. Without prompts (no points, no boxes, "
+        "`multimask_output=False`) its mask is that of this row; training used no prompts, and "
+        "what they give with these weights was not measured. Merging changed logits by at most "
+        f"{merged.difference:.1g}."
+    ]
+    if size != native:
+        lines.append(
+            f"This row was trained at {size}×{size} pixels, and SAM's own code computes at "
+            f"{native}×{native}: scores may be others there."
+        )
+    values = zip((*protocol.mean, *protocol.std), (*_SAMS_MEAN, *_SAMS_STD), strict=True)
+    if any(abs(255 * own - sams) > 0.01 for own, sams in values):
+        lines.append(
+            "SAM's own code normalises images by other values than this row was trained with; "
+            "`protocol.yaml` has these as `mean` and `std`."
+        )
+    return " ".join(lines)
 
 
 def _provenance(spec: RunSpec, result: Result) -> str:
