@@ -9,7 +9,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -133,13 +133,13 @@ def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
     files = [path, *([folder / ONNX_WEIGHTS_FILE] if size > _MOST_BYTES_OF_ONE_FILE else [])]
     try:
         program.save(probe, external_data=len(files) > 1)
-        difference = _compare(probe, reference, images, trained.spec.name)
+        difference = _compare(probe, reference, (images, images[:1]), trained.spec.name)
     finally:
         for written in folder.glob("logits.onnx*"):
             written.unlink()
     program.model.graph.outputs.pop()
     program.save(path, external_data=len(files) > 1)
-    _compare(path, reference, images[:1], trained.spec.name)
+    _compare(path, reference, (images[:1],), trained.spec.name)
     return OnnxFacts(tuple(file.name for file in files), OPSET, difference)
 
 
@@ -187,8 +187,8 @@ def _program(graph: nn.Module, images: Tensor) -> Any:
     return program
 
 
-def _compare(path: Path, reference: nn.Module, images: Tensor, name: str) -> float:
-    """The largest difference in probability, of all images at once and of the first by itself.
+def _compare(path: Path, reference: nn.Module, batches: Sequence[Tensor], name: str) -> float:
+    """The largest difference in probability.
 
     Raises:
         StoreError: If the graph's outputs differ from the model's by more than rounding.
@@ -199,7 +199,7 @@ def _compare(path: Path, reference: nn.Module, images: Tensor, name: str) -> flo
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     largest = 0.0
-    for batch in (images, images[:1]):
+    for batch in batches:
         with torch.no_grad():
             expected = reference(batch)
         found: list[npt.NDArray[np.float32]] = session.run(None, {"images": batch.numpy()})

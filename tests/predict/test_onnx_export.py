@@ -92,7 +92,7 @@ def test_a_graph_that_computes_something_else_is_not_published(
     reference = onnx_export._Probabilities(other.module, other.spec.context.protocol)
     images = torch.from_numpy(scenes(2, 64))
     with pytest.raises(StoreError, match="the ONNX graph of it differs from PyTorch by"):
-        onnx_export._compare(exported / "model.onnx", reference, images, "it")
+        onnx_export._compare(exported / "model.onnx", reference, [images], "it")
 
 
 def test_an_error_leaves_nothing(
