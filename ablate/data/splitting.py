@@ -41,6 +41,10 @@ class FittedImages(Interface):
         """Looks at the training images, by their indices; changes ``load`` and ``digest``."""
         ...
 
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes ranges that are known already in place of those of ``fit``."""
+        ...
+
 
 def parts(names: Sequence[str], declared: Split, root: Path | None) -> Parts:
     """The training, the validation and the test images of a data set.

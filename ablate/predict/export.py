@@ -11,10 +11,9 @@ sam_merged.pth        on request: the whole model in SAM's own layout; see ``mer
 
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from ablate.errors import BadInput, StoreError
 from ablate.predict.loading import assemble_models
 from ablate.predict.trained import TrainedModel
 from ablate.runs import atomic, plain_files
+from ablate.runs.new_folder import new_folder
 from ablate.spec import Context, DataIdentity, Frozen, Protocol, RunSpec, Variant, WeightsIdentity
 from ablate.spec.resnet import ResNetName
 from ablate.spec.run import ResNetIdentity
@@ -59,6 +59,7 @@ class Manifest(Frozen):
         resnets: What the ResNets of CNN baselines start from.
         engine: The version of the engine that trained it.
         ranges: The percentiles of the training images, where the data declare any.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
         files: SHA-256 of the files beside it, by name; the card is for its reader to change.
     """
 
@@ -73,6 +74,7 @@ class Manifest(Frozen):
     resnets: dict[ResNetName, ResNetIdentity]
     engine: int
     ranges: Ranges | None
+    ground_m: float | None = Field(default=None, gt=0)
     files: dict[str, str]
 
 
@@ -91,26 +93,27 @@ def new_export(target: Path) -> Iterator[Path]:
         StoreError: If it cannot be written.
     """
     check_free(target)
-    partial = target.with_name(f".{secrets.token_hex(4)}.partial")
     try:
-        partial.mkdir()
-        yield partial
-        for path in partial.iterdir():
-            atomic.sync_file(path)
-        atomic.sync_folder(partial)
-        check_free(target)
-        atomic.rename(partial, target)
+        with new_folder(target) as partial:
+            yield partial
+            for path in partial.iterdir():
+                atomic.sync_file(path)
+            check_free(target)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(
             f"{target} cannot be written ({reason})", "check permissions and space, or name another"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_export(
-    folder: Path, spec: RunSpec, key: str, weights: bytes, ranges: Ranges | None, card: str
+    folder: Path,
+    spec: RunSpec,
+    key: str,
+    weights: bytes,
+    ranges: Ranges | None,
+    card: str,
+    ground_m: float | None,
 ) -> None:
     """Writes what every export has, and names all files that are in the folder by then.
 
@@ -121,6 +124,7 @@ def write_export(
         weights: Its ``weights.safetensors``.
         ranges: The percentiles of its training images, where the data declare any.
         card: The model card.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
 
     Raises:
         OSError: If it cannot be written.
@@ -144,6 +148,7 @@ def write_export(
         resnets=spec.context.resnets,
         engine=spec.context.engine,
         ranges=ranges,
+        ground_m=ground_m,
         files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
     )
     (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=2)}\n", encoding="utf-8")
@@ -187,7 +192,8 @@ def load_export(folder: Path, checkpoint: Path | None, device: torch.device) -> 
         split=manifest.split,
     )
     files = [(folder / _WEIGHTS, contents[_WEIGHTS])]
-    return assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    model = assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    return replace(model, ground_m=manifest.ground_m)
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:

@@ -194,6 +194,31 @@ def assemble_models(
     return models
 
 
+def takes_checkpoint(spec: RunSpec) -> bool:
+    """Whether a run was trained on a SAM whose weights are not part of ablate."""
+    return not isinstance(spec.variant, CnnVariant) and is_from_file(spec)
+
+
+def check_weights(specs: Sequence[RunSpec], checkpoint: Path | None, store: Store) -> None:
+    """Makes sure that runs of several rows find the weights that they were trained on.
+
+    Args:
+        specs: The runs.
+        checkpoint: SAM's weights, for those that take them; None: where the store has last seen
+            them.
+        store: Where the runs lie.
+
+    Raises:
+        WeightsError: If the checkpoint is missing, another, or no run takes one.
+    """
+    digests = FileDigests(store.digests_path if store.root.exists() else None)
+    takers = {spec.weights.sha256: spec for spec in specs if takes_checkpoint(spec)}
+    for spec in takers.values():
+        check_checkpoint(spec, find_checkpoint(spec, checkpoint, store), digests.of)
+    if checkpoint is not None and not takers and specs:
+        check_checkpoint(specs[0], checkpoint, digests.of)
+
+
 def check_checkpoint(
     spec: RunSpec, checkpoint: Path | None, digest_of: Callable[[Path], str]
 ) -> None:

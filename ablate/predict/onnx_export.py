@@ -100,12 +100,13 @@ class _Probabilities(nn.Module):
         return torch.sigmoid(logits), logits
 
 
-def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
+def write_onnx(trained: TrainedModel, folder: Path, ground_m: float | None = None) -> OnnxFacts:
     """Writes the graph of a model, if it computes what the model computes.
 
     Args:
         trained: The model, on the CPU; it is left as it is.
         folder: Where ``model.onnx`` is to be.
+        ground_m: Metres that a pixel of its square was wide in training; None: not known.
 
     Raises:
         BadInput: If the model has no such graph, as one with an adapter of another package may.
@@ -126,7 +127,7 @@ def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
             "export it without --onnx",
         ) from error
     program.model.ir_version = _IR_VERSION
-    program.model.metadata_props.update(deepness_metadata(protocol))
+    program.model.metadata_props.update(deepness_metadata(protocol, ground_m))
     size = sum(value.numel() * value.element_size() for value in graph.state_dict().values())
     # A probability near 0 or 1 hides differences: logits are compared, in a graph that gives them.
     path, probe = folder / ONNX_FILE, folder / "logits.onnx"
@@ -143,20 +144,26 @@ def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
     return OnnxFacts(tuple(file.name for file in files), OPSET, difference)
 
 
-def deepness_metadata(protocol: Protocol) -> dict[str, str]:
+def deepness_metadata(protocol: Protocol, ground_m: float | None) -> dict[str, str]:
     """What Deepness reads of a model (docs/source/creators in its repository), each as JSON.
 
-    The ground resolution is not among it: no data set declares one. Of one output channel Deepness
-    makes two classes, below and from the threshold.
+    Of one output channel Deepness makes two classes, below and from the threshold.
+
+    Args:
+        protocol: Size, class and threshold.
+        ground_m: Metres that a pixel of the square was wide in training; None: not known.
     """
     task = protocol.task
-    values = {
+    values: dict[str, object] = {
         "model_type": "Segmentor",
         "class_names": {"0": "background", "1": task.positive_class},
         "tile_size": protocol.image_size_px,
         "tiles_overlap": _OVERLAP_PERCENT,
         "seg_thresh": task.threshold,
     }
+    if ground_m is not None:
+        # In centimetres.
+        values["resolution"] = round(100 * ground_m, 4)
     return {name: json.dumps(value) for name, value in values.items()}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.held_out_model import HeldOut, HeldOutRepeat, HeldOutRow
-from ablate.report.images import ImageDraws
+from ablate.report.images import ImageDraws, draw_images
 from ablate.report.results import RunRecord
 from ablate.report.rows import RowRuns
 from ablate.report.statistics import mean_of, sd_of
@@ -24,15 +24,25 @@ def held_out_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> HeldOut | None:
         None where no run has a test part.
     """
     tested = {name: _on_test_part(row) for name, row in rows.items()}
-    runs = [run for row in tested.values() for run in row.runs if run.finished]
-    if not runs:
+    if not any(run.finished for row in tested.values() for run in row.runs):
         return None
-    baseline = tested.get(sweep.baseline or "")
-    draws = draw_images_of(tested, sweep)
+    return scores_on(tested, sweep)
+
+
+def scores_on(rows: Mapping[str, RowRuns], sweep: Sweep | None) -> HeldOut:
+    """Rows on images that selected nothing: each with its mean, and set against the baseline.
+
+    Args:
+        rows: By name; the results of their runs are those on these images.
+        sweep: With the baseline and the claims; None: there is none.
+    """
+    runs = [run for row in rows.values() for run in row.runs if run.finished]
+    baseline = rows.get(sweep.baseline or "") if sweep else None
+    draws = draw_images_of(rows, sweep) if sweep else draw_images(runs)
     return HeldOut(
-        images=max(len(run.finished.confusions.names) for run in runs if run.finished),
+        images=max((len(run.finished.confusions.names) for run in runs if run.finished), default=0),
         drawn_images=draws.drawn_images(),
-        rows=tuple(_row(row, baseline, draws) for row in tested.values()),
+        rows=tuple(_row(row, baseline, draws) for row in rows.values()),
     )
 
 

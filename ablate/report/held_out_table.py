@@ -78,7 +78,7 @@ def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tup
     cells = [
         label_cell(report, row),
         number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}"),
-        *(_score(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
+        *(mean_cell(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
     ]
     if has_delta and tested.delta is None:
         cells += [text_cell("baseline") if row.name == report.baseline else DASH] * 2
@@ -88,7 +88,8 @@ def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tup
     return tuple(cells)
 
 
-def _score(score: MeanScore, reason: str | None) -> TableCell:
+def mean_cell(score: MeanScore, reason: str | None) -> TableCell:
+    """A mean with its standard deviation, or why there is none."""
     if score.mean is None:
         return missing_cell(str(reason))
     spread = f" ± {score.sd:.2f}" if score.sd is not None else ""

@@ -93,7 +93,7 @@ def build_report(
         baseline=sweep.baseline,
         published=_values_of(published) if published else None,
         structure=_structure_columns(rows, published),
-        metrics=published.metrics if published else _standard_columns(context.protocol.task),
+        metrics=published.metrics if published else standard_columns(context.protocol.task),
         rows=rows,
         rank=rank_agreement(rows) if published else None,
         positive_share=PositiveShare(
@@ -123,7 +123,7 @@ def build_report(
     )
 
 
-def _standard_columns(task: Task) -> dict[MetricName, str]:
+def standard_columns(task: Task) -> dict[MetricName, str]:
     """The task's metrics under the headings of the paper's tables."""
     return {
         metric: f"{HEADINGS[metric]} ({task.positive_class})"

@@ -14,6 +14,7 @@ from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
+from ablate.runs.evaluations import Evaluations
 from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
@@ -37,6 +38,7 @@ class RunFolder(ClaimedFolder):
         self.confusion_path = path / "confusion.parquet"
         self.test_confusion_path = path / "confusion-test.parquet"
         self.panels_path = path / "panels"
+        self.evaluations = Evaluations(path)
         self._spec_path = path / "spec.json"
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"

@@ -18,6 +18,7 @@ from ablate.spec.protocol import (
     GeneratedData,
     Landslide4SenseData,
     Loss,
+    Precision,
     Protocol,
     PublishedSplit,
 )
@@ -59,6 +60,7 @@ from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
 from ablate.spec.task import METRIC_NAMES, MetricName, Task
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
+    AnyVariant,
     CnnVariant,
     Everything,
     InteriorPoints,
@@ -80,6 +82,7 @@ __all__ = [
     "RESNETS",
     "AdaptFormerAdapter",
     "Adapter",
+    "AnyVariant",
     "Architecture",
     "ArchitectureName",
     "AtlAdapter",
@@ -122,6 +125,7 @@ __all__ = [
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",
+    "Precision",
     "Prompts",
     "Protocol",
     "PublishedSplit",

@@ -44,6 +44,7 @@ def export_row(
     import torch
 
     from ablate.predict.export import new_export, write_export
+    from ablate.predict.ground import training_ground
     from ablate.predict.loading import (
         checked_spec,
         find_checkpoint,
@@ -64,15 +65,18 @@ def export_row(
     report = None if row.record is None else report_sweep(row.record, row.store).report
     result = folder.result()
     assert result is not None
+    ground_m = training_ground(spec, row.store)
     with new_export(target) as partial:
         graph = state_dict = None
         if onnx or merged:
             (model,) = load_runs([folder], checkpoint, torch.device("cpu"))
             if onnx:
-                graph = write_onnx(model, partial)
+                graph = write_onnx(model, partial, ground_m)
             if merged:
                 found = find_checkpoint(spec, checkpoint, row.store)
                 state_dict = write_merged(model, found, partial)
-        card = model_card(spec, result, report, target.absolute().name, graph, state_dict)
-        write_export(partial, spec, folder.key, weights, ranges_of(spec, row.store), card)
+        name = target.absolute().name
+        card = model_card(spec, result, report, name, ground_m, graph, state_dict)
+        ranges = ranges_of(spec, row.store)
+        write_export(partial, spec, folder.key, weights, ranges, card, ground_m)
     return folder

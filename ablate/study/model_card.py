@@ -30,6 +30,7 @@ def model_card(
     result: Result,
     report: Report | None,
     folder: str,
+    ground_m: float | None,
     onnx: "OnnxFacts | None" = None,
     merged: "MergedFacts | None" = None,
 ) -> str:
@@ -40,6 +41,7 @@ def model_card(
         result: Its result.
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
         onnx: The graph that is in it; None: none is.
         merged: The state dict in SAM's own layout that is in it; None: none is.
     """
@@ -55,10 +57,10 @@ def model_card(
         *([_compared(report, row)] if report and row else []),
         "## Use",
         _use(spec, folder),
-        *([_onnx(spec, onnx)] if onnx else []),
+        *([_onnx(spec, onnx, ground_m)] if onnx else []),
         *([_merged(spec, merged)] if merged else []),
         "## Provenance",
-        _provenance(spec, result),
+        _provenance(spec, result, ground_m),
         "## Licence",
         f"- of these weights: {_TO_FILL_IN}\n- of the training images: {_TO_FILL_IN}\n"
         "- SAM's own weights are under Apache-2.0",
@@ -173,16 +175,17 @@ def _use(spec: RunSpec, folder: str) -> str:
     )
 
 
-def _onnx(spec: RunSpec, onnx: "OnnxFacts") -> str:
+def _onnx(spec: RunSpec, onnx: "OnnxFacts", ground_m: float | None) -> str:
     size = spec.context.protocol.image_size_px
     positive = _text(spec.context.protocol.task.positive_class)
+    there = "" if ground_m else "; enter the ground resolution there"
     files = " and ".join(f"`{name}`" for name in onnx.files)
     return (
         f"{files}: the whole model as an ONNX graph (operators of version {onnx.opset}). Input "
         f"`images`: RGB divided by 255, B×3×{size}×{size}, which the graph normalises; output "
         f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness opens it as a "
-        "segmentation model; enter the ground resolution there. onnxruntime and PyTorch differed "
-        f"by at most {onnx.difference:.1g} in probability, in float32 on a CPU."
+        f"segmentation model{there}. onnxruntime and PyTorch differed by at most "
+        f"{onnx.difference:.1g} in probability, in float32 on a CPU."
     )
 
 
@@ -215,13 +218,16 @@ def _merged(spec: RunSpec, merged: "MergedFacts") -> str:
     return " ".join(lines)
 
 
-def _provenance(spec: RunSpec, result: Result) -> str:
+def _provenance(spec: RunSpec, result: Result, ground_m: float | None) -> str:
     context = spec.context
     rows = {
         "run": result.key,
         "trained parameters": f"{result.parameters.trainable:,} of {result.parameters.total:,}",
         "SHA-256 of weights.safetensors": result.weights_sha256,
         "data": f"{_text(context.data.label)}, digest {context.data.digest}",
+        "ground resolution": "not known"
+        if ground_m is None
+        else f"{ground_m:.3g} m for each pixel that the model sees (median of the training images)",
         "frozen weights": f"{_text(spec.weights.label)}, SHA-256 {spec.weights.sha256}",
         "engine": str(context.engine),
         "trained on": f"{_text(result.machine.device_name)}, {result.machine.precision}, "

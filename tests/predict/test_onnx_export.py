@@ -73,6 +73,12 @@ def test_deepness_opens_it(exported: Path) -> None:
     assert proto.ir_version <= 9
 
 
+def test_a_known_ground_resolution_is_told_in_centimetres(row: TrainedRow) -> None:
+    protocol = row.folders[0].spec().context.protocol
+    assert onnx_export.deepness_metadata(protocol, 0.8)["resolution"] == "80.0"
+    assert "resolution" not in onnx_export.deepness_metadata(protocol, None)
+
+
 def test_the_card_and_the_manifest_name_it(exported: Path) -> None:
     digests = json.loads((exported / "ablate-export.json").read_text())["files"]
     content = (exported / "model.onnx").read_bytes()
