@@ -3,9 +3,9 @@ from .drawing import split
 from .folders import given_split
 from .images import Images
 from .opening import detect, open_images
-from .parts import Parts
 from .prepared import Prepared, prepare
-from .splitting import identify
+from .split_parts import Parts
+from .splitting import identify, parts
 from .verified import verify
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "given_split",
     "identify",
     "open_images",
+    "parts",
     "prepare",
     "split",
     "verify",

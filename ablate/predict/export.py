@@ -6,6 +6,7 @@ protocol.yaml         the recipe: image size, normalisation, task, split
 variant.yaml          what is inserted into SAM and what is trained
 weights.safetensors   the trained parameters only
 model.onnx            on request: the whole model as a graph; see ``onnx_export``
+sam_merged.pth        on request: the whole model in SAM's own layout; see ``merged_sam``
 """
 
 import hashlib
