@@ -56,7 +56,14 @@ from ablate.spec.split import (
     split_text,
 )
 from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
-from ablate.spec.task import METRIC_NAMES, MetricName, Task
+from ablate.spec.task import (
+    MASK_METRIC_NAMES,
+    METRIC_NAMES,
+    MaskMetricName,
+    MetricName,
+    PixelMetricName,
+    Task,
+)
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
     CnnVariant,
@@ -73,6 +80,7 @@ __all__ = [
     "BACKBONES",
     "ENGINE_VERSION",
     "JUST_AHEAD",
+    "MASK_METRIC_NAMES",
     "MAX_SPLITS",
     "METRIC_NAMES",
     "NANO_WEIGHTS",
@@ -112,6 +120,7 @@ __all__ = [
     "LinearScale",
     "ListsSplit",
     "Loss",
+    "MaskMetricName",
     "MaskValues",
     "Match",
     "MetricName",
@@ -122,6 +131,7 @@ __all__ = [
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",
+    "PixelMetricName",
     "Prompts",
     "Protocol",
     "PublishedSplit",
