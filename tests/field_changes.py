@@ -24,6 +24,7 @@ from field_observations import (
     counted,
     fits,
     fitted,
+    ground,
     labelled,
     logits,
     loss,
@@ -36,7 +37,7 @@ from field_observations import (
     reported,
     reported_under,
     trained,
-    trained_where_bfloat16_is_fast,
+    trained_in_its_precision,
     tuned,
     watermarked,
 )
@@ -245,7 +246,7 @@ _PROTOCOLS = {
     ),
     "Protocol.backbone": _along(_SHORT, "backbone", tuple(BACKBONES), built_on),
     "Protocol.precision": _along(
-        _SHORT, "precision", ("float32", "bfloat16"), trained_where_bfloat16_is_fast
+        _SHORT, "precision", ("float32", "tf32", "bfloat16"), trained_in_its_precision
     ),
     "Protocol.compile": _along(_SHORT, "compile", (False, True), compiled),
     "Cosine.lr_min": _along(_LONGER, "schedule.lr_min", (1e-5, 1e-3), trained),
@@ -264,6 +265,12 @@ _PROTOCOLS = {
     "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
     "FoldersData.mask_values": Change((_FOLDERS, _THRESHOLD_0), opened),
     "FoldersData.bands": _along(_FOLDERS, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
+    "FoldersData.ground_resolution_m": _along(
+        _FOLDERS, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
+    "CocoData.ground_resolution_m": _along(
+        _COCO, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
     "LinearScale.low": _along(_LINEAR, "data.scale.low", (0.0, 50.0), opened),
     "LinearScale.high": _along(_LINEAR, "data.scale.high", (200.0, 255.0), opened),
     "PercentileScale.low": _along(_PERCENTILES, "data.scale.low", (0.0, 10.0), fitted),

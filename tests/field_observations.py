@@ -5,6 +5,7 @@ planned and reported. Neither a spec's own dump nor a run's key is part of it.
 """
 
 import contextlib
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,9 @@ from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
+from ablate.models.devices import computing_in
 from ablate.plan import identify_weights, provenance, sweep_runs
+from ablate.predict.ground import ground_of_data
 from ablate.registry import Catalogue
 from ablate.report import build_report, render, required_parameters
 from ablate.runs import (
@@ -43,6 +46,7 @@ from ablate.spec import (
     CnnVariant,
     Context,
     DataIdentity,
+    Precision,
     Protocol,
     RunSpec,
     SamVariant,
@@ -216,10 +220,23 @@ def counted(protocol: Protocol) -> dict[str, float]:
     return scores(found)
 
 
-def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
-    """The same on a processor that reports bfloat16 in hardware."""
-    with mock.patch("torch.cpu.get_capabilities", return_value={"avx512_bf16": True}):
-        return _trained(protocol)
+def trained_in_its_precision(protocol: Protocol) -> dict[str, object]:
+    """The same where every precision can be had, and a GPU's switches while losses are taken."""
+    switches = set()
+
+    def spied(*words: Any) -> torch.Tensor:
+        switches.add((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return segmentation_loss(*words)
+
+    def on_a_gpu(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+        return computing_in(torch.device("cuda"), precision)
+
+    with (
+        mock.patch("ablate.train.worker.precision_on", lambda device, allowed: allowed),
+        mock.patch("ablate.train.worker.computing_in", on_a_gpu),
+        mock.patch("ablate.train.cohort_setup.segmentation_loss", spied),
+    ):
+        return _trained(protocol) | {"switches": switches}
 
 
 def compiled(protocol: Protocol) -> frozenset[str]:
@@ -284,6 +301,13 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         images = open_images(protocol.data, Path(root))
         prepared = prepare(images, protocol.image_size_px, Path(cache_))
         return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def ground(protocol: Protocol) -> float | None:
+    """Metres that a pixel of the model's square was wide in training."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        return ground_of_data(protocol.data, Path(root), protocol.image_size_px)
 
 
 def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:

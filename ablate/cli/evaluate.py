@@ -11,8 +11,7 @@ from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.errors import BadInput
 from ablate.report.elsewhere_tables import WRITERS
-from ablate.study.evaluate import choose_rows, evaluate_rows
-from ablate.study.predict import chosen_device
+from ablate.study.evaluate import choose_rows, chosen_device, evaluate_rows
 from ablate.study.request import expanded
 
 

@@ -84,6 +84,10 @@ class CocoImages:
         _check_size(outlined, self._reader.size(outlined.path))
         _drawn(outlined)
 
+    def image_path(self, index: int) -> Path:
+        """The file of an image."""
+        return self._images[self.names[index]].path
+
     def check_header(self, index: int) -> None:
         """Refuses what an image's header alone tells, and decodes no pixel.
 

@@ -89,6 +89,10 @@ class PairedFiles:
         self._check_sizes(name, self._reader.size(self._images[name]), mask.shape)
         return positive
 
+    def image_path(self, index: int) -> Path:
+        """The file of an image."""
+        return self._images[self.names[index]]
+
     def check_header(self, index: int) -> None:
         """Refuses what the headers of a pair's files alone tell, and decodes no pixel.
 

@@ -1,6 +1,6 @@
 """From a trained row to masks, maps and exports."""
 
-from ablate.predict.export import load_export, write_export
+from ablate.predict.export import load_export, new_export, write_export
 from ablate.predict.loading import load_runs
 from ablate.predict.scenes import (
     MapSettings,
@@ -18,6 +18,7 @@ __all__ = [
     "TrainedModel",
     "load_export",
     "load_runs",
+    "new_export",
     "plan_scenes",
     "predict_scenes",
     "write_export",

@@ -77,7 +77,8 @@ def write_polygons(
         How many there are.
     """
     part = folder / "polygons.gpkg"
-    part.unlink(missing_ok=True)
+    for name in (part.name, f"{part.name}-journal", f"{part.name}-wal"):
+        (folder / name).unlink(missing_ok=True)
     writer = _Writer(scene, part, layer, min_area, simplify_px)
     row = 0
     # The regions that touch the last row, by its pixels; 0: none.

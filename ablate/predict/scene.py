@@ -118,7 +118,7 @@ def inspect(path: Path, data: Data, resolution_m: float | None) -> Scene:
         bands = bands_for(data, colours, dtype, shown(path))
         native, affine = (file.width, file.height), file.transform
         crs = file.crs.to_wkt() if file.crs else None
-        ground = _ground(file)
+        ground = ground_of(file)
     _check_whole(path)
     width, height = native
     if resolution_m is not None:
@@ -210,14 +210,8 @@ def expand_inputs(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _without_alpha(file: Any) -> int:
-    """How many bands there are besides transparency."""
-    kinds = [each.name for each in file.colorinterp]
-    return len(kinds) - kinds.count("alpha")
-
-
-def _ground(file: Any) -> tuple[float, float] | None:
-    """Metres that a pixel is wide and high, in the middle of the raster."""
+def ground_of(file: Any) -> tuple[float, float] | None:
+    """Metres that a pixel of an open raster is wide and high, in its middle; None: not known."""
     if not file.crs or file.transform.is_identity:
         return None
     across = math.hypot(file.transform.a, file.transform.d)
@@ -231,6 +225,12 @@ def _ground(file: Any) -> tuple[float, float] | None:
         return None
     factor = float(file.crs.linear_units_factor[1])
     return across * factor, down * factor
+
+
+def _without_alpha(file: Any) -> int:
+    """How many bands there are besides transparency."""
+    kinds = [each.name for each in file.colorinterp]
+    return len(kinds) - kinds.count("alpha")
 
 
 def _check_whole(path: Path) -> None:

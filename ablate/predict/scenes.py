@@ -9,17 +9,20 @@ scene is done.
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from ablate.data.pairs import some
 from ablate.data.reading import opened as opened_photograph
-from ablate.errors import BadInput, DataError, StoreError
+from ablate.errors import BadInput, DataError, RunFailed, StoreError
+from ablate.predict.ground import ground_notes
 from ablate.predict.maps import as_png, outlined, quick_look, write_maps
 from ablate.predict.polygons import check_packages, write_polygons
+from ablate.predict.pool import Copy, ModelPool
 from ablate.predict.scene import PHOTOGRAPHS, Scene, expand_inputs, inspect, rasterio_or_refuse
 from ablate.predict.strips import LEVELS, NO_DATA, Strips, predict_strips
 from ablate.predict.trained import TrainedModel
@@ -44,19 +47,45 @@ class MapSettings:
     """How maps are made.
 
     Attributes:
-        resolution_m: The ground resolution that rasters are resampled to, in metres; None: their
-            own.
+        resolution_m: The ground resolution that rasters are resampled to, in metres, or
+            ``training``: that of the training images at the model's size; None: their own.
         overlap_percent: How much neighbouring windows share, of a window's side.
         polygons: Whether rasters get polygons.
         min_area: The smallest polygon: in m², or in pixels where these have no size in metres.
         simplify_px: How far an outline may move, in pixels.
     """
 
-    resolution_m: float | None = None
+    resolution_m: float | Literal["training"] | None = None
     overlap_percent: int = 25
     polygons: bool = True
     min_area: float = 0.0
     simplify_px: float = 1.0
+
+    def for_training_at(self, ground_m: float | None) -> "MapSettings":
+        """The same, with metres in place of ``training``.
+
+        Args:
+            ground_m: The ground resolution of the training images at the model's size; None: it is
+                not known.
+
+        Raises:
+            BadInput: If it is needed and not known.
+        """
+        if self.resolution_m != "training":
+            return self
+        if ground_m is None:
+            raise BadInput(
+                "the ground resolution of the training images is not known, so that rasters cannot "
+                "be resampled to it",
+                "give metres, such as --resolution 0.8",
+            )
+        return replace(self, resolution_m=ground_m)
+
+    @property
+    def grid_m(self) -> float | None:
+        """Metres that a pixel of the maps is wide; None: as wide as one of the raster."""
+        assert self.resolution_m != "training"
+        return self.resolution_m
 
     def check(self) -> None:
         """Refuses what makes no map.
@@ -64,9 +93,9 @@ class MapSettings:
         Raises:
             BadInput: If a value is out of range.
         """
-        if self.resolution_m is not None and not 0 < self.resolution_m < 1e6:
+        if self.grid_m is not None and not 0 < self.grid_m < 1e6:
             raise BadInput(
-                f"a ground resolution of {self.resolution_m:g} m is out of range",
+                f"a ground resolution of {self.grid_m:g} m is out of range",
                 "give metres, such as 0.8",
             )
         if not 0 <= self.overlap_percent <= 45:
@@ -117,7 +146,13 @@ class SceneOutcome:
     was_done: bool = False
 
 
-def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSettings) -> ScenePlan:
+def plan_scenes(
+    paths: Sequence[Path],
+    data: Data,
+    out: Path,
+    settings: MapSettings,
+    ground_m: float | None = None,
+) -> ScenePlan:
     """Looks at every input before anything is computed.
 
     Args:
@@ -125,6 +160,7 @@ def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSetti
         data: What the model was trained on.
         out: The folder of the maps.
         settings: How they are made.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
 
     Raises:
         BadInput: If an input is missing, or a value or the folder cannot be used.
@@ -141,18 +177,22 @@ def plan_scenes(paths: Sequence[Path], data: Data, out: Path, settings: MapSetti
         if settings.polygons:
             check_packages()
     items: list[Scene | Path] = []
-    notes = []
     needed = 0
     for path in files:
         if path.suffix.lower() in PHOTOGRAPHS:
             with opened_photograph(path):
                 items.append(path)
             continue
-        scene = inspect(path, data, settings.resolution_m)
+        scene = inspect(path, data, settings.grid_m)
         needed += scene.pixels * _BYTES_PER_PIXEL
         items.append(scene)
-        if scene.crs is None:
-            notes.append(f"{shown(path)} has no coordinate system, and its maps have none")
+    notes = []
+    if plain := [shown(i.path) for i in items if isinstance(i, Scene) and i.crs is None]:
+        what = "has no coordinate system, and its maps have none"
+        if len(plain) > 1:
+            what = f"have no coordinate system, and their maps have none: {len(plain):,} rasters"
+        notes.append(f"{some(plain)} {what}")
+    notes += ground_notes([item for item in items if isinstance(item, Scene)], ground_m)
     # Where it will be made.
     folder = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
     free = shutil.disk_usage(folder).free
@@ -170,8 +210,13 @@ def predict_scenes(
     out: Path,
     settings: MapSettings,
     advance: Advance,
+    *,
+    more_copies: Sequence[Sequence[TrainedModel]] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[SceneOutcome]:
     """Makes the maps of every scene; those that an earlier start has made are left alone.
+
+    Several devices share the windows of a raster, and photographs one by one.
 
     Args:
         models: One, or several whose mean is taken.
@@ -179,9 +224,12 @@ def predict_scenes(
         out: The folder of the maps.
         settings: How they are made.
         advance: Is told how far it is.
+        more_copies: The same models on other devices.
+        say: Is told in a line what the user should know meanwhile, from any thread.
 
     Returns:
-        One for each scene, in order; one that cannot be read to its end does not stop the others.
+        One for each scene, in order; one that cannot be read to its end, or during which a device
+        fails, does not stop the others.
 
     Raises:
         BadInput: If the folder holds maps of other models or settings, or files of others under
@@ -197,13 +245,23 @@ def predict_scenes(
             raise StoreError(
                 f"another process makes maps in {shown(out)}", "wait for it, or name another folder"
             )
-        outcomes = []
-        for number, job in enumerate(jobs):
-            try:
-                outcomes.append(job.run(partial(advance, number)))
-            except DataError as error:
-                outcomes.append(SceneOutcome(job.path, problem=str(error)))
-        return outcomes
+        outcomes: dict[int, SceneOutcome] = {}
+        with ModelPool([models, *more_copies], say) as pool:
+            photographs = [number for number, job in enumerate(jobs) if job.is_photograph]
+            done = pool.map(_photograph, [jobs[number] for number in photographs])
+            for number, outcome in zip(photographs, done, strict=True):
+                outcomes[number] = outcome
+                advance(number, 1, 1)
+            for number, job in enumerate(jobs):
+                if not job.is_photograph:
+                    outcomes[number] = job.outcome(
+                        partial(job.raster, pool, partial(advance, number))
+                    )
+        return [outcomes[number] for number in range(len(jobs))]
+
+
+def _photograph(copy: Copy, job: "_Job") -> SceneOutcome:
+    return job.outcome(partial(job.photograph, copy))
 
 
 class _Job:
@@ -212,7 +270,7 @@ class _Job:
     def __init__(
         self, models: Sequence[TrainedModel], item: Scene | Path, out: Path, settings: MapSettings
     ) -> None:
-        self._models, self._item, self._settings = models, item, settings
+        self._model, self._item, self._settings = models[0], item, settings
         self.path = item if isinstance(item, Path) else item.path
         name, suffix = self.path.stem, ".png" if isinstance(item, Path) else ".tif"
         self._mask, self._probability = (
@@ -228,7 +286,7 @@ class _Job:
             "scene": [self.path.name, status.st_size, status.st_mtime_ns],
             "runs": [model.spec.key for model in models],
             "weights": [model.weights_sha256 for model in models],
-            "resolution_m": settings.resolution_m,
+            "resolution_m": settings.grid_m,
             "overlap_percent": settings.overlap_percent,
         }
         self._job = self._strips_job | {
@@ -260,16 +318,21 @@ class _Job:
                     f"{shown(path)} exists", "name another folder: nothing is overwritten"
                 )
 
-    def run(self, advance: Callable[[int, int], None]) -> SceneOutcome:
-        """Makes what is not there yet."""
+    @property
+    def is_photograph(self) -> bool:
+        """Whether it has no coordinates, and is taken as a whole."""
+        return isinstance(self._item, Path)
+
+    def outcome(self, make: Callable[[], dict[str, Any]]) -> SceneOutcome:
+        """What becomes of it, made by ``photograph`` or ``raster`` if it is not there yet."""
         if (known := self._known()) is not None:
-            advance(1, 1)
+            # A kill may have come between the last file and this.
+            shutil.rmtree(self._partial, ignore_errors=True)
             return self._outcome(known, was_done=True)
-        if isinstance(self._item, Path):
-            found = self._photograph(self._item)
-            advance(1, 1)
-        else:
-            found = self._raster(self._item, advance)
+        try:
+            found = make()
+        except (DataError, RunFailed) as error:
+            return SceneOutcome(self.path, problem=str(error))
         content = json.dumps({"job": self._job, **found}, indent=2)
         atomic.replace(self._done, f"{content}\n".encode())
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -296,11 +359,21 @@ class _Job:
             was_done=was_done,
         )
 
-    def _photograph(self, path: Path) -> dict[str, Any]:
-        probability = np.mean([model.probability(path) for model in self._models], axis=0)
-        mask = probability > self._models[0].spec.context.protocol.task.threshold
+    def photograph(self, copy: Copy) -> dict[str, Any]:
+        """Makes the masks of a photograph.
+
+        Raises:
+            DataError: If it cannot be read.
+            RunFailed: If the device fails, or has too little memory.
+        """
+        first = copy.models[0]
         # The same size as the mask, whatever the file's orientation.
-        image = self._models[0].image_of(path)
+        image = first.image_of(self.path)
+        found = copy.attempt(lambda: [model.probability(self.path) for model in copy.models])
+        if found is None:
+            raise copy.too_short()
+        probability = np.mean(found, axis=0)
+        mask = probability > first.spec.context.protocol.task.threshold
         atomic.make_folder(self._partial)
         levels = np.rint(probability * 255).astype(np.uint8)
         atomic.replace(self._mask, as_png(mask.astype(np.uint8) * 255))
@@ -308,12 +381,20 @@ class _Job:
         atomic.replace(self._look, outlined(image, mask))
         return {"positive_percent": 100 * float(mask.mean()), "polygons": None}
 
-    def _raster(self, scene: Scene, advance: Callable[[int, int], None]) -> dict[str, Any]:
-        model, settings = self._models[0], self._settings
+    def raster(self, pool: ModelPool, advance: Callable[[int, int], None]) -> dict[str, Any]:
+        """Makes the maps of a raster.
+
+        Raises:
+            DataError: If it cannot be read.
+            RunFailed: If a device fails, or has too little memory.
+        """
+        scene = self._item
+        assert isinstance(scene, Scene)
+        model, settings = self._model, self._settings
         protocol = model.spec.context.protocol
         strips = Strips(self._partial, self._strips_job)
         overlap = model.size_px * settings.overlap_percent // 100
-        count = predict_strips(self._models, scene, strips, overlap, advance)
+        count = predict_strips(model, pool, scene, strips, overlap, advance)
         label = protocol.task.positive_class
         targets = (self._mask, self._probability)
         write_maps(scene, strips.read(count), self._partial, targets, label)

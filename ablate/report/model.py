@@ -19,7 +19,7 @@ from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
 from ablate.runs import MicroBatch, NumberedSplit, Parameters
-from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Repeat
+from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Precision, Repeat
 
 # Why a run has no number. ``changed since it was run``: its variant is not that of the other
 # repeats of its row; ``unreadable``: its files cannot be read or contradict its folder.
@@ -264,7 +264,7 @@ class RunProvenance(Frozen):
     device: str
     device_name: str
     threads: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     versions: dict[str, str]
     created: float
     finished: float

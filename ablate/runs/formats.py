@@ -11,6 +11,7 @@ from ablate.spec import (
     Context,
     DataIdentity,
     Frozen,
+    Precision,
     Repeat,
     RunSpec,
     Split,
@@ -127,14 +128,14 @@ class Machine(Frozen):
         device: For example ``cpu`` or ``cuda:0``.
         device_name: The processor's or the accelerator's own name.
         threads: Threads of one torch operation.
-        precision: What was really used: ``float32`` or ``bfloat16``.
+        precision: What was really used.
         torch: Version of torch.
     """
 
     device: str
     device_name: str
     threads: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     torch: str
 
 

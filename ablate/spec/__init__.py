@@ -18,6 +18,7 @@ from ablate.spec.protocol import (
     GeneratedData,
     Landslide4SenseData,
     Loss,
+    Precision,
     Protocol,
     PublishedSplit,
 )
@@ -66,6 +67,7 @@ from ablate.spec.task import (
 )
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
+    AnyVariant,
     CnnVariant,
     Everything,
     InteriorPoints,
@@ -88,6 +90,7 @@ __all__ = [
     "RESNETS",
     "AdaptFormerAdapter",
     "Adapter",
+    "AnyVariant",
     "Architecture",
     "ArchitectureName",
     "AtlAdapter",
@@ -132,6 +135,7 @@ __all__ = [
     "PeftTarget",
     "PercentileScale",
     "PixelMetricName",
+    "Precision",
     "Prompts",
     "Protocol",
     "PublishedSplit",

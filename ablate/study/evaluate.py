@@ -19,6 +19,7 @@ from ablate.spec import (
 )
 from ablate.study.finding import find_run
 from ablate.study.other_data import open_sets
+from ablate.study.predict import chosen_devices
 from ablate.study.report import latest_start
 from ablate.study.trained_rows import trained_row
 
@@ -213,3 +214,16 @@ def evaluate_rows(
 
 def _tell(advance: _Advance, label: str, images: int, done: int) -> None:
     advance(label, done, images)
+
+
+def chosen_device(names: Sequence[str]) -> str:
+    """The one device of an evaluation; the first GPU, or else the CPU, where none is named.
+
+    Raises:
+        BadInput: If several are named.
+    """
+    if len(names) > 1:
+        raise BadInput(
+            f"{len(names)} devices are named, and an evaluation computes on one", "name one"
+        )
+    return chosen_devices(names)[0]

@@ -1,7 +1,7 @@
 """The model card of an export: Hugging Face's front matter, and numbers of the report alone."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -9,6 +9,9 @@ from ablate.report import Report
 from ablate.report.model import Row
 from ablate.runs import Result
 from ablate.spec import BACKBONES, RunSpec
+
+if TYPE_CHECKING:
+    from ablate.predict.onnx_export import OnnxFacts
 
 _TO_FILL_IN = "TO FILL IN"
 # The names of SAM's official weights on Hugging Face's hub.
@@ -19,7 +22,14 @@ _HUB_NAMES = {
 }
 
 
-def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str) -> str:
+def model_card(
+    spec: RunSpec,
+    result: Result,
+    report: Report | None,
+    folder: str,
+    ground_m: float | None,
+    onnx: "OnnxFacts | None" = None,
+) -> str:
     """The card as Markdown.
 
     Args:
@@ -27,6 +37,8 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         result: Its result.
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
+        onnx: The graph that is in it; None: none is.
     """
     row = next((row for row in report.rows if row.name == spec.name), None) if report else None
     parts = [
@@ -40,8 +52,9 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         *([_compared(report, row)] if report and row else []),
         "## Use",
         _use(spec, folder),
+        *([_onnx(spec, onnx)] if onnx else []),
         "## Provenance",
-        _provenance(spec, result),
+        _provenance(spec, result, ground_m),
         "## Licence",
         f"- of these weights: {_TO_FILL_IN}\n- of the training images: {_TO_FILL_IN}\n"
         "- SAM's own weights are under Apache-2.0",
@@ -156,13 +169,29 @@ def _use(spec: RunSpec, folder: str) -> str:
     )
 
 
-def _provenance(spec: RunSpec, result: Result) -> str:
+def _onnx(spec: RunSpec, onnx: "OnnxFacts") -> str:
+    size = spec.context.protocol.image_size_px
+    positive = _text(spec.context.protocol.task.positive_class)
+    files = " and ".join(f"`{name}`" for name in onnx.files)
+    return (
+        f"{files}: the whole model as an ONNX graph (operators of version {onnx.opset}). Input "
+        f"`images`: RGB divided by 255, B×3×{size}×{size}, which the graph normalises; output "
+        f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness opens it as a "
+        "segmentation model; enter the ground resolution there. onnxruntime and PyTorch differed "
+        f"by at most {onnx.difference:.1g} in probability, in float32 on a CPU."
+    )
+
+
+def _provenance(spec: RunSpec, result: Result, ground_m: float | None) -> str:
     context = spec.context
     rows = {
         "run": result.key,
         "trained parameters": f"{result.parameters.trainable:,} of {result.parameters.total:,}",
         "SHA-256 of weights.safetensors": result.weights_sha256,
         "data": f"{_text(context.data.label)}, digest {context.data.digest}",
+        "ground resolution": "not known"
+        if ground_m is None
+        else f"{ground_m:.3g} m for each pixel that the model sees (median of the training images)",
         "frozen weights": f"{_text(spec.weights.label)}, SHA-256 {spec.weights.sha256}",
         "engine": str(context.engine),
         "trained on": f"{_text(result.machine.device_name)}, {result.machine.precision}, "

@@ -17,8 +17,7 @@ from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
 from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, forward_together
-from ablate.models.devices import Precision
-from ablate.spec import Protocol
+from ablate.spec import Precision, Protocol
 from ablate.train.loss import segmentation_loss
 from ablate.train.micro_batches import logits_in_parts
 from ablate.train.sharing import SharedDevice
@@ -65,7 +64,7 @@ class CohortSetup:
         return unaltered_batches(self.prepared, self.test, self.protocol, self.device)
 
     def autocast(self) -> torch.autocast:
-        """While this is open, operations that tolerate it compute in the cohort's precision."""
+        """While this is open, operations that tolerate it compute in bfloat16, where that is it."""
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )

@@ -20,6 +20,7 @@ from ablate.data.batches import Batch
 from ablate.errors import Diverged, OutOfMemory, TakenOver
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
+from ablate.models.out_of_memory import is_out_of_memory, make_room
 from ablate.runs import (
     Failure,
     Machine,
@@ -34,7 +35,6 @@ from ablate.runs import (
 from ablate.runs.cells import CELLS, MASK_COUNTS, PixelCount
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
-from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.sharing import give_way
 from ablate.train.state import TrainingState
 
