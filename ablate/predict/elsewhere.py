@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ablate.data import Images, Prepared, identify, open_images, parts, prepare, verify
+from ablate.data import Images, Prepared, identify, open_images, prepare, verify
 from ablate.data.scaling import Ranges
-from ablate.data.splitting import FittedImages
+from ablate.data.splitting import FittedImages, parts
 from ablate.errors import BadInput, DataError
 from ablate.metrics import Confusion, scores
 from ablate.metrics.masks import count_images

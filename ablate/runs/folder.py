@@ -249,13 +249,13 @@ class RunFolder(ClaimedFolder):
         """The end of every epoch, in order; see ``EventFile.read``."""
         return self._events.read(result)
 
-    def cut_events(self, last_epoch: int) -> None:
-        """Removes what came after ``last_epoch``, which a resumed run repeats.
+    def events_sha256(self) -> str:
+        """Of the events so far: what a checkpoint says that it goes with."""
+        return self._events.sha256()
 
-        Raises:
-            StoreError: If a whole line cannot be read, or an epoch before is missing.
-        """
-        self._events.cut(last_epoch)
+    def cut_events(self, last_epoch: int, sha256: str | None = None) -> None:
+        """Removes what came after ``last_epoch``, which is trained again: ``EventFile.cut``."""
+        self._events.cut(last_epoch, sha256)
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""

@@ -14,7 +14,6 @@ from .plan import SweepPlan, plan_sweep
 from .predict import chosen_devices, predict_row
 from .report import SweepReport, latest_start, report_sweep
 from .request import DEFAULT_EXECUTOR
-from .resolve import resolve
 from .run import EndedRun, Outcome, run_sweep
 from .status import status_of
 from .study import Study
@@ -70,7 +69,6 @@ __all__ = [
     "predict_row",
     "remove_leftovers",
     "report_sweep",
-    "resolve",
     "rows_of",
     "run_log",
     "run_sweep",

@@ -344,8 +344,10 @@ class Study:
 
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""
+        from ablate.study.resolve import resolve
+
         store = Store(self.request.store)
-        context = steps.resolve(replace(self.request, splits=1), store).context
+        context = resolve(replace(self.request, splits=1), store).context
         for record in store.sweep_records(self.request.sweep, problems=[]):
             if record.context.id == context.id:
                 return record, store
