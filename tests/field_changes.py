@@ -21,6 +21,7 @@ from field_observations import (
     built_on,
     classes_used,
     compiled,
+    counted,
     fits,
     fitted,
     ground,
@@ -211,6 +212,8 @@ def _inner(outer: Protocol) -> Protocol:
 
 _INNER = _inner(_PARTS)
 
+_OF_MASKS = altered(_SHORT, "task.metrics", ("boundary_iou", "small_object_recall"))
+
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
     "Protocol.overrides": _along(_SHORT, "overrides", ((), ("epochs=3",)), watermarked),
@@ -220,9 +223,19 @@ _PROTOCOLS = {
     "Task.metrics": _along(
         _SHORT,
         "task.metrics",
-        (METRIC_NAMES, METRIC_NAMES[::-1], ("miou",), ("f1", "positive_iou")),
+        (
+            METRIC_NAMES,
+            METRIC_NAMES[::-1],
+            ("miou",),
+            ("f1", "positive_iou"),
+            ("miou", "boundary_iou"),
+            ("miou", "small_object_recall"),
+        ),
         reported_under,
     ),
+    "Task.boundary_width": _along(_OF_MASKS, "task.boundary_width", (0.02, 0.2), counted),
+    "Task.small_object_px": _along(_OF_MASKS, "task.small_object_px", (1024, 8), counted),
+    "Task.small_object_share": _along(_OF_MASKS, "task.small_object_share", (0.5, 0.9), counted),
     "Task.threshold": _along(_SHORT, "task.threshold", (0.5, 0.05), trained),
     "Protocol.published_split": _along(
         _SHORT, "published_split", (None, {"train": 10, "validation": 5}), watermarked

@@ -22,6 +22,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from ablate.data import identify, open_images, parts, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
+from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.models.devices import computing_in
 from ablate.plan import identify_weights, provenance, sweep_runs
@@ -207,6 +208,16 @@ def _scene() -> tuple[np.ndarray, np.ndarray]:
 def trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, object]:
     """What a short run under the protocol leaves in its folder: losses, weights, pixels."""
     return _trained(protocol, variant)
+
+
+def counted(protocol: Protocol) -> dict[str, float]:
+    """The scores of a mask that lacks the lower half of a square of 16 and all but a pixel of 4."""
+    actual = torch.zeros(1, 1, 64, 64)
+    actual[..., 8:24, 8:24] = actual[..., 40:42, 40:42] = 1
+    logits = actual - 0.5
+    logits[..., 16:24, :] = logits[..., 41:, :] = logits[..., 41] = -1
+    (found,) = count_images(logits, actual, protocol.task)
+    return scores(found)
 
 
 def trained_in_its_precision(protocol: Protocol) -> dict[str, object]:

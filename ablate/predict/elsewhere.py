@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from ablate.data.scaling import Ranges
 from ablate.data.splitting import FittedImages, parts
 from ablate.errors import BadInput, DataError
 from ablate.metrics import Confusion, scores
-from ablate.metrics.confusion import confusion_per_image
+from ablate.metrics.masks import count_images
 from ablate.models.devices import limit_threads, machine, precision_on
 from ablate.predict.trained import TrainedModel, batch_logits
 from ablate.runs import EvaluatedData, Evaluation, Store, shown
-from ablate.runs.confusions import CELLS
+from ablate.runs.cells import CELLS, MASK_COUNTS
 from ablate.runs.evaluations import EVALUATION_VERSION
 from ablate.spec import CocoData, Data, FoldersData, GeneratedData, PercentileScale, RunSpec
 
@@ -115,18 +114,18 @@ def evaluate_elsewhere(
         stop = start + protocol.batch_size
         logits = batch_logits([model], np.asarray(prepared.images[start:stop]))[0]
         masks = torch.from_numpy(np.array(prepared.masks[start:stop]))
-        confusions += confusion_per_image(logits[:, None], masks[:, None], protocol.task.threshold)
+        confusions += count_images(logits[:, None], masks[:, None], protocol.task)
         advance(len(confusions))
     pooled = sum(confusions, Confusion.none())
-    columns = zip(*map(astuple, confusions), strict=True)
+    names = [name for name in (*CELLS, *MASK_COUNTS[-1]) if name in pooled.cells]
     return Evaluation(
         run=run,
         weights_sha256=model.weights_sha256,
         data=EvaluatedData(label=images.label, digest=images.digest()),
-        threshold=protocol.task.threshold,
+        task=protocol.task.counting(),
         version=EVALUATION_VERSION,
         names=tuple(map(shown, prepared.names)),
-        counts=dict(zip(CELLS, columns, strict=True)),
+        counts={name: tuple(each.cells[name] for each in confusions) for name in names},
         metrics=scores(pooled),
         trained_images=None
         if trained is None

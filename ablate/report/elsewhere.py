@@ -52,19 +52,19 @@ def elsewhere_of(
         notes: What a reader should know.
     """
     baseline = sweep.baseline if sweep and sweep.baseline in rows else None
-    found, said = [], [*notes]
+    found, said, task = [], [*notes], context.protocol.task
     for each in data:
         read = _Evaluations(each, store)
-        scored = scores_on({name: read.row(row) for name, row in rows.items()}, sweep)
+        scored = scores_on({name: read.row(row) for name, row in rows.items()}, sweep, task)
         found.append(OtherData(label=each.label, digest=each.digest, scores=scored))
         said += read.notes(scored.images)
     return Elsewhere(
         title=title,
         watermark=context.watermark,
         baseline=baseline,
-        metrics=standard_columns(context.protocol.task),
+        metrics=standard_columns(task),
         own_label=context.data.label,
-        own=scores_on(rows, sweep),
+        own=scores_on(rows, sweep, task),
         data=tuple(found),
         notes=tuple(said),
     )

@@ -20,7 +20,7 @@ from ablate.report.table import (
 from ablate.report.writers.csv import table_to_csv
 from ablate.report.writers.json import value_to_json
 from ablate.report.writers.markdown import table_to_markdown
-from ablate.spec import METRIC_NAMES
+from ablate.spec import MASK_METRIC_NAMES, METRIC_NAMES, MetricName
 
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
 
@@ -134,7 +134,7 @@ def _sentences(found: Elsewhere, scores: HeldOut, has_delta: bool) -> Sequence[s
 
 def _flat(found: Elsewhere) -> Table:
     """For programs: one line for each data set and row, and no empty cell."""
-    names = [name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd")]
+    names = [name for metric in _metrics(found) for name in (metric, f"{metric}_sd")]
     sets = [(found.own_label, "own validation images", found.own)]
     sets += [(each.label, "all images", each.scores) for each in found.data]
     return Table(
@@ -157,10 +157,14 @@ def _flat(found: Elsewhere) -> Table:
     )
 
 
+def _metrics(found: Elsewhere) -> tuple[MetricName, ...]:
+    return (*METRIC_NAMES, *(name for name in MASK_METRIC_NAMES if name in found.metrics))
+
+
 def _numbers(found: Elsewhere, row: HeldOutRow) -> list[TableCell]:
     values = [
         value
-        for metric in METRIC_NAMES
+        for metric in _metrics(found)
         for value in (row.scores[metric].mean, row.scores[metric].sd)
     ]
     cells = [_number(value, row.missing_reason) for value in values]

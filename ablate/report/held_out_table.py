@@ -5,6 +5,7 @@ from ablate.report.held_out_model import HeldOut, HeldOutRow
 from ablate.report.model import Report, Row
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
+from ablate.report.summary import metrics_of
 from ablate.report.table import (
     DASH,
     Table,
@@ -17,16 +18,14 @@ from ablate.report.table import (
     text_column,
 )
 from ablate.report.tuning_model import MeanScore
-from ablate.spec import METRIC_NAMES
 
 _DELTA = ("test_delta_miou", "test_delta_miou_low", "test_delta_miou_high")
-FLAT_COLUMNS = (
-    "test_images",
-    "test_n",
-    *(name for metric in METRIC_NAMES for name in (f"test_{metric}", f"test_{metric}_sd")),
-    *_DELTA,
-)
-"""The columns that the table for programs has where some run has a test part."""
+
+
+def flat_columns(report: Report) -> tuple[str, ...]:
+    """The columns that the table for programs has where some run has a test part."""
+    scores = (f"test_{name}{end}" for name in metrics_of(report) for end in ("", "_sd"))
+    return ("test_images", "test_n", *scores, *_DELTA)
 
 
 def held_out_table(report: Report, tested: HeldOut) -> Table:
@@ -53,10 +52,10 @@ def held_out_table(report: Report, tested: HeldOut) -> Table:
 
 
 def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
-    """One row's cells of ``FLAT_COLUMNS``; a missing number has its reason."""
+    """One row's cells of ``flat_columns``; a missing number has its reason."""
     own = next(each for each in tested.rows if each.name == row.name)
     cells = [number_cell(tested.images), number_cell(own.scores["miou"].n)]
-    for metric in METRIC_NAMES:
+    for metric in metrics_of(report):
         score = own.scores[metric]
         cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
     if own.delta is None:

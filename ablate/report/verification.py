@@ -171,7 +171,7 @@ class _Run:
             tested = result.test.images if result.test else 0
             self.compare("test.images", tested, self._data.test, file)
         for cell, stored in result.confusion.items():
-            self.compare(f"confusion.{cell}", stored, pixels[cell], file)
+            self.compare(f"confusion.{cell}", stored, pixels.get(cell), file)
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
 
@@ -182,7 +182,7 @@ class _Run:
         pixels = confusions.pooled
         self.compare("test.images", test.images, len(confusions.names), file)
         for cell, stored in test.confusion.items():
-            self.compare(f"test.confusion.{cell}", stored, pixels[cell], file)
+            self.compare(f"test.confusion.{cell}", stored, pixels.get(cell), file)
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"test.metrics.{metric}", test.metrics.get(metric), value, file)
 

@@ -3,16 +3,17 @@
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, documents, records, sealing
-from ablate.runs.confusions import CELLS, Confusions, PixelCount
+from ablate.runs.cells import CELLS, MASK_COUNTS, PixelCount
+from ablate.runs.confusions import Confusions
 from ablate.runs.formats import Document, Machine
 from ablate.spec import Frozen, digest_of
 
@@ -49,10 +50,11 @@ class Evaluation(Document):
         run: The run's key.
         weights_sha256: Of the trained weights.
         data: The images.
-        threshold: A pixel was taken for positive where its probability was above this.
+        task: What decides the counts besides the masks: the threshold, and what is counted
+            besides pixels (``Task.counted``).
         version: ``EVALUATION_VERSION`` of the code that has computed it.
         names: Of the images, N of them, all different.
-        counts: For each of ``confusions.CELLS`` the pixels of each image, N of them.
+        counts: For each of ``CELLS``, and of what the task counts besides, N numbers.
         metrics: Scores of the pooled pixels, by name.
         trained_images: How many of the images the run was trained on, by their pixels; None: its
             training images were no longer there to be compared with.
@@ -64,7 +66,7 @@ class Evaluation(Document):
     run: str = Field(pattern=r"^[0-9a-f]{16}$")
     weights_sha256: str
     data: EvaluatedData
-    threshold: float
+    task: dict[str, float | dict[str, int | float]]
     version: int = Field(ge=1)
     names: tuple[str, ...] = Field(min_length=1)
     counts: dict[PixelCount, tuple[_Pixels, ...]]
@@ -76,7 +78,7 @@ class Evaluation(Document):
 
     @model_validator(mode="after")
     def _every_image_is_counted_once(self) -> "Evaluation":
-        if set(self.counts) != set(CELLS):
+        if not any(set(self.counts) == {*CELLS, *of_masks} for of_masks in MASK_COUNTS):
             raise ValueError(f"counts has {', '.join(self.counts)}")
         if any(len(column) != len(self.names) for column in self.counts.values()):
             raise ValueError("counts and names are of different lengths")
@@ -87,23 +89,25 @@ class Evaluation(Document):
     @property
     def key(self) -> str:
         """The name of its file, without the suffix."""
-        return evaluation_key(self.run, self.weights_sha256, self.data.digest, self.threshold)
+        return evaluation_key(self.run, self.weights_sha256, self.data.digest, self.task)
 
     @property
     def confusion(self) -> dict[PixelCount, int]:
-        """The pixels of all images: tp, fp, fn and tn."""
-        return {cell: sum(self.counts[cell]) for cell in CELLS}
+        """The pixels of all images: tp, fp, fn and tn, and what the task counts besides."""
+        return {name: sum(column) for name, column in self.counts.items()}
 
     @property
     def confusions(self) -> Confusions:
         """The pixels of every image."""
         import numpy as np
 
-        columns = [np.array(self.counts[cell], dtype=np.int64) for cell in CELLS]
-        return Confusions(names=self.names, counts=np.stack(columns, axis=1))
+        columns = {name: np.array(each, dtype=np.int64) for name, each in self.counts.items()}
+        counts = np.stack([columns[cell] for cell in CELLS], axis=1)
+        of_masks = {name: columns[name] for name in MASK_COUNTS[-1] if name in columns}
+        return Confusions(names=self.names, counts=counts, of_masks=of_masks)
 
 
-def evaluation_key(run: str, weights_sha256: str, data: str, threshold: float) -> str:
+def evaluation_key(run: str, weights_sha256: str, data: str, task: Mapping[str, Any]) -> str:
     """16 hex digits over all that decides an evaluation.
 
     The weights are among it, since a run that was damaged and trained anew on another kind of
@@ -113,14 +117,14 @@ def evaluation_key(run: str, weights_sha256: str, data: str, threshold: float) -
         run: The run's key.
         weights_sha256: Of its trained weights.
         data: The digest of the images, as they are read.
-        threshold: Of the positive class.
+        task: What decides the counts besides the masks.
     """
     return digest_of(
         {
             "run": run,
             "weights": weights_sha256,
             "data": data,
-            "task": {"threshold": threshold},
+            "task": task,
             "version": EVALUATION_VERSION,
         }
     )[:16]

@@ -11,6 +11,7 @@ from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
+from ablate.runs.cells import CELLS, PixelCount
 from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
@@ -289,18 +290,19 @@ class RunFolder(ClaimedFolder):
         """Writes ``weights.safetensors``, or a panel."""
         self._writer.replace(path, content)
 
-    def write_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
-        """Writes ``confusion.parquet``.
+    def write_confusions(
+        self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
+    ) -> None:
+        """Writes ``confusion.parquet``; see ``confusions.encode``."""
+        encoded = confusions.encode(names, counts, columns or CELLS)
+        self._writer.replace(self.confusion_path, encoded)
 
-        Args:
-            names: Names of the N validation images.
-            counts: Of each image: tp, fp, fn and tn; shape Nx4.
-        """
-        self._writer.replace(self.confusion_path, confusions.encode(names, counts))
-
-    def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    def write_test_confusions(
+        self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
+    ) -> None:
         """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
-        self._writer.replace(self.test_confusion_path, confusions.encode(names, counts))
+        encoded = confusions.encode(names, counts, columns or CELLS)
+        self._writer.replace(self.test_confusion_path, encoded)
 
     def confusions(self) -> Confusions:
         """The pixels of every validation image.

@@ -337,8 +337,14 @@ class Protocol(Frozen):
         The backbone is part of the variant's identity, the data set has a digest of its own.
         """
         names = {"name", "overrides", "published_split", "data", "backbone", "task"}
-        return self.model_dump(mode="json", exclude=names) | {"threshold": self.task.threshold}
+        recipe = self.model_dump(mode="json", exclude=names) | {"threshold": self.task.threshold}
+        return recipe | self._counted()
 
     def evaluation_identity(self) -> dict[str, Any]:
         """What decides the scores of a model that is evaluated without training."""
-        return self.model_dump(mode="json", include={"image_size_px", "split"})
+        return self.model_dump(mode="json", include={"image_size_px", "split"}) | self._counted()
+
+    def _counted(self) -> dict[str, Any]:
+        """What a result has besides right and wrong pixels, where it has any."""
+        counted = self.task.counted()
+        return {"counted": counted} if counted else {}

@@ -130,14 +130,14 @@ def _set_of(
             opened[own] = open_elsewhere(declared, root, own, store)
         result = folder.result()
         assert result is not None
-        digest, threshold = opened[own].digest(), spec.context.protocol.task.threshold
+        digest, task = opened[own].digest(), spec.context.protocol.task.counting()
         parts.append(
             Part(
                 folder=folder,
                 spec=spec,
                 images=opened[own],
                 opened=partial(open_elsewhere, declared, root, own, store),
-                key=evaluation_key(folder.key, result.weights_sha256, digest, threshold),
+                key=evaluation_key(folder.key, result.weights_sha256, digest, task),
             )
         )
     return OtherSet(shown(parts[0].images.label), parts[0].images.digest(), tuple(parts))

@@ -33,6 +33,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
                 words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stdout + done.stderr
-            printed = done.stdout
+            printed += done.stdout
     assert "north (8 images)" in printed
     assert "south (8 images)" in printed
+    assert "Boundary IoU" in printed
