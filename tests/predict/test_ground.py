@@ -1,5 +1,6 @@
 """The ground resolution of training is known or not, compared with rasters', and resampled to."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,8 @@ from rasterio.transform import Affine
 
 from ablate import Study
 from ablate.errors import BadInput
-from ablate.predict import MapSettings, load_export, load_runs, write_export
+from ablate.predict import MapSettings, load_export
 from ablate.predict.ground import ground_notes, ground_of_data
-from ablate.predict.loading import trained_weights
 from ablate.predict.scene import inspect
 from ablate.spec import BijieData, FoldersData, GeneratedData, Landslide4SenseData
 from ablate.study.predict import predict_row
@@ -142,13 +142,11 @@ def test_it_is_not_known_of_generated_scenes(
     assert "fine is not a number of metres; give 0.8, or training" in done.stderr
 
 
-def test_exports_of_before_are_read(row: TrainedRow, tmp_path: Path) -> None:
-    folder = row.folders[0]
-    (model, *_) = load_runs([folder], None, CPU)
-    write_export(
-        tmp_path / "model", model.spec, folder.key, trained_weights(folder), None, "", None
-    )
+def test_exports_of_before_are_read(export: Path, tmp_path: Path) -> None:
+    shutil.copytree(export, tmp_path / "model")
     manifest = tmp_path / "model/ablate-export.json"
     lines = manifest.read_text().splitlines(keepends=True)
-    manifest.write_text("".join(line for line in lines if "ground_m" not in line))
+    without = [line for line in lines if "ground_m" not in line]
+    assert len(without) == len(lines) - 1
+    manifest.write_text("".join(without))
     assert load_export(tmp_path / "model", None, CPU).ground_m is None
