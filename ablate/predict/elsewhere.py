@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ablate.data import Images, Prepared, identify, open_images, parts, prepare, verify
+from ablate.data import Images, Prepared, identify, open_images, prepare, verify
 from ablate.data.scaling import Ranges
 from ablate.data.splitting import FittedImages, parts
 from ablate.errors import BadInput, DataError
