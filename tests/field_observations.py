@@ -22,9 +22,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from ablate.data import identify, open_images, parts, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
+from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
 from ablate.models.devices import computing_in
 from ablate.plan import identify_weights, provenance, sweep_runs
+from ablate.predict.ground import ground_of_data
 from ablate.registry import Catalogue
 from ablate.report import build_report, render, required_parameters
 from ablate.runs import (
@@ -208,6 +210,16 @@ def trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, obj
     return _trained(protocol, variant)
 
 
+def counted(protocol: Protocol) -> dict[str, float]:
+    """The scores of a mask that lacks the lower half of a square of 16 and all but a pixel of 4."""
+    actual = torch.zeros(1, 1, 64, 64)
+    actual[..., 8:24, 8:24] = actual[..., 40:42, 40:42] = 1
+    logits = actual - 0.5
+    logits[..., 16:24, :] = logits[..., 41:, :] = logits[..., 41] = -1
+    (found,) = count_images(logits, actual, protocol.task)
+    return scores(found)
+
+
 def trained_in_its_precision(protocol: Protocol) -> dict[str, object]:
     """The same where every precision can be had, and a GPU's switches while losses are taken."""
     switches = set()
@@ -289,6 +301,13 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         images = open_images(protocol.data, Path(root))
         prepared = prepare(images, protocol.image_size_px, Path(cache_))
         return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def ground(protocol: Protocol) -> float | None:
+    """Metres that a pixel of the model's square was wide in training."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        return ground_of_data(protocol.data, Path(root), protocol.image_size_px)
 
 
 def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:

@@ -38,6 +38,7 @@ class TrainedModel:
         device: Where it computes.
         ranges: The percentiles of the training images, where the data declare any.
         weights_sha256: Of the file of the trained weights.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
     """
 
     spec: RunSpec
@@ -45,6 +46,7 @@ class TrainedModel:
     device: torch.device
     ranges: Ranges | None
     weights_sha256: str
+    ground_m: float | None = None
 
     @property
     def size_px(self) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from ablate.runs.cells import PixelCount
 from ablate.spec import (
     Context,
     DataIdentity,
@@ -144,14 +145,14 @@ class PartScores(Frozen):
     Attributes:
         images: How many images the part has.
         metrics: Scores, by name.
-        confusion: Pooled pixels: tp, fp, fn, tn.
+        confusion: Pooled pixels: tp, fp, fn, tn, and what the task counts besides.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     images: int
     metrics: dict[str, float]
-    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+    confusion: dict[PixelCount, int]
 
 
 class MicroBatch(Frozen):
@@ -182,7 +183,7 @@ class Result(Document):
         epochs: How many were trained.
         steps: Optimiser steps of the whole run.
         metrics: Validation scores of the selected epoch, by name, and val_loss.
-        confusion: Pooled validation pixels: tp, fp, fn, tn.
+        confusion: Pooled validation pixels: tp, fp, fn, tn, and what the task counts besides.
         test: Of the selected epoch on the test part; None where the split has none.
         micro_batches: Where memory was too short for a whole batch at once, in the order of
             steps; the newest entry of a purpose holds until the end.
@@ -201,7 +202,7 @@ class Result(Document):
     epochs: int
     steps: int
     metrics: dict[str, float]
-    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+    confusion: dict[PixelCount, int]
     parameters: Parameters
     weights_sha256: str
     machine: Machine

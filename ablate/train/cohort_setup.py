@@ -15,6 +15,7 @@ from ablate.data.batches import (
 )
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
+from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, forward_together
 from ablate.spec import Precision, Protocol
 from ablate.train.loss import segmentation_loss
@@ -88,9 +89,12 @@ class ValidationAccumulator:
 
     Attributes:
         confusions: One for each image.
+        is_final: Whether to count what the task declares besides pixels, which takes time, and is
+            of no use before the weights are those that are kept.
     """
 
     confusions: list[Confusion] = field(default_factory=list)
+    is_final: bool = False
     _loss_sum: float = 0.0
 
     def add(self, setup: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
@@ -103,7 +107,11 @@ class ValidationAccumulator:
         """
         self._loss_sum += setup.loss(logits, batch).item() * len(batch.indices)
         threshold = setup.protocol.task.threshold
-        self.confusions += confusion_per_image(logits, batch.masks, threshold)
+        self.confusions += (
+            count_images(logits, batch.masks, setup.protocol.task)
+            if self.is_final
+            else confusion_per_image(logits, batch.masks, threshold)
+        )
 
     @property
     def loss(self) -> float:

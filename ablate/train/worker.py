@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ablate.data import Images, changes_since, identify, open_images, parts, prepare
+from ablate.data import Images, changes_since, identify, open_images, prepare
+from ablate.data.splitting import parts
 from ablate.errors import (
     BadInput,
     DataError,
