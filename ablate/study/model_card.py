@@ -171,7 +171,8 @@ def _use(spec: RunSpec, folder: str) -> str:
         "```python\nimport ablate\n\n"
         f'model = ablate.load("{folder}"{checkpoint})\n'
         'mask = model.predict("image.png")\n```\n\n'
-        "`weights.safetensors` holds what was trained, and nothing of what was frozen."
+        "`weights.safetensors` holds what was trained, and nothing of what was frozen. "
+        "`stac-item.json` describes the model for a STAC catalogue."
     )
 
 

@@ -83,12 +83,25 @@ def test_the_card_and_the_manifest_name_it(exported: Path) -> None:
     digests = json.loads((exported / "ablate-export.json").read_text())["files"]
     content = (exported / "model.onnx").read_bytes()
     assert digests["model.onnx"] == hashlib.sha256(content).hexdigest()
-    assert len(digests) == 4
+    assert len(digests) == 5
     card = (exported / "README.md").read_text(encoding="utf-8")
     assert "`model.onnx`: the whole model as an ONNX graph (operators of version 18)" in card
     assert sorted(path.name for path in exported.iterdir()) == sorted(
         [*digests, "README.md", "ablate-export.json"]
     )
+
+
+def test_stac_tells_what_goes_into_the_graph(exported: Path) -> None:
+    item = json.loads((exported / "stac-item.json").read_text(encoding="utf-8"))
+    graph = item["assets"]["onnx"]
+    content = (exported / "model.onnx").read_bytes()
+    assert graph["roles"] == ["mlm:model", "mlm:compiled"]
+    assert graph["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+    assert graph["file:size"] == len(content)
+    assert graph["mlm:input"][0]["value_scaling"] == [
+        {"type": "min-max", "minimum": 0, "maximum": 255}
+    ]
+    assert graph["mlm:output"][0]["name"] == "probabilities"
 
 
 def test_a_graph_that_computes_something_else_is_not_published(
