@@ -10,7 +10,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import Affine
 
-from ablate import Study
+from ablate.cli.predict import predict
 from ablate.errors import BadInput
 from ablate.predict import MapSettings, load_export
 from ablate.predict.ground import ground_notes, ground_of_data
@@ -18,7 +18,6 @@ from ablate.predict.scene import inspect
 from ablate.spec import BijieData, FoldersData, GeneratedData, Landslide4SenseData
 from ablate.study.predict import predict_row
 from ablate.study.trained_rows import TrainedRow
-from cli.command import ablate
 from predict.conftest import ROW
 from predict.rasters import landscape, write_raster
 from predict.test_maps import CPU
@@ -122,9 +121,7 @@ def test_a_row_an_export_and_its_card_know_it(images: Path, tmp_path: Path) -> N
     assert "a pixel of scene.tif is 0.1 m wide, and was 0.5 m in training" in notes[0]
 
 
-def test_it_is_not_known_of_generated_scenes(
-    study: Study, row: TrainedRow, export: Path, tmp_path: Path
-) -> None:
+def test_it_is_not_known_of_generated_scenes(row: TrainedRow, export: Path, tmp_path: Path) -> None:
     scene = write_raster(tmp_path / "a.tif", landscape(20, 20))
     notes: list[str] = []
     predict_row(
@@ -136,10 +133,8 @@ def test_it_is_not_known_of_generated_scenes(
     with pytest.raises(BadInput, match="give metres"):
         predict_row(row, [scene], tmp_path / "other", MapSettings(resolution_m="training"))
     assert not (tmp_path / "other").exists()
-    words = ("--export", str(export), "a.tif", "--resolution", "fine", "--out", "x")
-    done = ablate(tmp_path, "predict", *words)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "fine is not a number of metres; give 0.8, or training" in done.stderr
+    with pytest.raises(BadInput, match="fine is not a number of metres"):
+        predict([scene], tmp_path / "other", export=export, resolution="fine")
 
 
 def test_exports_of_before_are_read(export: Path, tmp_path: Path) -> None:
