@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from ablate.cli import options
 from ablate.cli.console import err, write_json
 from ablate.errors import BadInput
-from ablate.report.elsewhere_tables import WRITERS
+from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
 from ablate.study.evaluate import choose_rows, chosen_device, evaluate_rows
 from ablate.study.request import expanded
 

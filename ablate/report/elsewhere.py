@@ -1,6 +1,7 @@
 """Trained rows on data sets that they were not trained on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ablate.errors import StoreError
@@ -10,9 +11,8 @@ from ablate.report.held_out import scores_on
 from ablate.report.recomputed import contradictions
 from ablate.report.results import RunRecord, cause_of
 from ablate.report.rows import RowRuns
-from ablate.report.summary import standard_columns
-from ablate.runs import Evaluation, PartScores, Store
-from ablate.spec import Context, Sweep
+from ablate.runs import Evaluation, PartScores, Store, evaluation_key
+from ablate.spec import Context, MetricName, Sweep, Task
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def elsewhere_of(
     title: str,
     context: Context,
     sweep: Sweep | None,
+    metrics: Mapping[MetricName, str],
     notes: Sequence[str] = (),
 ) -> Elsewhere:
     """Sets rows on other data sets beside each other, by the statistics of the test part.
@@ -49,6 +50,7 @@ def elsewhere_of(
         title: The sweep's title, or the run that is meant.
         context: What the rows share.
         sweep: With the baseline and the claims; None: there is none.
+        metrics: The metrics that are shown, with their headings.
         notes: What a reader should know.
     """
     baseline = sweep.baseline if sweep and sweep.baseline in rows else None
@@ -62,12 +64,72 @@ def elsewhere_of(
         title=title,
         watermark=context.watermark,
         baseline=baseline,
-        metrics=standard_columns(task),
+        metrics=dict(metrics),
         own_label=context.data.label,
         own=scores_on(rows, sweep, task),
         data=tuple(found),
         notes=tuple(said),
     )
+
+
+def kept_elsewhere(
+    rows: Mapping[str, RowRuns],
+    store: Store,
+    *,
+    context: Context,
+    sweep: Sweep,
+    metrics: Mapping[MetricName, str],
+) -> Elsewhere | None:
+    """What a store keeps of rows on other data, for a report.
+
+    Args:
+        rows: By name, with their runs on the validation images.
+        store: Where the evaluations lie.
+        context: What the rows share.
+        sweep: With the baseline and the claims.
+        metrics: The metrics that are shown, with their headings.
+
+    Returns:
+        The rows that were scored on any; None where no run was.
+    """
+    sets: dict[str, EvaluatedSet] = {}
+    trained = {name: row for name, row in rows.items() if row.is_trained}
+    for row in trained.values():
+        for run in row.runs:
+            for found in _kept(run, store, context.protocol.task) if run.finished else ():
+                digest = found.data.digest
+                own = sets.setdefault(digest, EvaluatedSet(found.data.label, digest, {}))
+                sets[digest] = replace(own, keys={**own.keys, run.run.key: found.key})
+    if not sets:
+        return None
+    ordered = sorted(sets.values(), key=lambda each: (each.label, each.digest))
+    labels = [each.label for each in ordered]
+    named = [each if labels.count(each.label) == 1 else _told_apart(each) for each in ordered]
+    keys = {key for each in ordered for key in each.keys}
+    scored = {
+        name: row for name, row in trained.items() if any(run.run.key in keys for run in row.runs)
+    }
+    return elsewhere_of(
+        scored, named, store, title="", context=context, sweep=sweep, metrics=metrics
+    )
+
+
+def _told_apart(data: EvaluatedSet) -> EvaluatedSet:
+    return replace(data, label=f"{data.label} {data.digest[:6]}")
+
+
+def _kept(run: RunRecord, store: Store, task: Task) -> list[Evaluation]:
+    """The evaluations of a run's present weights; `verify` names those that cannot be read."""
+    evaluations, found = store.run(run.run.key).evaluations, []
+    weights = run.finished.result.weights_sha256 if run.finished else ""
+    with suppress(StoreError):
+        for key in evaluations.names():
+            with suppress(StoreError):
+                each = evaluations.read(key)
+                digest = each.data.digest if each else ""
+                if each and key == evaluation_key(run.run.key, weights, digest, task.counting()):
+                    found.append(each)
+    return found
 
 
 def contradictions_of(evaluation: Evaluation) -> list[str]:

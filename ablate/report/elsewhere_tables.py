@@ -1,6 +1,6 @@
 """The tables of rows on other data sets: rows × data sets, then all metrics of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ablate.report.difference_tables import IMAGES_ONLY, difference_cells
 from ablate.report.elsewhere_model import Elsewhere, OtherData
@@ -17,9 +17,6 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
-from ablate.report.writers.csv import table_to_csv
-from ablate.report.writers.json import value_to_json
-from ablate.report.writers.markdown import table_to_markdown
 from ablate.spec import MASK_METRIC_NAMES, METRIC_NAMES, MetricName
 
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
@@ -27,23 +24,8 @@ _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
 
 def elsewhere_tables(found: Elsewhere) -> list[Table]:
     """Rows × data sets by MIoU, then one table of all metrics for each data set."""
-    return [_by_data(found), *(_of_data(found, each) for each in found.data)]
-
-
-def _to_markdown(found: Elsewhere) -> str:
-    return "\n".join(map(table_to_markdown, elsewhere_tables(found)))
-
-
-def _to_csv(found: Elsewhere) -> str:
-    return table_to_csv(_flat(found))
-
-
-WRITERS: dict[str, Callable[[Elsewhere], str]] = {
-    "markdown": _to_markdown,
-    "csv": _to_csv,
-    "json": value_to_json,
-}
-"""How rows on other data are written, by format."""
+    of_each = (_of_data(found, each, n) for n, each in enumerate(found.data, start=1))
+    return [_by_data(found), *of_each]
 
 
 def _by_data(found: Elsewhere) -> Table:
@@ -51,7 +33,7 @@ def _by_data(found: Elsewhere) -> Table:
     sets: list[HeldOut] = [found.own, *(each.scores for each in found.data)]
     return Table(
         name="other-data",
-        title=f"{found.title}: other data",
+        title=f"{found.title}: other data" if found.title else "Other data",
         columns=(
             text_column("label", "Model"),
             number_column("n", "n", "left"),
@@ -81,7 +63,7 @@ def _by_data(found: Elsewhere) -> Table:
     )
 
 
-def _of_data(found: Elsewhere, data: OtherData) -> Table:
+def _of_data(found: Elsewhere, data: OtherData, number: int) -> Table:
     has_delta = any(row.delta for row in data.scores.rows)
     deltas = (
         (number_column("delta", "Δ MIoU"), number_column("interval", "95 % interval"))
@@ -89,7 +71,7 @@ def _of_data(found: Elsewhere, data: OtherData) -> Table:
         else ()
     )
     return Table(
-        name="other-data-scores",
+        name=f"other-data-{number}",
         title=data.label,
         columns=(
             text_column("label", "Model"),
@@ -132,7 +114,7 @@ def _sentences(found: Elsewhere, scores: HeldOut, has_delta: bool) -> Sequence[s
     return sentences
 
 
-def _flat(found: Elsewhere) -> Table:
+def flat_elsewhere(found: Elsewhere) -> Table:
     """For programs: one line for each data set and row, and no empty cell."""
     names = [name for metric in _metrics(found) for name in (metric, f"{metric}_sd")]
     sets = [(found.own_label, "own validation images", found.own)]

@@ -8,6 +8,7 @@ from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
+from ablate.report.elsewhere import kept_elsewhere
 from ablate.report.factor_effects import effects_of
 from ablate.report.held_out import held_out_of
 from ablate.report.image_spread import compare_rows
@@ -88,6 +89,7 @@ def build_report(
     split = context.protocol.split
     check = readable(lambda: store.data_check(context.data.digest, split), problems)
     compared = compare_rows(record, table, draws)
+    metrics = _columns(published, context.protocol.task)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -96,7 +98,7 @@ def build_report(
         baseline=sweep.baseline,
         published=_values_of(published) if published else None,
         structure=_structure_columns(rows, published),
-        metrics=_columns(published, context.protocol.task),
+        metrics=metrics,
         rows=rows,
         rank=rank_agreement(rows) if published else None,
         positive_share=PositiveShare(
@@ -115,6 +117,7 @@ def build_report(
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
         held_out=held_out_of(table.rows, sweep, context.protocol.task),
+        elsewhere=kept_elsewhere(table.rows, store, context=context, sweep=sweep, metrics=metrics),
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(

@@ -12,6 +12,7 @@ from ablate.report.elsewhere import EvaluatedSet, contradictions_of, elsewhere_o
 from ablate.report.elsewhere_model import Elsewhere
 from ablate.report.results import read_results, read_run
 from ablate.report.rows import RowRuns, TableRuns
+from ablate.report.summary import standard_columns
 from ablate.runs import RecordedRun, RunFolder, Store, SweepRecord, shown
 from ablate.spec import (
     Context,
@@ -208,6 +209,7 @@ def evaluate_rows(
         title=chosen.title,
         context=chosen.context,
         sweep=chosen.sweep,
+        metrics=standard_columns(chosen.context.protocol.task),
         notes=notes,
     )
 

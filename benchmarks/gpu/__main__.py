@@ -47,14 +47,14 @@ class Share:
 
 
 PARTS = (
-    Share("matmul", 30, 10),
-    Share("attention", 140, 25),
-    Share("steps", 110, 25),
+    Share("matmul", 25, 10),
+    Share("attention", 130, 25),
+    Share("steps", 100, 25),
     Share("cohort", 80, 30),
-    Share("survives", 70, 30),
-    Share("everything", 20, 10),
-    Share("compiling", 50, 20),
-    Share("curves", 30, 15),
+    Share("survives", 85, 30),
+    Share("everything", 15, 10),
+    Share("compiling", 75, 20),
+    Share("curves", 20, 15),
 )
 
 

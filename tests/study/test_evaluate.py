@@ -16,10 +16,22 @@ from ablate.data.generated import scene
 from ablate.errors import BadInput, StoreClosed
 from ablate.metrics import Confusion, scores
 from ablate.predict import elsewhere
+from ablate.report import Report
 from ablate.report.elsewhere_model import Elsewhere
-from ablate.report.elsewhere_tables import WRITERS, elsewhere_tables
+from ablate.report.elsewhere_tables import elsewhere_tables
+from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
 from ablate.runs import Evaluation, RunFolder, Store
-from ablate.study import find_leftovers, merge_stores, remove_leftovers, verify_store
+from ablate.spec import FoldersData, PercentileScale
+from ablate.study import (
+    find_leftovers,
+    latest_start,
+    merge_stores,
+    remove_leftovers,
+    report_sweep,
+    verify_bundle,
+    verify_store,
+    write_bundle,
+)
 from ablate.study.evaluate import choose_rows, evaluate_rows
 from cli.command import ablate
 from tiny_sweeps import tiny_study
@@ -130,6 +142,26 @@ def test_every_format_has_the_numbers(root: Path) -> None:
     by_data, of_other = elsewhere_tables(found)
     assert [column.key for column in by_data.columns] == ["label", "n", "own", "data-1"]
     assert "not comparable with the published values" in of_other.caption
+
+
+def test_the_report_shows_them_and_a_bundle_leaves_them_out(root: Path) -> None:
+    record, store = latest_start(Store(root / "store"), "table4")[0], Store(root / "store")
+    assert report_sweep(record, store).report.elsewhere is None
+    found = evaluate(root, "other", "north")
+    made = report_sweep(record, store)
+    kept = made.report.elsewhere
+    assert kept is not None
+    assert {each.label: each.scores for each in kept.data} == {
+        each.label: each.scores for each in found.data
+    }
+    markdown = made.render("markdown")
+    for heading in ("## Other data\n", "## north\n", "## other\n"):
+        assert heading in markdown
+    assert Report.model_validate_json(made.render("json")) == made.report
+    assert "north (4 images)" in made.render("html")
+    write_bundle(record, store, root / "bundle.zip")
+    verified = verify_bundle(root / "bundle.zip")
+    assert verified.state == "agrees", verified
 
 
 def test_a_second_start_computes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,8 +304,32 @@ def test_bad_words_start_nothing(root: Path, words: dict[str, Any], problem: str
     assert not evaluations(root)
 
 
+def test_percentiles_are_those_of_the_training_images(root: Path) -> None:
+    scale = PercentileScale(kind="percentiles", low=2, high=98)
+    data = FoldersData(kind="folders", images="images", masks="masks", scale=scale)
+    store = Store(root / "store")
+    with pytest.raises(BadInput, match="scaled by percentiles, and the model was trained without"):
+        elsewhere.open_elsewhere(data, root / "other", None, store)
+    images = elsewhere.open_elsewhere(data, root / "other", ((0, 255),) * 3, store)
+    plain = elsewhere.open_elsewhere(
+        data.model_copy(update={"scale": None}), root / "other", None, store
+    )
+    assert np.array_equal(images.load(0)[0], plain.load(0)[0])
+    darker = elsewhere.open_elsewhere(data, root / "other", ((0, 510),) * 3, store)
+    halved = np.rint(plain.load(0)[0] / 2)
+    assert np.array_equal(darker.load(0)[0], halved)
+    assert darker.digest() != images.digest()
+
+
+def no_positives(root: Path) -> None:
+    for path in (root / "other" / "masks").iterdir():
+        Image.fromarray(np.zeros((80, 80), np.uint8)).save(path)
+
+
 @pytest.mark.parametrize(
-    ("spoil", "problem"), [(wide, "16"), (three_classes, "mask")], ids=["bits", "classes"]
+    ("spoil", "problem"),
+    [(wide, "16"), (three_classes, "mask"), (no_positives, "is positive")],
+    ids=["bits", "classes", "no-positives"],
 )
 def test_data_that_would_be_misread_is_refused(root: Path, spoil: Any, problem: str) -> None:
     spoil(root)
