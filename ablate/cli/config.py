@@ -53,6 +53,7 @@ KEYS = {
     "into": Kind.TEXT,
     "keep_going": Kind.FLAG,
     "lines": Kind.NUMBER,
+    "merged": Kind.FLAG,
     "min_area": Kind.DECIMAL,
     "older_than": Kind.NUMBER,
     "onnx": Kind.FLAG,

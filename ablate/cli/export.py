@@ -32,6 +32,15 @@ def export(
             help="Also write the whole model as model.onnx, which QGIS's plug-in Deepness opens.",
         ),
     ] = False,
+    merged: Annotated[
+        bool,
+        typer.Option(
+            "--merged",
+            envvar="ABLATE_MERGED",
+            help="Also write the whole model as sam_merged.pth, in the layout of SAM's own "
+            "checkpoints; for rows without an adapter, or with one of kind peft or ssf.",
+        ),
+    ] = False,
     checkpoint: options.CheckpointPath = None,
     store: options.StorePath = options.DEFAULT_STORE,
 ) -> None:
@@ -44,7 +53,11 @@ def export(
     """
     with err.status("exporting"):
         exported = export_row(
-            find_trained(store, grid, row, run), folder, onnx=onnx, checkpoint=checkpoint
+            find_trained(store, grid, row, run),
+            folder,
+            onnx=onnx,
+            merged=merged,
+            checkpoint=checkpoint,
         )
     out.print(
         f"{folder}: run {exported.key}; fill in the licence in {folder / 'README.md'}",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablate.cli import options
 from ablate.cli.console import err, out, print_error
@@ -121,7 +121,9 @@ def predict(
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
-        tasks: dict[int, TaskID] = {}
+        # One bar, of one scene after the other: there may be thousands.
+        bar = bars.add_task("", visible=False)
+        begun: dict[int, str] = {}
         names: list[str] = []
 
         def announce(plan: "ScenePlan", models: "Sequence[TrainedModel]") -> None:
@@ -133,9 +135,9 @@ def predict(
             err.print(line, soft_wrap=True)
 
         def advance(scene: int, done: int, total: int) -> None:
-            if scene not in tasks:
-                tasks[scene] = bars.add_task(names[scene])
-            bars.update(tasks[scene], completed=done, total=total)
+            number = begun.setdefault(scene, f"scene {len(begun) + 1} of {len(names)}")
+            description = f"{names[scene]} ({number})" if len(names) > 1 else names[scene]
+            bars.update(bar, description=description, completed=done, total=total, visible=True)
 
         outcomes = predict_row(
             source,

@@ -3,8 +3,8 @@ from .drawing import split
 from .folders import given_split
 from .images import Images
 from .opening import detect, open_images
-from .parts import Parts
 from .prepared import Prepared, prepare
+from .split_parts import Parts
 from .splitting import identify
 from .verified import verify
 

@@ -4,8 +4,10 @@ import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from ablate.data.generated_images import GeneratedImages
 from ablate.data.images import Image, Images, Mask
 from ablate.errors import DataError, StoreError
 from ablate.runs import atomic, hosts, locks, plain_files
@@ -21,6 +24,8 @@ from ablate.runs.disk import size_text
 _BYTES_PER_PIXEL = 4  # three of the image, one of the mask
 _FILES = ("images.npy", "masks.npy", "names.json")
 _DIGESTS = "sha256.json"
+# Images that are kept for each thread, so that none waits for the slowest of a few.
+_AHEAD = 4
 
 _logger = logging.getLogger(__name__)
 
@@ -142,8 +147,7 @@ def _write(images: Images, size_px: int, folder: Path) -> None:
         for file, of in ((pixels, (*shape, 3)), (labels, shape)):
             header = {"descr": "|u1", "fortran_order": False, "shape": of}
             np.lib.format.write_array_header_1_0(file, header)
-        for index in range(len(images.names)):
-            image, mask = _resize(*images.load(index), size_px)
+        for image, mask in _loaded(images, size_px):
             pixels.write(image.tobytes())
             labels.write(mask.tobytes())
             has_positive = has_positive or bool(mask.any())
@@ -153,6 +157,27 @@ def _write(images: Images, size_px: int, folder: Path) -> None:
             f"check the masks: positive is above 0 (at {size_px}×{size_px} pixels)",
         )
     (folder / "names.json").write_text(json.dumps(images.names), encoding="utf-8")
+
+
+def _loaded(images: Images, size_px: int) -> Iterator[tuple[Image, npt.NDArray[np.uint8]]]:
+    """Every image and mask at the size, in order.
+
+    Scenes are painted on all processors: NumPy and SciPy compute without the interpreter's lock,
+    and the other workers of a sweep wait for the scenes anyway. Files are read one by one, since
+    what their readers make of warnings holds for all threads of a process.
+    """
+
+    def load(index: int) -> tuple[Image, npt.NDArray[np.uint8]]:
+        return _resize(*images.load(index), size_px)
+
+    indices = range(len(images.names))
+    if not isinstance(images, GeneratedImages):
+        yield from map(load, indices)
+        return
+    count = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(count) as threads:
+        for start in range(0, len(indices), count * _AHEAD):
+            yield from threads.map(load, indices[start : start + count * _AHEAD])
 
 
 def _resize(image: Image, mask: Mask, size_px: int) -> tuple[Image, npt.NDArray[np.uint8]]:

@@ -11,8 +11,8 @@ from ablate.data.groups import groups_of
 from ablate.data.images import Images
 from ablate.data.lists import listed_parts
 from ablate.data.pairs import some
-from ablate.data.parts import Parts
 from ablate.data.scaling import Ranges
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (

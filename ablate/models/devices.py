@@ -13,6 +13,8 @@ from ablate.errors import BadInput
 from ablate.runs import Machine
 from ablate.spec import BACKBONES, BackboneName, Precision
 
+_MEMINFO = Path("/proc/meminfo")
+
 
 def available_devices() -> list[str]:
     """Every CUDA device, or else the CPU."""
@@ -119,3 +121,13 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Free memory of the device; None: it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu" or not _MEMINFO.exists():
+        return None
+    kilobytes = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
+    return int(kilobytes["MemAvailable"].split()[0]) * 1024

@@ -2,13 +2,9 @@
 
 from ablate.predict.export import load_export, new_export, write_export
 from ablate.predict.loading import load_runs
-from ablate.predict.scenes import (
-    MapSettings,
-    SceneOutcome,
-    ScenePlan,
-    plan_scenes,
-    predict_scenes,
-)
+from ablate.predict.map_settings import MapSettings
+from ablate.predict.scene_job import SceneOutcome
+from ablate.predict.scenes import ScenePlan, plan_scenes, predict_scenes
 from ablate.predict.trained import TrainedModel
 
 __all__ = [

@@ -2,10 +2,12 @@
 
 README.md             the model card, with the front matter of Hugging Face's hub
 ablate-export.json    the version of this form, and what the weights belong to
+stac-item.json        the model as an Item of a STAC catalogue; see ``stac``
 protocol.yaml         the recipe: image size, normalisation, task, split
 variant.yaml          what is inserted into SAM and what is trained
 weights.safetensors   the trained parameters only
 model.onnx            on request: the whole model as a graph; see ``onnx_export``
+sam_merged.pth        on request: the whole model in SAM's own layout; see ``merged_sam``
 """
 
 import hashlib
@@ -25,6 +27,7 @@ from ablate.data.plain import check_free
 from ablate.data.scaling import Ranges
 from ablate.errors import BadInput, StoreError
 from ablate.predict.loading import assemble_models
+from ablate.predict.stac import STAC_FILE, stac_item
 from ablate.predict.trained import TrainedModel
 from ablate.runs import atomic, plain_files
 from ablate.runs.new_folder import new_folder
@@ -135,6 +138,10 @@ def write_export(
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
+    digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    sized = {name: (digest, (folder / name).stat().st_size) for name, digest in digests.items()}
+    item = json.dumps(stac_item(spec, key, sized), indent=2, ensure_ascii=False)
+    (folder / STAC_FILE).write_text(f"{item}\n", encoding="utf-8")
     manifest = Manifest(
         format=FORMAT,
         ablate=version("ablate"),
@@ -148,7 +155,7 @@ def write_export(
         engine=spec.context.engine,
         ranges=ranges,
         ground_m=ground_m,
-        files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        files={**digests, STAC_FILE: _sha256(folder / STAC_FILE)},
     )
     (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=2)}\n", encoding="utf-8")
     (folder / CARD).write_text(card, encoding="utf-8")

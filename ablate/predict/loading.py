@@ -49,7 +49,7 @@ def load_runs(
     specs = [checked_spec(folder) for folder in folders]
     files = [(folder.weights_path, trained_weights(folder)) for folder in folders]
     ranges = [ranges_of(spec, store) for spec in specs]
-    found = _checkpoint(specs[0], checkpoint, store)
+    found = find_checkpoint(specs[0], checkpoint, store)
     return assemble_models(specs, files, ranges, found, device)
 
 
@@ -126,8 +126,17 @@ def ranges_of(spec: RunSpec, store: Store) -> Ranges | None:
     return images.fitted_ranges if isinstance(images, FittedImages) else None
 
 
-def _checkpoint(spec: RunSpec, given: Path | None, store: Store) -> Path | None:
-    """The file of SAM's weights; None where there is none."""
+def find_checkpoint(spec: RunSpec, given: Path | None, store: Store) -> Path | None:
+    """The file of SAM's weights; None where there is none.
+
+    Args:
+        spec: A run that is built on them.
+        given: The file that the user has named; None: where the store has last seen it.
+        store: The run's store.
+
+    Raises:
+        WeightsError: If the store has not seen it.
+    """
     if isinstance(spec.variant, CnnVariant) or not is_from_file(spec):
         return given
     if given is not None:
@@ -205,7 +214,7 @@ def check_weights(specs: Sequence[RunSpec], checkpoint: Path | None, store: Stor
     digests = FileDigests(store.digests_path if store.root.exists() else None)
     takers = {spec.weights.sha256: spec for spec in specs if takes_checkpoint(spec)}
     for spec in takers.values():
-        check_checkpoint(spec, _checkpoint(spec, checkpoint, store), digests.of)
+        check_checkpoint(spec, find_checkpoint(spec, checkpoint, store), digests.of)
     if checkpoint is not None and not takers and specs:
         check_checkpoint(specs[0], checkpoint, digests.of)
 

@@ -9,7 +9,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -100,12 +100,13 @@ class _Probabilities(nn.Module):
         return torch.sigmoid(logits), logits
 
 
-def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
+def write_onnx(trained: TrainedModel, folder: Path, ground_m: float | None = None) -> OnnxFacts:
     """Writes the graph of a model, if it computes what the model computes.
 
     Args:
         trained: The model, on the CPU; it is left as it is.
         folder: Where ``model.onnx`` is to be.
+        ground_m: Metres that a pixel of its square was wide in training; None: not known.
 
     Raises:
         BadInput: If the model has no such graph, as one with an adapter of another package may.
@@ -126,37 +127,43 @@ def write_onnx(trained: TrainedModel, folder: Path) -> OnnxFacts:
             "export it without --onnx",
         ) from error
     program.model.ir_version = _IR_VERSION
-    program.model.metadata_props.update(deepness_metadata(protocol))
+    program.model.metadata_props.update(deepness_metadata(protocol, ground_m))
     size = sum(value.numel() * value.element_size() for value in graph.state_dict().values())
     # A probability near 0 or 1 hides differences: logits are compared, in a graph that gives them.
     path, probe = folder / ONNX_FILE, folder / "logits.onnx"
     files = [path, *([folder / ONNX_WEIGHTS_FILE] if size > _MOST_BYTES_OF_ONE_FILE else [])]
     try:
         program.save(probe, external_data=len(files) > 1)
-        difference = _compare(probe, reference, images, trained.spec.name)
+        difference = _compare(probe, reference, (images, images[:1]), trained.spec.name)
     finally:
         for written in folder.glob("logits.onnx*"):
             written.unlink()
     program.model.graph.outputs.pop()
     program.save(path, external_data=len(files) > 1)
-    _compare(path, reference, images[:1], trained.spec.name)
+    _compare(path, reference, (images[:1],), trained.spec.name)
     return OnnxFacts(tuple(file.name for file in files), OPSET, difference)
 
 
-def deepness_metadata(protocol: Protocol) -> dict[str, str]:
+def deepness_metadata(protocol: Protocol, ground_m: float | None) -> dict[str, str]:
     """What Deepness reads of a model (docs/source/creators in its repository), each as JSON.
 
-    The ground resolution is not among it: no data set declares one. Of one output channel Deepness
-    makes two classes, below and from the threshold.
+    Of one output channel Deepness makes two classes, below and from the threshold.
+
+    Args:
+        protocol: Size, class and threshold.
+        ground_m: Metres that a pixel of the square was wide in training; None: not known.
     """
     task = protocol.task
-    values = {
+    values: dict[str, object] = {
         "model_type": "Segmentor",
         "class_names": {"0": "background", "1": task.positive_class},
         "tile_size": protocol.image_size_px,
         "tiles_overlap": _OVERLAP_PERCENT,
         "seg_thresh": task.threshold,
     }
+    if ground_m is not None:
+        # In centimetres.
+        values["resolution"] = round(100 * ground_m, 4)
     return {name: json.dumps(value) for name, value in values.items()}
 
 
@@ -187,8 +194,8 @@ def _program(graph: nn.Module, images: Tensor) -> Any:
     return program
 
 
-def _compare(path: Path, reference: nn.Module, images: Tensor, name: str) -> float:
-    """The largest difference in probability, of all images at once and of the first by itself.
+def _compare(path: Path, reference: nn.Module, batches: Sequence[Tensor], name: str) -> float:
+    """The largest difference in probability.
 
     Raises:
         StoreError: If the graph's outputs differ from the model's by more than rounding.
@@ -199,7 +206,7 @@ def _compare(path: Path, reference: nn.Module, images: Tensor, name: str) -> flo
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     largest = 0.0
-    for batch in (images, images[:1]):
+    for batch in batches:
         with torch.no_grad():
             expected = reference(batch)
         found: list[npt.NDArray[np.float32]] = session.run(None, {"images": batch.numpy()})

@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ablate.errors import BadInput
+from ablate.models.devices import free_bytes
 from ablate.predict.pool import Copy, ModelPool
 from ablate.predict.scene import Scene, opened, read_window
 from ablate.predict.trained import TrainedModel
 from ablate.predict.windows import Axis
-from ablate.runs import atomic
+from ablate.runs import atomic, shown
+from ablate.runs.disk import size_text
 
 Strip = npt.NDArray[np.uint8]
 """Bands x rows x columns: mask, probability and, of several models, their disagreement."""
@@ -71,6 +74,28 @@ class Strips:
         """All strips in order, one at a time in memory."""
         for index in range(count):
             yield np.load(self.path(index))
+
+
+def check_memory(scene: Scene, size_px: int, models: int) -> None:
+    """Refuses a raster whose row of windows does not fit into memory, before anything starts.
+
+    Args:
+        scene: The raster.
+        size_px: Side of a window.
+        models: How many are averaged.
+
+    Raises:
+        BadInput: If it does not fit.
+    """
+    # The weighted sums and, of several models, those of their deviation; and what is data.
+    needed = scene.width * size_px * (4 * min(models, 2) + 1)
+    free = free_bytes(torch.device("cpu"))
+    if free is not None and needed > free:
+        raise BadInput(
+            f"{shown(scene.path)} is {scene.width:,} pixels wide: a row of windows needs "
+            f"{size_text(needed)} of memory, {size_text(free)} are free",
+            "cut it into narrower parts, such as with gdal_retile.py",
+        )
 
 
 def predict_strips(

@@ -270,20 +270,24 @@ class Study:
         record, store = self._start()
         return steps.write_bundle(record, store, expanded(path), weights=weights)
 
-    def export(self, row: str, folder: str | Path, *, onnx: bool = False) -> None:
+    def export(
+        self, row: str, folder: str | Path, *, onnx: bool = False, merged: bool = False
+    ) -> None:
         """Writes a trained row into a new folder: weights, specs and model card.
 
         Args:
             row: The row, by the variant's name; of several seeds the first is exported.
             folder: The folder to make, which ``ablate.load`` reads.
             onnx: Whether the whole model is written as an ONNX graph, too.
+            merged: Whether it is written as a state dict in SAM's own layout, too.
 
         Raises:
-            BadInput: If there is no such row, the folder exists, or the row has no such graph.
+            BadInput: If there is no such row, the folder exists, or the row has no such form.
             StoreError: If no run of it is finished, or its files are damaged.
         """
         record, store = self._start()
-        steps.export_row(steps.trained_row(record, store, row), expanded(folder), onnx=onnx)
+        trained = steps.trained_row(record, store, row)
+        steps.export_row(trained, expanded(folder), onnx=onnx, merged=merged)
 
     def predict(
         self,

@@ -17,6 +17,7 @@ from ablate.tracking.groups import Group
 from ablate.tracking.logged_model import delete_models
 from ablate.tracking.mlflow_run import MlflowRun, log, set_status
 from ablate.tracking.report_copy import read_report
+from ablate.tracking.transactions import one_transaction
 from ablate.tracking.ui_view import VIEW_TAGS
 
 _EXPERIMENT = "ablate"
@@ -188,12 +189,15 @@ class _MirroredSweep:
                 problems.append(str(error))
         parent = self._parent = self._parent or self._create_parent(group, specs)
         for key in [key for key in runs if key in specs]:
-            self._runs[key] = self._nested(group, parent, runs[key], specs[key])
+            # Committed before anything is copied: no artifacts are of a run that MLflow lacks.
+            with one_transaction(self._client, self._address):
+                self._runs[key] = self._nested(group, parent, runs[key], specs[key])
         for key, nested in self._runs.items():
             folder = self._store.run(key)
             try:
                 if not nested.settled:
-                    nested.update(folder, group.run_name(nested.spec, key))
+                    with one_transaction(self._client, self._address):
+                        nested.update(folder, group.run_name(nested.spec, key))
             except (OSError, StoreError) as error:
                 problems.append(f"{folder.path} cannot be mirrored: {error}")
         if not live:

@@ -214,7 +214,6 @@ def _locks(store: Store, address: Address, ids: Sequence[str]) -> list[Path]:
 def _light_commits(address: Address) -> Iterator[None]:
     """Lets this process's commits to the store's own database wait for the disk less often.
 
-    A run is a dozen of MLflow's transactions, and waiting for each takes two thirds of the time.
     What is lost with the power is logged again, since the folders have it.
     https://www.sqlite.org/pragma.html#pragma_synchronous
     """

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from json import JSONDecodeError, loads
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from benchmarks.gpu.document import Document
 
@@ -46,14 +47,14 @@ class Share:
 
 
 PARTS = (
-    Share("matmul", 30, 10),
-    Share("attention", 140, 25),
-    Share("steps", 110, 25),
+    Share("matmul", 25, 10),
+    Share("attention", 130, 25),
+    Share("steps", 100, 25),
     Share("cohort", 80, 30),
-    Share("survives", 70, 30),
-    Share("everything", 20, 10),
-    Share("compiling", 50, 20),
-    Share("curves", 30, 15),
+    Share("survives", 85, 30),
+    Share("everything", 15, 10),
+    Share("compiling", 75, 20),
+    Share("curves", 20, 15),
 )
 
 
@@ -120,21 +121,20 @@ def measure(document: Document, part: str, words: list[str], limit_s: float) -> 
 
 
 @contextmanager
-def started_part(part: str, words: list[str], log: object) -> Iterator[subprocess.Popen[str]]:
+def started_part(part: str, words: list[str], log: IO[str]) -> Iterator[subprocess.Popen[str]]:
     """A part's process; at the end it is gone, with all that it has started."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.gpu.{part}", *words],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=log,  # type: ignore[call-overload]
+        stderr=log,
         text=True,
         start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        end(process)
-        process.wait()
+    ) as process:
+        try:
+            yield process
+        finally:
+            end(process)
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -151,7 +151,7 @@ def facts() -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    return done.stdout if done.returncode == 0 else "The machine could not be described."
+    return done.stdout.strip() if done.returncode == 0 else "The machine could not be described."
 
 
 def options_of(words: Sequence[str] | None) -> argparse.Namespace:

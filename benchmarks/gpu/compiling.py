@@ -14,7 +14,7 @@ from torch import nn
 from ablate.models.compiling import compile_blocks
 from ablate.models.devices import computing_in
 from ablate.spec import BACKBONES, BackboneName, Precision
-from benchmarks.gpu.part import Measured, Part, measured, run
+from benchmarks.gpu.part import Part, measured, run
 from benchmarks.gpu.steps import Style, a_step
 from benchmarks.limit import seconds
 
@@ -24,6 +24,7 @@ CASES: tuple[tuple[BackboneName, Precision], ...] = (
     ("vit_b", "tf32"),
     ("vit_b", "float32"),
 )
+_MEASURED = ("median ms", "range ms", "peak GB", "first step, s", "worth it after")
 
 
 def compiled_step(
@@ -42,28 +43,37 @@ def without_code() -> AbstractContextManager[object]:
 
 
 def compare(part: Part, backbone: BackboneName, precision: Precision, rounds: int) -> None:
-    """Says a row: uncompiled, then compiled."""
-    style, first = Style("", False, precision), list[float]()
-    hushed = without_code() if part.tiny else nullcontext()
-    with computing_in(torch.device(part.device), precision), hushed:
-        plain = measured(lambda: a_step(style, backbone, 2, part.device), part.device, rounds)
-        compiled = measured(
-            lambda: compiled_step(part, style, backbone, first), part.device, rounds
-        )
-    saved_s = None
-    if isinstance(plain, Measured) and isinstance(compiled, Measured):
-        saved_s = plain.median_s - compiled.median_s
-    cells: dict[str, str | float | None] = {
-        "backbone": BACKBONES[backbone].label,
-        "precision": precision,
+    """Says a row uncompiled, then one compiled."""
+    style, first, plain_s = Style("", False, precision), list[float](), None
+    ways = {
+        "no": lambda: a_step(style, backbone, 2, part.device),
+        "yes": lambda: compiled_step(part, style, backbone, first),
     }
-    for name, found in (("plain", plain), ("compiled", compiled)):
-        is_there = isinstance(found, Measured)
-        cells[f"{name} ms"] = 1e3 * found.median_s if is_there else found
-        cells[f"{name} GB"] = found.peak_gb if is_there else None
-    cells["first step, s"] = first[0] if first else None
-    cells["worth it after"] = first[0] / saved_s if saved_s and saved_s > 0 else None
-    part.row(cells)
+    for is_compiled, make in ways.items():
+        hushed = without_code() if part.tiny else nullcontext()
+        with computing_in(torch.device(part.device), precision), hushed:
+            found = measured(make, part.device, rounds)
+        cells = {
+            "backbone": BACKBONES[backbone].label,
+            "precision": precision,
+            "compiled": is_compiled,
+        }
+        if isinstance(found, str):
+            part.row({**cells, **dict.fromkeys(_MEASURED), "range ms": found})
+            continue
+        worth = None
+        if is_compiled == "no":
+            plain_s = found.median_s
+        elif plain_s and plain_s > found.median_s:
+            worth = first[0] / (plain_s - found.median_s)
+        values = (
+            1e3 * found.median_s,
+            found.range_ms,
+            found.peak_gb,
+            first[0] if first else None,
+            worth,
+        )
+        part.row(cells | dict(zip(_MEASURED, values, strict=True)))
 
 
 def measure(part: Part) -> None:

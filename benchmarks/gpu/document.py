@@ -40,8 +40,7 @@ class Document:
         cells = record["row"]
         begun = ""
         if list(cells) != self._columns:
-            is_number = [isinstance(each, int | float) for each in cells.values()]
-            rules = ["--:" if each else "---" for each in is_number]
+            rules = [_rule(each) for each in cells.values()]
             begun = "\n" * bool(self._columns) + _line(list(cells)) + _line(rules)
             self._columns = list(cells)
         self._append(begun + _line([_shown(each) for each in cells.values()]))
@@ -67,6 +66,11 @@ def _append(path: Path, text: str) -> None:
 
 def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |\n"
+
+
+def _rule(value: Any) -> str:
+    """Numbers are flush right."""
+    return "--:" if isinstance(value, int | float) and not isinstance(value, bool) else "---"
 
 
 def _shown(value: Any) -> str:

@@ -126,4 +126,4 @@ def measured(make: Callable[[], Callable[[], object]], device: str, rounds: int)
 def in_a_line(error: BaseException) -> str:
     """The type of an exception and the begin of its message."""
     words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words[:160]}"
+    return f"{type(error).__name__}: {words[:100]}"

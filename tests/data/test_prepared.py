@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from ablate.data import open_images, prepare
 from ablate.errors import DataError, StoreError
 from ablate.runs import hosts, locks
-from ablate.spec import FoldersData
+from ablate.spec import FoldersData, GeneratedData
 
 Writer = Callable[..., Path]
 FOLDERS = FoldersData(kind="folders", images="images", masks="masks")
@@ -272,3 +273,23 @@ def test_images_that_change_while_they_are_read_are_not_kept(
     assert not [path for path in cache.iterdir() if path.is_dir()]
     again = open_images(FOLDERS, root)
     assert len(prepare(again, 16, cache, lambda: open_images(FOLDERS, root).digest()).names) > 0
+
+
+def test_scenes_are_painted_by_all_processors_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    images = open_images(GeneratedData(kind="generated", seed=1, count=15, size_px=32), None)
+    expected = [images.load(index) for index in range(15)]
+    load, meeting = images.load, threading.Barrier(3, timeout=20)
+
+    def load_together(index: int) -> tuple[np.ndarray, np.ndarray]:
+        # Each waits for two others: one by one, the wait would end in an error.
+        meeting.wait()
+        return load(index)
+
+    monkeypatch.setattr(images, "load", load_together)
+    prepared = prepare(images, 32, tmp_path)
+    for index, (image, mask) in enumerate(expected):
+        np.testing.assert_array_equal(prepared.images[index], image)
+        np.testing.assert_array_equal(prepared.masks[index], mask)
