@@ -2,7 +2,7 @@
 
 ``python benchmarks`` runs them all; each also runs by itself. What a script says besides its table
 goes to the standard error. If one fails, the document says so, the others run, and the exit status
-is 1.
+is 1. What only a GPU shows is ``python -m benchmarks.gpu``.
 """
 
 import argparse
@@ -35,12 +35,10 @@ class Benchmark:
     Attributes:
         script: Its file's name.
         arguments: What differs from its own defaults.
-        gpu: Only where there is one.
     """
 
     script: str
     arguments: str = ""
-    gpu: bool = False
 
 
 # The order of the document: the machine's limit, what trains, what surrounds training.
@@ -49,19 +47,6 @@ STANDARD = (
     Benchmark("attention.py"),
     # With SAM's own attention this one fits into few machines.
     Benchmark("attention.py", "--blocks --encoders vit_l --codes ablate --rounds 1"),
-    Benchmark(
-        "limit.py",
-        "--device cuda --precision bfloat16 --batch 2 --product-side 8192 --rounds 10 "
-        "--backbones vit_b vit_l vit_h",
-        gpu=True,
-    ),
-    Benchmark(
-        "attention.py",
-        "--device cuda --precision bfloat16 --rounds 10 --blocks vit_b vit_l vit_h "
-        "--encoders vit_b vit_l vit_h",
-        gpu=True,
-    ),
-    Benchmark("throughput.py", gpu=True),
     Benchmark("adapters.py"),
     Benchmark("precision.py"),
     Benchmark("input.py"),
@@ -172,8 +157,7 @@ def main() -> int:
     chosen = [
         each
         for each in STANDARD
-        if (torch.cuda.is_available() or not each.gpu)
-        and (arguments.only is None or Path(each.script).stem in arguments.only)
+        if arguments.only is None or Path(each.script).stem in arguments.only
     ]
     # Before the document is begun: in place of an older one it would count as a change.
     facts = machine()

@@ -23,10 +23,9 @@ import torch
 from ablate.data import Prepared, jitter, open_images, prepare
 from ablate.data.batches import Batch, ToDevice, read
 from ablate.models import SegmentationModel, build, with_half_precision_encoder
-from ablate.models.devices import Precision
 from ablate.models.sam import sam_without_weights
 from ablate.registry import Catalogue
-from ablate.spec import BACKBONES, BackboneName, Protocol
+from ablate.spec import BACKBONES, BackboneName, Precision, Protocol
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.state import TrainingState
 
@@ -41,7 +40,7 @@ def recipe(backbone: BackboneName, batch: int, scenes: int) -> Protocol:
     """The paper's, on generated scenes."""
     data = f"{{kind: generated, seed: 1, count: {scenes}, size_px: {SCENE_SIDE_PX}}}"
     changes = [f"backbone={backbone}", f"batch_size={batch}", f"data={data}"]
-    return Catalogue().protocol("paper", [*changes, "published_split=null"])
+    return Catalogue().protocol("paper", changes)
 
 
 def opened(protocol: Protocol, cache: Path) -> Prepared:

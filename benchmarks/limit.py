@@ -58,11 +58,17 @@ def product(device: str, precision: str, side: int) -> Callable[[], object]:
 
 
 def encoder_pass(
-    backbone: BackboneName, device: str, precision: str, batch: int
+    backbone: BackboneName,
+    device: str,
+    precision: str,
+    batch: int,
+    *,
+    sams_attention: bool = False,
 ) -> Callable[[], None]:
     """Forward and backward through all blocks with respect to the first one's input."""
     encoder = sam_without_weights(backbone).image_encoder
-    replace_attention(encoder)
+    if not sams_attention:
+        replace_attention(encoder)
     encoder = encoder.to_empty(device=device)
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.02).requires_grad_(False)

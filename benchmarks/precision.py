@@ -12,85 +12,19 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from _training import Curve, train_curves
 
-from ablate.data import identify, open_images, prepare, split
-from ablate.models import build, load_weights, with_half_precision_encoder
-from ablate.models.devices import Precision
+from ablate.models import with_half_precision_encoder
 from ablate.models.sam import sam_without_weights
-from ablate.plan import provenance
 from ablate.registry import Catalogue
-from ablate.runs import SpecFile, Store
-from ablate.spec import BACKBONES, NANO_WEIGHTS, Context, Protocol, RunSpec, SamVariant
-from ablate.train.cohort_setup import CohortSetup
-from ablate.train.engine import Engine
-from ablate.train.meter import Meter
-from ablate.train.signals import Stop
-from ablate.train.training_run import TrainingRun
+from ablate.spec import BACKBONES, Precision
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 METRICS = ("train_loss", "val_loss", "miou")
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What every epoch of a run said.
-
-    Attributes:
-        variant: Its name.
-        precision: What it was computed in.
-        seed: Of adapter and batches.
-        epochs: The metrics of each epoch.
-    """
-
-    variant: str
-    precision: Precision
-    seed: int
-    epochs: list[dict[str, float]]
-
-
-def train(
-    names: Sequence[str], precision: Precision, seed: int, protocol: Protocol, root: Path
-) -> list[Curve]:
-    """Trains the variants together, in a precision that the device may not have in hardware."""
-    protocol = protocol.model_copy(update={"precision": precision})
-    store = Store(root / "store")
-    images = open_images(protocol.data, None)
-    prepared = prepare(images, protocol.image_size_px, store.cache_path)
-    training, validation = split(len(prepared.names), protocol.split)
-    setup = CohortSetup(protocol, seed, prepared, training, validation, CPU, precision)
-    context = Context(
-        protocol=protocol, data=identify(images, protocol.split), weights=NANO_WEIGHTS
-    )
-    weights = load_weights("vit_nano", None)
-    if precision == "bfloat16":
-        weights = with_half_precision_encoder(weights, "vit_nano")
-    runs = []
-    for name in names:
-        variant = Catalogue().variant(name)
-        if not isinstance(variant, SamVariant):
-            sys.exit(f"{name} is not an adapter on SAM; name variants such as translandseg")
-        spec = RunSpec(name=name, variant=variant, context=context, seed=seed)
-        folder = store.run(spec.key)
-        folder.create(SpecFile(key=spec.key, run=spec, provenance=provenance()))
-        model = build(
-            variant, "vit_nano", image_size_px=protocol.image_size_px, weights=weights, seed=seed
-        )
-        runs.append(TrainingRun(folder, model, setup))
-    with Meter([run.folder for run in runs], CPU) as meter:
-        Engine(setup, runs, Stop(), meter).train()
-    curves = []
-    for name, run in zip(names, runs, strict=True):
-        if failure := run.folder.failure():
-            sys.exit(f"{name} in {precision}, seed {seed}: {failure.message}")
-        curves.append(
-            Curve(name, precision, seed, [event.metrics for event in run.folder.events()])
-        )
-    return curves
 
 
 def means(curves: Sequence[Curve], epoch: int, metric: str) -> dict[Precision, float]:
@@ -181,7 +115,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         for seed in arguments.seeds:
             for precision in PRECISIONS:
-                curves += train(arguments.variants, precision, seed, protocol, Path(root))
+                curves += train_curves(
+                    arguments.variants, precision, seed, protocol, Path(root), CPU
+                )
     of = {name: [c for c in curves if c.variant == name] for name in arguments.variants}
     hardware = torch.cpu.get_capabilities().get("avx512_bf16", False)
     parts = [

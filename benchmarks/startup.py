@@ -12,7 +12,7 @@ from ablate.runs import Store
 from ablate.study import Study
 
 REPETITIONS = 11
-REFERENCE = "import typer, rich"
+REFERENCE = "import pydantic, typer, rich"
 # Typer builds options, and rich a table, with modules that their bare import does not load.
 SMALLEST = """
 import typer

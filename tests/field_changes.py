@@ -21,8 +21,10 @@ from field_observations import (
     built_on,
     classes_used,
     compiled,
+    counted,
     fits,
     fitted,
+    ground,
     labelled,
     logits,
     loss,
@@ -35,7 +37,7 @@ from field_observations import (
     reported,
     reported_under,
     trained,
-    trained_where_bfloat16_is_fast,
+    trained_in_its_precision,
     tuned,
     watermarked,
 )
@@ -210,6 +212,8 @@ def _inner(outer: Protocol) -> Protocol:
 
 _INNER = _inner(_PARTS)
 
+_OF_MASKS = altered(_SHORT, "task.metrics", ("boundary_iou", "small_object_recall"))
+
 _PROTOCOLS = {
     "Protocol.name": _along(_SHORT, "name", ("first", "second"), watermarked),
     "Protocol.overrides": _along(_SHORT, "overrides", ((), ("epochs=3",)), watermarked),
@@ -219,9 +223,19 @@ _PROTOCOLS = {
     "Task.metrics": _along(
         _SHORT,
         "task.metrics",
-        (METRIC_NAMES, METRIC_NAMES[::-1], ("miou",), ("f1", "positive_iou")),
+        (
+            METRIC_NAMES,
+            METRIC_NAMES[::-1],
+            ("miou",),
+            ("f1", "positive_iou"),
+            ("miou", "boundary_iou"),
+            ("miou", "small_object_recall"),
+        ),
         reported_under,
     ),
+    "Task.boundary_width": _along(_OF_MASKS, "task.boundary_width", (0.02, 0.2), counted),
+    "Task.small_object_px": _along(_OF_MASKS, "task.small_object_px", (1024, 8), counted),
+    "Task.small_object_share": _along(_OF_MASKS, "task.small_object_share", (0.5, 0.9), counted),
     "Task.threshold": _along(_SHORT, "task.threshold", (0.5, 0.05), trained),
     "Protocol.published_split": _along(
         _SHORT, "published_split", (None, {"train": 10, "validation": 5}), watermarked
@@ -232,7 +246,7 @@ _PROTOCOLS = {
     ),
     "Protocol.backbone": _along(_SHORT, "backbone", tuple(BACKBONES), built_on),
     "Protocol.precision": _along(
-        _SHORT, "precision", ("float32", "bfloat16"), trained_where_bfloat16_is_fast
+        _SHORT, "precision", ("float32", "tf32", "bfloat16"), trained_in_its_precision
     ),
     "Protocol.compile": _along(_SHORT, "compile", (False, True), compiled),
     "Cosine.lr_min": _along(_LONGER, "schedule.lr_min", (1e-5, 1e-3), trained),
@@ -251,6 +265,12 @@ _PROTOCOLS = {
     "FoldersData.folders": _along(_PARTS, "data.folders", ((), ("one",), ("one", "three")), opened),
     "FoldersData.mask_values": Change((_FOLDERS, _THRESHOLD_0), opened),
     "FoldersData.bands": _along(_FOLDERS, "data.bands", (None, (2, 1, 0), (0, 0, 0)), opened),
+    "FoldersData.ground_resolution_m": _along(
+        _FOLDERS, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
+    "CocoData.ground_resolution_m": _along(
+        _COCO, "data.ground_resolution_m", (None, 0.5, 2.0), ground
+    ),
     "LinearScale.low": _along(_LINEAR, "data.scale.low", (0.0, 50.0), opened),
     "LinearScale.high": _along(_LINEAR, "data.scale.high", (200.0, 255.0), opened),
     "PercentileScale.low": _along(_PERCENTILES, "data.scale.low", (0.0, 10.0), fitted),

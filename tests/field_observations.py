@@ -5,6 +5,7 @@ planned and reported. Neither a spec's own dump nor a run's key is part of it.
 """
 
 import contextlib
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +22,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from ablate.data import identify, open_images, parts, prepare
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
+from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, build, build_cnn, build_zero_shot, count, load_weights
+from ablate.models.devices import computing_in
 from ablate.plan import identify_weights, provenance, sweep_runs
+from ablate.predict.ground import ground_of_data
 from ablate.registry import Catalogue
 from ablate.report import build_report, render, required_parameters
 from ablate.runs import (
@@ -42,6 +46,7 @@ from ablate.spec import (
     CnnVariant,
     Context,
     DataIdentity,
+    Precision,
     Protocol,
     RunSpec,
     SamVariant,
@@ -205,10 +210,33 @@ def trained(protocol: Protocol, variant: Variant | None = None) -> dict[str, obj
     return _trained(protocol, variant)
 
 
-def trained_where_bfloat16_is_fast(protocol: Protocol) -> dict[str, object]:
-    """The same on a processor that reports bfloat16 in hardware."""
-    with mock.patch("torch.cpu.get_capabilities", return_value={"avx512_bf16": True}):
-        return _trained(protocol)
+def counted(protocol: Protocol) -> dict[str, float]:
+    """The scores of a mask that lacks the lower half of a square of 16 and all but a pixel of 4."""
+    actual = torch.zeros(1, 1, 64, 64)
+    actual[..., 8:24, 8:24] = actual[..., 40:42, 40:42] = 1
+    logits = actual - 0.5
+    logits[..., 16:24, :] = logits[..., 41:, :] = logits[..., 41] = -1
+    (found,) = count_images(logits, actual, protocol.task)
+    return scores(found)
+
+
+def trained_in_its_precision(protocol: Protocol) -> dict[str, object]:
+    """The same where every precision can be had, and a GPU's switches while losses are taken."""
+    switches = set()
+
+    def spied(*words: Any) -> torch.Tensor:
+        switches.add((torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+        return segmentation_loss(*words)
+
+    def on_a_gpu(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+        return computing_in(torch.device("cuda"), precision)
+
+    with (
+        mock.patch("ablate.train.worker.precision_on", lambda device, allowed: allowed),
+        mock.patch("ablate.train.worker.computing_in", on_a_gpu),
+        mock.patch("ablate.train.cohort_setup.segmentation_loss", spied),
+    ):
+        return _trained(protocol) | {"switches": switches}
 
 
 def compiled(protocol: Protocol) -> frozenset[str]:
@@ -273,6 +301,13 @@ def opened(protocol: Protocol) -> tuple[bytes, bytes]:
         images = open_images(protocol.data, Path(root))
         prepared = prepare(images, protocol.image_size_px, Path(cache_))
         return prepared.images.tobytes(), prepared.masks.tobytes()
+
+
+def ground(protocol: Protocol) -> float | None:
+    """Metres that a pixel of the model's square was wide in training."""
+    with TemporaryDirectory() as root:
+        _write_every_layout(Path(root))
+        return ground_of_data(protocol.data, Path(root), protocol.image_size_px)
 
 
 def fitted(protocol: Protocol) -> tuple[bytes, bytes] | str:

@@ -72,6 +72,10 @@ COMMANDS = {
         "ablate.cli.export:export",
         "Export a trained row: weights, specs and a model card whose numbers come from the report.",
     ),
+    "evaluate": Listed(
+        "ablate.cli.evaluate:evaluate",
+        "Score trained rows on other data sets: a table of rows × data sets, kept in the store.",
+    ),
     "merge": Listed(
         "ablate.cli.merge:merge",
         "Join the stores of several machines into one, or say why they cannot be joined.",

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablate.cli import options
 from ablate.cli.console import err, out, print_error
 from ablate.errors import BadInput, ExitCode
 from ablate.runs import shown
-from ablate.study.predict import chosen_device, predict_row
+from ablate.study.predict import chosen_devices, predict_row
 from ablate.study.trained_rows import find_trained
 
 if TYPE_CHECKING:
@@ -56,16 +56,18 @@ def predict(
             "--device",
             envvar="ABLATE_DEVICE",
             metavar="NAME",
-            help="Where to compute, such as cuda:0 or cpu. [default: the first GPU, else the CPU]",
+            help="Where to compute, such as cuda:0; may be given several times. [default: all "
+            "GPUs, else the CPU]",
             show_default=False,
         ),
     ] = None,
     resolution: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             envvar="ABLATE_RESOLUTION",
             metavar="METRES",
-            help="Resample rasters to this ground resolution. [default: their own]",
+            help="Resample rasters to this ground resolution; training: to that of the training "
+            "images at the model's size. [default: their own]",
             show_default=False,
         ),
     ] = None,
@@ -110,7 +112,7 @@ def predict(
     # It loads torch.
     from ablate.predict import MapSettings
 
-    settings = MapSettings(resolution, window_overlap, polygons, min_area, simplify)
+    settings = MapSettings(_metres(resolution), window_overlap, polygons, min_area, simplify)
     source = export if export is not None else find_trained(store, grid, row, run)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -119,18 +121,23 @@ def predict(
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
-        tasks: dict[int, TaskID] = {}
+        # One bar, of one scene after the other: there may be thousands.
+        bar = bars.add_task("", visible=False)
+        begun: dict[int, str] = {}
         names: list[str] = []
 
         def announce(plan: "ScenePlan", models: "Sequence[TrainedModel]") -> None:
             names.extend(shown(path.name) for path in plan.paths)
             for line in (*plan.notes, _described(models)):
-                err.print(line, soft_wrap=True)
+                say(line)
+
+        def say(line: str) -> None:
+            err.print(line, soft_wrap=True)
 
         def advance(scene: int, done: int, total: int) -> None:
-            if scene not in tasks:
-                tasks[scene] = bars.add_task(names[scene])
-            bars.update(tasks[scene], completed=done, total=total)
+            number = begun.setdefault(scene, f"scene {len(begun) + 1} of {len(names)}")
+            description = f"{names[scene]} ({number})" if len(names) > 1 else names[scene]
+            bars.update(bar, description=description, completed=done, total=total, visible=True)
 
         outcomes = predict_row(
             source,
@@ -138,14 +145,28 @@ def predict(
             folder,
             settings,
             checkpoint=checkpoint,
-            device=chosen_device(device or ()),
+            devices=chosen_devices(device or ()),
             announce=announce,
             advance=advance,
+            say=say,
         )
     for outcome in outcomes:
         _print(outcome)
     if any(outcome.problem for outcome in outcomes):
         raise typer.Exit(ExitCode.RUN_FAILED)
+
+
+def _metres(text: str | None) -> float | Literal["training"] | None:
+    if text is None:
+        return None
+    if text == "training":
+        return "training"
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(
+            f"--resolution {shown(text)} is not a number of metres", "give 0.8, or training"
+        ) from None
 
 
 def _described(models: "Sequence[TrainedModel]") -> str:

@@ -1,26 +1,6 @@
 """Data sets: opening, splitting and preparing them. Imports no torch; ``batches`` does."""
 
-from ablate.data.changes import changes_since
-from ablate.data.drawing import split
-from ablate.data.folders import given_split
-from ablate.data.images import Images
-from ablate.data.opening import detect, open_images
-from ablate.data.parts import Parts
-from ablate.data.prepared import Prepared, prepare
-from ablate.data.splitting import identify, parts
-from ablate.data.verified import verify
+import lazy_loader
 
-__all__ = [
-    "Images",
-    "Parts",
-    "Prepared",
-    "changes_since",
-    "detect",
-    "given_split",
-    "identify",
-    "open_images",
-    "parts",
-    "prepare",
-    "split",
-    "verify",
-]
+# Each name is loaded when it is first used: a command waits for the modules that it needs alone.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

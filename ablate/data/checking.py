@@ -15,7 +15,7 @@ from ablate.data.leaks import leaks
 from ablate.data.mask_findings import MaskFacts, mask_findings
 from ablate.data.overlaps import Thumbnail, overlapping_pairs, thumbnail
 from ablate.data.pairs import some
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import AmbiguousMask, DataError, SizeMismatch, Unpaired
 from ablate.runs import (

@@ -84,6 +84,10 @@ class CocoImages:
         _check_size(outlined, self._reader.size(outlined.path))
         _drawn(outlined)
 
+    def image_path(self, index: int) -> Path:
+        """The file of an image."""
+        return self._images[self.names[index]].path
+
     def check_header(self, index: int) -> None:
         """Refuses what an image's header alone tells, and decodes no pixel.
 
@@ -111,6 +115,11 @@ class CocoImages:
             DataError: If an image is broken, or if a band has no range.
         """
         self._reader.fit([self._images[self.names[index]].path for index in sorted(train)])
+        self._digest = None
+
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes the percentiles of another data set's training images, if any are declared."""
+        self._reader.scale_by(ranges)
         self._digest = None
 
     @property

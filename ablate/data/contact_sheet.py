@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from ablate.data.images import Images, Mask
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.errors import DataError
 from ablate.runs import DataCheck, Finding, FindingKind, atomic
 from ablate.runs.data_check import printable

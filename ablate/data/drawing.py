@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import GroupsSplit, HeldOutTest, HoldoutSplit, KFoldSplit

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ablate.data.duplicates import Fingerprint, exact_groups, near_groups, source_groups
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.runs import Finding, FindingKind, Severity
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from ablate.data.folders import below
 from ablate.data.pairs import some
-from ablate.data.parts import Parts
 from ablate.data.reading import SUFFIXES
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import ListsSplit

@@ -89,6 +89,10 @@ class PairedFiles:
         self._check_sizes(name, self._reader.size(self._images[name]), mask.shape)
         return positive
 
+    def image_path(self, index: int) -> Path:
+        """The file of an image."""
+        return self._images[self.names[index]]
+
     def check_header(self, index: int) -> None:
         """Refuses what the headers of a pair's files alone tell, and decodes no pixel.
 
@@ -130,6 +134,11 @@ class PairedFiles:
             DataError: If an image is broken, or if a band has no range.
         """
         self._reader.fit([self._images[self.names[index]] for index in sorted(train)])
+        self._digest = None
+
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes the percentiles of another data set's training images, if any are declared."""
+        self._reader.scale_by(ranges)
         self._digest = None
 
     @property

@@ -1,7 +1,5 @@
 """Writing a data set as the plain pair of folders: ``image/NAME.png`` and ``mask/NAME.png``."""
 
-import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from PIL import Image as Pillow
 from ablate.data.images import Images
 from ablate.errors import DataError, StoreError
 from ablate.runs import atomic
+from ablate.runs.new_folder import new_folder
 
 _POSITIVE = 255
 
@@ -19,7 +18,7 @@ def write_plain(images: Images, target: Path, lists: Mapping[str, Sequence[int]]
     """Writes every pair as PNG: the image as it is trained on, the mask with values 0 and 255.
 
     Names with folders become plain ones, ``train/a`` for instance ``train_a``. A kill leaves
-    nothing at ``target``; a folder beside it, ``.….partial``, may then be removed.
+    nothing at ``target``; what it leaves beside it, the next call removes.
 
     Args:
         images: The data set.
@@ -32,32 +31,29 @@ def write_plain(images: Images, target: Path, lists: Mapping[str, Sequence[int]]
     """
     names = _plain_names(images.names)
     check_free(target)
-    partial = target.with_name(f".{secrets.token_hex(4)}.partial")
     try:
-        for kind in ("image", "mask"):
-            (partial / kind).mkdir(parents=True)
-        for index, name in enumerate(names):
-            image, mask = images.load(index)
-            Pillow.fromarray(image).save(partial / "image" / f"{name}.png")
-            levels = mask.astype(np.uint8) * _POSITIVE
-            Pillow.fromarray(levels).save(partial / "mask" / f"{name}.png")
-        for file, indices in lists.items():
-            text = "".join(f"{names[index]}\n" for index in indices)
-            (partial / file).write_text(text, encoding="utf-8")
-        check_free(target)
-        for folder in (partial / "image", partial / "mask", partial):
-            for path in folder.iterdir():
-                if path.is_file():
-                    atomic.sync_file(path)
-            atomic.sync_folder(folder)
-        atomic.rename(partial, target)
+        with new_folder(target) as partial:
+            for kind in ("image", "mask"):
+                (partial / kind).mkdir()
+            for index, name in enumerate(names):
+                image, mask = images.load(index)
+                Pillow.fromarray(image).save(partial / "image" / f"{name}.png")
+                levels = mask.astype(np.uint8) * _POSITIVE
+                Pillow.fromarray(levels).save(partial / "mask" / f"{name}.png")
+            for file, indices in lists.items():
+                text = "".join(f"{names[index]}\n" for index in indices)
+                (partial / file).write_text(text, encoding="utf-8")
+            check_free(target)
+            for folder in (partial / "image", partial / "mask", partial):
+                for path in folder.iterdir():
+                    if path.is_file():
+                        atomic.sync_file(path)
+                atomic.sync_folder(folder)
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(
             f"{target} cannot be written ({reason})", "check permissions and space, or name another"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_free(target: Path) -> None:

@@ -55,6 +55,11 @@ class ImageReader:
             images = (self._stored(path) for path in train)
             self._ranges = percentile_ranges(self._data.scale, images, len(train))
 
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes percentiles that are known already, if any are declared."""
+        if self._data is not None and isinstance(self._data.scale, PercentileScale):
+            self._ranges = ranges
+
     def read(self, path: Path) -> Image:
         """The image with shape HxWx3 (RGB).
 

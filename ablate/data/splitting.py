@@ -11,8 +11,8 @@ from ablate.data.groups import groups_of
 from ablate.data.images import Images
 from ablate.data.lists import listed_parts
 from ablate.data.pairs import some
-from ablate.data.parts import Parts
 from ablate.data.scaling import Ranges
+from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
 from ablate.spec import (
@@ -39,6 +39,10 @@ class FittedImages(Interface):
 
     def fit(self, train: Iterable[int]) -> None:
         """Looks at the training images, by their indices; changes ``load`` and ``digest``."""
+        ...
+
+    def scale_by(self, ranges: Ranges) -> None:
+        """Takes ranges that are known already in place of those of ``fit``."""
         ...
 
 

@@ -1,48 +1,6 @@
 """Executors take cohorts to devices. The border is ``Executor.submit``, which returns a ``Job``."""
 
-from ablate.executors.base import (
-    Choose,
-    ClusterExecutor,
-    Executor,
-    Job,
-    JobState,
-    LeftJob,
-    import_object,
-    write_failures,
-)
-from ablate.executors.fork_server import call_with_torch, warm_up
-from ablate.executors.isolation import how_it_ended, isolated_children, signals_blocked
-from ablate.executors.registry import (
-    EXECUTORS,
-    check_can_detach,
-    devices_in_use,
-    executor_settings,
-    jobs_go_on,
-    left_jobs,
-    run_cohorts,
-)
-from ablate.executors.waiting import Tell
+import lazy_loader
 
-__all__ = [
-    "EXECUTORS",
-    "Choose",
-    "ClusterExecutor",
-    "Executor",
-    "Job",
-    "JobState",
-    "LeftJob",
-    "Tell",
-    "call_with_torch",
-    "check_can_detach",
-    "devices_in_use",
-    "executor_settings",
-    "how_it_ended",
-    "import_object",
-    "isolated_children",
-    "jobs_go_on",
-    "left_jobs",
-    "run_cohorts",
-    "signals_blocked",
-    "warm_up",
-    "write_failures",
-]
+# Each name is loaded when it is first used: a command waits for the modules that it needs alone.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

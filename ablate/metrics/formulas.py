@@ -24,3 +24,9 @@ FORMULAS: dict[MetricName, str] = {
     "positive_f1": _harmonic_mean(_P, _R),
 }
 """Fractions; a quotient 0 / 0 is 0."""
+
+MASK_FORMULAS: dict[MetricName, str] = {
+    "boundary_iou": "boundary pixels of both masks / boundary pixels of either",
+    "small_object_recall": "small objects found / small objects",
+}
+"""Of the metrics that a task may name besides."""

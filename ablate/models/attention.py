@@ -43,8 +43,10 @@ class _Plan:
 # (whose heads are 192 instead of 64 channels wide): global 8.0, 2.8 and 5.3 s; 25 windows of 14x14
 # 0.87, 0.68 and 0.83 s. Parts of 2^19, 2^20 and 2^22 scores on 1 thread, global: 6.4, 6.0 and 6.4 s
 # of CPU time; the largest leave the cache, and their memory goes back to the system each time.
-# CUDA: not measured on a GPU yet. Chosen because the fused kernel computes half precision without
-# ever writing scores to memory; parts are for float32 and for maps that it cannot take.
+# CUDA: not measured on a GPU yet; ``benchmarks/gpu/contenders.py`` has the ways that are to be
+# measured, and ``python -m benchmarks.gpu`` measures them. Chosen because the fused kernel computes
+# half precision without ever writing scores to memory; parts are for float32 and for maps that it
+# cannot take.
 _PLANS = {
     "cpu": _Plan(part=2**20, fused=False),
     "cuda": _Plan(part=2**23, fused=True),

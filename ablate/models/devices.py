@@ -2,16 +2,18 @@
 
 import os
 import platform
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from ablate.errors import BadInput
 from ablate.runs import Machine
-from ablate.spec import BACKBONES, BackboneName
+from ablate.spec import BACKBONES, BackboneName, Precision
 
-Precision = Literal["float32", "bfloat16"]
+_MEMINFO = Path("/proc/meminfo")
 
 
 def available_devices() -> list[str]:
@@ -53,13 +55,46 @@ def limit_threads(backbone: BackboneName) -> None:
 
 
 def precision_on(device: torch.device, allowed: Precision) -> Precision:
-    """bfloat16 where the protocol allows it and the device has it in hardware."""
+    """What the protocol asks for where the device has it in hardware, else float32."""
+    if allowed == "tf32" and device.type == "cuda" and torch.cuda.is_tf32_supported():
+        return "tf32"
     if allowed == "bfloat16":
         if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
             return "bfloat16"
         if device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False):
             return "bfloat16"
     return "float32"
+
+
+@contextmanager
+def computing_in(device: torch.device, precision: Precision) -> Iterator[None]:
+    """While this is open, float32 products on a GPU are rounded to TF32, or none is.
+
+    Open it around forward and backward. PyTorch by itself rounds convolutions, but no matrix
+    products. Autocast is another matter, and other devices stay as they are.
+
+    PyTorch's newer switches (``torch.backends.cuda.matmul.fp32_precision``) are not used: compiling
+    still asks for the older ones, which fail from then on
+    (https://github.com/pytorch/pytorch/issues/166387).
+    """
+    if device.type != "cuda":
+        yield
+        return
+    rounded = precision == "tf32"
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    _switch("high" if rounded else "highest", rounded)
+    try:
+        yield
+    finally:
+        _switch(*before)
+
+
+def _switch(products: str, convolutions: bool) -> None:
+    with warnings.catch_warnings():
+        # Some versions of PyTorch speak for the newer switches.
+        warnings.filterwarnings("ignore", message="Please use the new API settings")
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 def machine(device: torch.device, precision: Precision) -> Machine:
@@ -86,3 +121,13 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Free memory of the device; None: it is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu" or not _MEMINFO.exists():
+        return None
+    kilobytes = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
+    return int(kilobytes["MemAvailable"].split()[0]) * 1024

@@ -5,6 +5,7 @@ adapters that the stack knows can be stacked. The modules themselves decide: a m
 module goes through its own ``forward``, with the same result but for rounding, and slower.
 """
 
+import threading
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import chain
@@ -31,8 +32,8 @@ def forward_together(models: Sequence[SegmentationModel], images: Tensor) -> lis
     """Segments one batch with several models.
 
     What a model computes does not depend on the others: one that can be stacked goes through a
-    stack even when it is alone. The newest stacks are kept, so that the next call with the same
-    models builds nothing; their modules must not be replaced in between.
+    stack even when it is alone. The newest stacks are kept, so that the thread's next call with the
+    same models builds nothing; their modules must not be replaced in between.
 
     Args:
         models: On one device.
@@ -42,7 +43,7 @@ def forward_together(models: Sequence[SegmentationModel], images: Tensor) -> lis
         Each model's logits, Bx1xSxS, in the order of the models.
     """
     logits: dict[SegmentationModel, Tensor] = {}
-    for stacked, stack in _newest_stacks(tuple(filter(_is_small, models))):
+    for stacked, stack in _newest.stacks(tuple(filter(_is_small, models))):
         logits.update(zip(stacked, stack(images), strict=True))
     return [logits[model] if model in logits else model(images) for model in models]
 
@@ -71,8 +72,7 @@ def can_stack(model: SegmentationModel) -> bool:
     )
 
 
-@lru_cache(maxsize=1)
-def _newest_stacks(models: tuple[Segmenter, ...]) -> list[tuple[list[Segmenter], Stack]]:
+def _stacks(models: tuple[Segmenter, ...]) -> list[tuple[list[Segmenter], Stack]]:
     """Stacks of all models that can be stacked, one for each frozen image encoder."""
     groups: list[list[Segmenter]] = []
     for model in filter(can_stack, models):
@@ -82,6 +82,16 @@ def _newest_stacks(models: tuple[Segmenter, ...]) -> list[tuple[list[Segmenter],
         else:
             group.append(model)
     return [(group, Stack(group)) for group in groups]
+
+
+class _Newest(threading.local):
+    """The newest stacks of a thread: prediction gives each device one, and models of its own."""
+
+    def __init__(self) -> None:
+        self.stacks = lru_cache(maxsize=1)(_stacks)
+
+
+_newest = _Newest()
 
 
 def _share_an_encoder(one: Segmenter, other: Segmenter) -> bool:

@@ -96,7 +96,7 @@ class Segmenter(SegmentationModel):
         with torch.autocast(maps.device.type, enabled=False):
             maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
             by_row, by_column = (
-                _bilinear(n, to, maps).expand(len(maps), -1, -1)
+                _bilinear(n, to, maps).expand(maps.shape[0], -1, -1)
                 for n, to in zip(maps.shape[1:], size, strict=True)
             )
             return (by_row @ maps @ by_column.transpose(1, 2)).unsqueeze(1)

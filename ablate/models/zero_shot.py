@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 from segment_anything.modeling import Sam
 from torch import Tensor
@@ -110,6 +109,9 @@ def interior_points(ground_truth: Mask) -> NDArray[np.int64]:
     Returns:
         Column and row (x, y) of each point, Nx2.
     """
+    # Imported here: training needs nothing of it.
+    from scipy import ndimage
+
     components, number = ndimage.label(ground_truth, structure=np.ones((3, 3)))
     depth = ndimage.distance_transform_edt(np.pad(ground_truth, 1))[1:-1, 1:-1]
     points = np.empty((number, 2), dtype=np.int64)
@@ -155,7 +157,10 @@ def _every_mask(sam: Sam, prompts: Everything, image: Image) -> list[Mask]:
         min_mask_region_area=0,
         output_mode="binary_mask",
     )
-    return [record["segmentation"] for record in generator.generate(image)]
+    # The released segment-anything makes the categories of its boxes on the default device, where
+    # torchvision cannot use them once there are many boxes on another.
+    with sam.device:
+        return [record["segmentation"] for record in generator.generate(image)]
 
 
 def positive_masks(masks: Iterable[Mask], ground_truth: Mask) -> Mask:

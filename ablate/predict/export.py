@@ -2,16 +2,19 @@
 
 README.md             the model card, with the front matter of Hugging Face's hub
 ablate-export.json    the version of this form, and what the weights belong to
+stac-item.json        the model as an Item of a STAC catalogue; see ``stac``
 protocol.yaml         the recipe: image size, normalisation, task, split
 variant.yaml          what is inserted into SAM and what is trained
 weights.safetensors   the trained parameters only
+model.onnx            on request: the whole model as a graph; see ``onnx_export``
+sam_merged.pth        on request: the whole model in SAM's own layout; see ``merged_sam``
 """
 
 import hashlib
 import json
-import secrets
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,8 +27,10 @@ from ablate.data.plain import check_free
 from ablate.data.scaling import Ranges
 from ablate.errors import BadInput, StoreError
 from ablate.predict.loading import assemble_models
+from ablate.predict.stac import STAC_FILE, stac_item
 from ablate.predict.trained import TrainedModel
 from ablate.runs import atomic, plain_files
+from ablate.runs.new_folder import new_folder
 from ablate.spec import Context, DataIdentity, Frozen, Protocol, RunSpec, Variant, WeightsIdentity
 from ablate.spec.resnet import ResNetName
 from ablate.spec.run import ResNetIdentity
@@ -56,6 +61,7 @@ class Manifest(Frozen):
         resnets: What the ResNets of CNN baselines start from.
         engine: The version of the engine that trained it.
         ranges: The percentiles of the training images, where the data declare any.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
         files: SHA-256 of the files beside it, by name; the card is for its reader to change.
     """
 
@@ -70,32 +76,72 @@ class Manifest(Frozen):
     resnets: dict[ResNetName, ResNetIdentity]
     engine: int
     ranges: Ranges | None
+    ground_m: float | None = Field(default=None, gt=0)
     files: dict[str, str]
 
 
-def write_export(
-    target: Path, spec: RunSpec, key: str, weights: bytes, ranges: Ranges | None, card: str
-) -> None:
-    """Writes an export, whole or not at all.
+@contextmanager
+def new_export(target: Path) -> Iterator[Path]:
+    """A folder that becomes the export when the block ends, and leaves nothing if it does not.
 
     Args:
         target: The folder to make.
-        spec: The run.
-        key: Its key.
-        weights: Its ``weights.safetensors``.
-        ranges: The percentiles of its training images, where the data declare any.
-        card: The model card.
+
+    Yields:
+        A folder beside it, to write the files into.
 
     Raises:
         DataError: If the target exists, or the folder that it is to lie in does not.
         StoreError: If it cannot be written.
     """
     check_free(target)
+    try:
+        with new_folder(target) as partial:
+            yield partial
+            for path in partial.iterdir():
+                atomic.sync_file(path)
+            check_free(target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"{target} cannot be written ({reason})", "check permissions and space, or name another"
+        ) from error
+
+
+def write_export(
+    folder: Path,
+    spec: RunSpec,
+    key: str,
+    weights: bytes,
+    ranges: Ranges | None,
+    card: str,
+    ground_m: float | None,
+) -> None:
+    """Writes what every export has, and names all files that are in the folder by then.
+
+    Args:
+        folder: Of ``new_export``; files of other forms of the model may be in it.
+        spec: The run.
+        key: Its key.
+        weights: Its ``weights.safetensors``.
+        ranges: The percentiles of its training images, where the data declare any.
+        card: The model card.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     contents = {
         _VARIANT: _yaml(spec.variant.model_dump(mode="json")),
         _PROTOCOL: _yaml(spec.context.protocol.model_dump(mode="json")),
         _WEIGHTS: weights,
     }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    digests = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    sized = {name: (digest, (folder / name).stat().st_size) for name, digest in digests.items()}
+    item = json.dumps(stac_item(spec, key, sized), indent=2, ensure_ascii=False)
+    (folder / STAC_FILE).write_text(f"{item}\n", encoding="utf-8")
     manifest = Manifest(
         format=FORMAT,
         ablate=version("ablate"),
@@ -108,26 +154,16 @@ def write_export(
         resnets=spec.context.resnets,
         engine=spec.context.engine,
         ranges=ranges,
-        files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+        ground_m=ground_m,
+        files={**digests, STAC_FILE: _sha256(folder / STAC_FILE)},
     )
-    contents[MANIFEST] = f"{manifest.model_dump_json(indent=2)}\n".encode()
-    contents[CARD] = card.encode()
-    partial = target.with_name(f".{secrets.token_hex(4)}.partial")
-    try:
-        partial.mkdir()
-        for name, content in contents.items():
-            (partial / name).write_bytes(content)
-            atomic.sync_file(partial / name)
-        atomic.sync_folder(partial)
-        check_free(target)
-        atomic.rename(partial, target)
-    except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"{target} cannot be written ({reason})", "check permissions and space, or name another"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    (folder / MANIFEST).write_text(f"{manifest.model_dump_json(indent=2)}\n", encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _yaml(document: Mapping[str, Any]) -> bytes:
@@ -162,7 +198,8 @@ def load_export(folder: Path, checkpoint: Path | None, device: torch.device) -> 
         split=manifest.split,
     )
     files = [(folder / _WEIGHTS, contents[_WEIGHTS])]
-    return assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    model = assemble_models([spec], files, [manifest.ranges], checkpoint, device)[0]
+    return replace(model, ground_m=manifest.ground_m)
 
 
 def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:

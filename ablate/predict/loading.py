@@ -49,7 +49,7 @@ def load_runs(
     specs = [checked_spec(folder) for folder in folders]
     files = [(folder.weights_path, trained_weights(folder)) for folder in folders]
     ranges = [ranges_of(spec, store) for spec in specs]
-    found = _checkpoint(specs[0], checkpoint, store)
+    found = find_checkpoint(specs[0], checkpoint, store)
     return assemble_models(specs, files, ranges, found, device)
 
 
@@ -126,8 +126,17 @@ def ranges_of(spec: RunSpec, store: Store) -> Ranges | None:
     return images.fitted_ranges if isinstance(images, FittedImages) else None
 
 
-def _checkpoint(spec: RunSpec, given: Path | None, store: Store) -> Path | None:
-    """The file of SAM's weights; None where there is none."""
+def find_checkpoint(spec: RunSpec, given: Path | None, store: Store) -> Path | None:
+    """The file of SAM's weights; None where there is none.
+
+    Args:
+        spec: A run that is built on them.
+        given: The file that the user has named; None: where the store has last seen it.
+        store: The run's store.
+
+    Raises:
+        WeightsError: If the store has not seen it.
+    """
     if isinstance(spec.variant, CnnVariant) or not is_from_file(spec):
         return given
     if given is not None:
@@ -183,6 +192,31 @@ def assemble_models(
         digest = hashlib.sha256(content).hexdigest()
         models.append(TrainedModel(spec, module.eval(), device, own_ranges, digest))
     return models
+
+
+def takes_checkpoint(spec: RunSpec) -> bool:
+    """Whether a run was trained on a SAM whose weights are not part of ablate."""
+    return not isinstance(spec.variant, CnnVariant) and is_from_file(spec)
+
+
+def check_weights(specs: Sequence[RunSpec], checkpoint: Path | None, store: Store) -> None:
+    """Makes sure that runs of several rows find the weights that they were trained on.
+
+    Args:
+        specs: The runs.
+        checkpoint: SAM's weights, for those that take them; None: where the store has last seen
+            them.
+        store: Where the runs lie.
+
+    Raises:
+        WeightsError: If the checkpoint is missing, another, or no run takes one.
+    """
+    digests = FileDigests(store.digests_path if store.root.exists() else None)
+    takers = {spec.weights.sha256: spec for spec in specs if takes_checkpoint(spec)}
+    for spec in takers.values():
+        check_checkpoint(spec, find_checkpoint(spec, checkpoint, store), digests.of)
+    if checkpoint is not None and not takers and specs:
+        check_checkpoint(specs[0], checkpoint, digests.of)
 
 
 def check_checkpoint(

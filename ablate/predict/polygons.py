@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ablate.errors import BadInput
+from ablate.errors import BadInput, StoreError
 from ablate.predict.scene import METRES_PER_DEGREE, Scene
 from ablate.predict.strips import LEVELS, Strip
-from ablate.runs import atomic
+from ablate.runs import atomic, shown
 
 _BATCH = 2000
 
@@ -75,9 +75,13 @@ def write_polygons(
 
     Returns:
         How many there are.
+
+    Raises:
+        StoreError: If they cannot be written.
     """
     part = folder / "polygons.gpkg"
-    part.unlink(missing_ok=True)
+    for name in (part.name, f"{part.name}-journal", f"{part.name}-wal"):
+        (folder / name).unlink(missing_ok=True)
     writer = _Writer(scene, part, layer, min_area, simplify_px)
     row = 0
     # The regions that touch the last row, by its pixels; 0: none.
@@ -203,6 +207,7 @@ class _Writer:
     def _flush(self) -> None:
         import pyogrio.raw
         import shapely
+        from pyogrio.errors import DataLayerError, DataSourceError
 
         outlines = np.array([row[0] for row in self._rows], dtype=object)
         a = self._affine
@@ -226,17 +231,23 @@ class _Writer:
         with warnings.catch_warnings():
             # That a raster has no coordinates is said elsewhere.
             warnings.simplefilter("ignore")
-            pyogrio.raw.write(
-                self._path,
-                np.array(shapely.to_wkb(moved), dtype=object),
-                list(fields.values()),
-                list(fields),
-                layer=self._layer,
-                driver="GPKG",
-                crs=self._scene.crs,
-                geometry_type="Polygon",
-                append=self._is_begun,
-            )
+            try:
+                pyogrio.raw.write(
+                    self._path,
+                    np.array(shapely.to_wkb(moved), dtype=object),
+                    list(fields.values()),
+                    list(fields),
+                    layer=self._layer,
+                    driver="GPKG",
+                    crs=self._scene.crs,
+                    geometry_type="Polygon",
+                    append=self._is_begun,
+                )
+            except (DataSourceError, DataLayerError) as error:
+                raise StoreError(
+                    f"the polygons of {shown(self._scene.path)} cannot be written ({error})",
+                    "check space and permissions; the same command continues",
+                ) from error
         self._is_begun = True
         self._rows = []
 

@@ -16,6 +16,7 @@ from ablate.data.images import Image
 from ablate.data.rasters import is_tiff
 from ablate.data.scaling import Ranges
 from ablate.errors import BadInput, DataError
+from ablate.predict.trained import is_declared
 from ablate.runs import shown
 from ablate.spec import Data
 
@@ -115,10 +116,15 @@ def inspect(path: Path, data: Data, resolution_m: float | None) -> Scene:
     with opened(path) as file:
         colours = _without_alpha(file)
         dtype = file.dtypes[0]
+        if not is_declared(data) and "palette" in (each.name for each in file.colorinterp):
+            raise DataError(
+                f"{shown(path)} has a palette, whose numbers are no colours",
+                "expand it: gdal_translate -expand rgb",
+            )
         bands = bands_for(data, colours, dtype, shown(path))
         native, affine = (file.width, file.height), file.transform
         crs = file.crs.to_wkt() if file.crs else None
-        ground = _ground(file)
+        ground = ground_of(file)
     _check_whole(path)
     width, height = native
     if resolution_m is not None:
@@ -175,14 +181,23 @@ def read_window(
     return as_image(chosen, is_data, data, ranges), is_data
 
 
-def expand_inputs(paths: Sequence[Path]) -> list[Path]:
+def expand_inputs(paths: Sequence[Path], out: Path) -> list[Path]:
     """The files that are given, and those in folders that are given.
 
+    Args:
+        paths: Files and folders.
+        out: The folder of the maps.
+
     Raises:
-        BadInput: If there is none, one is missing, or two would give maps of one name.
+        BadInput: If there is none, one is missing, two would give maps of one name, or maps would
+            be taken for scenes by the next start.
     """
     found: list[Path] = []
     for path in paths:
+        if path.is_dir() and path.resolve() == out.resolve():
+            raise BadInput(
+                f"the maps would lie among the scenes of {shown(path)}", "name another --out"
+            )
         if path.is_dir():
             inside = sorted(
                 each
@@ -210,14 +225,8 @@ def expand_inputs(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _without_alpha(file: Any) -> int:
-    """How many bands there are besides transparency."""
-    kinds = [each.name for each in file.colorinterp]
-    return len(kinds) - kinds.count("alpha")
-
-
-def _ground(file: Any) -> tuple[float, float] | None:
-    """Metres that a pixel is wide and high, in the middle of the raster."""
+def ground_of(file: Any) -> tuple[float, float] | None:
+    """Metres that a pixel of an open raster is wide and high, in its middle; None: not known."""
     if not file.crs or file.transform.is_identity:
         return None
     across = math.hypot(file.transform.a, file.transform.d)
@@ -231,6 +240,12 @@ def _ground(file: Any) -> tuple[float, float] | None:
         return None
     factor = float(file.crs.linear_units_factor[1])
     return across * factor, down * factor
+
+
+def _without_alpha(file: Any) -> int:
+    """How many bands there are besides transparency."""
+    kinds = [each.name for each in file.colorinterp]
+    return len(kinds) - kinds.count("alpha")
 
 
 def _check_whole(path: Path) -> None:

@@ -20,7 +20,7 @@ from ablate.data.scaling import Ranges
 from ablate.errors import DataError
 from ablate.metrics.confusion import predict
 from ablate.models import SegmentationModel, forward_together
-from ablate.models.devices import precision_on
+from ablate.models.devices import computing_in, precision_on
 from ablate.spec import BijieData, Data, GeneratedData, RunSpec
 
 _IMAGES = (BijieData, GeneratedData)
@@ -38,6 +38,7 @@ class TrainedModel:
         device: Where it computes.
         ranges: The percentiles of the training images, where the data declare any.
         weights_sha256: Of the file of the trained weights.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
     """
 
     spec: RunSpec
@@ -45,6 +46,7 @@ class TrainedModel:
     device: torch.device
     ranges: Ranges | None
     weights_sha256: str
+    ground_m: float | None = None
 
     @property
     def size_px(self) -> int:
@@ -150,7 +152,8 @@ def batch_logits(models: Sequence[TrainedModel], images: npt.NDArray[np.uint8]) 
     no_masks = torch.zeros((len(images), 1, 1), dtype=torch.uint8)
     pixels = Pixels(torch.from_numpy(np.array(images)), no_masks, list(range(len(images))))
     batch = ToDevice(protocol, None, device)(pixels)
-    is_half = precision_on(device, protocol.precision) == "bfloat16"
+    precision = precision_on(device, protocol.precision)
+    is_half = precision == "bfloat16"
     modules = [model.module for model in models]
     modes = [module.training for module in modules]
     for module in modules:
@@ -158,6 +161,7 @@ def batch_logits(models: Sequence[TrainedModel], images: npt.NDArray[np.uint8]) 
     try:
         with (
             torch.inference_mode(),
+            computing_in(device, precision),
             torch.autocast(device.type, torch.bfloat16, enabled=is_half),
         ):
             found = forward_together(modules, batch.images)

@@ -5,8 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import RootModel
-
 from ablate.errors import SpecError
 from ablate.registry.places import NAME, misnamed, named_files, search_path
 from ablate.registry.problems import nearest, validated
@@ -21,6 +19,7 @@ from ablate.registry.rows import (
 from ablate.registry.source import Document, Place, shortened, shown, shown_value
 from ablate.registry.yaml_reader import limited, parse_value, read
 from ablate.spec import (
+    AnyVariant,
     BackboneName,
     Match,
     Protocol,
@@ -45,10 +44,6 @@ _NOT_SET = ("name", "overrides", "published_split")
 # Of names that exist, where an unknown one is like none of them.
 _MAX_LIST_CHARACTERS = 1_000
 _Found = TypeVar("_Found")
-
-
-class _AnyVariant(RootModel[Variant]):
-    """A variant of whatever system its document names."""
 
 
 class Catalogue:
@@ -223,7 +218,7 @@ class Catalogue:
     def _checked_variant(self, name: str) -> Variant:
         """The variant of that name, and whether what it is matched to exists, and ends."""
         document = self._variant_document(name)
-        variant = validated(_AnyVariant, document).root
+        variant = validated(AnyVariant, document).root
         chain, place, match = [name], document.place(("match", "parameters")), _match_of(variant)
         while match is not None:
             chain.append(match.parameters)
@@ -234,7 +229,7 @@ class Catalogue:
                 cycle = " → ".join(chain[chain.index(match.parameters) :])
                 raise SpecError([f"{place}: `match` forms a cycle: {cycle}; remove one of them"])
             below = self._variant_document(match.parameters)
-            match = _match_of(validated(_AnyVariant, below).root)
+            match = _match_of(validated(AnyVariant, below).root)
         return variant
 
     def _variant_document(self, name: str) -> Document:
@@ -327,7 +322,7 @@ class Catalogue:
                 place = document.place(("factors" if factor in sweep.factors else "zip", factor))
                 row = nested(factor, value, place).over(row)
             row.places[()] = factors_place(document)
-            variant = _attempt(problems, lambda row=row: validated(_AnyVariant, row).root)
+            variant = _attempt(problems, lambda row=row: validated(AnyVariant, row).root)
             if variant is None:
                 continue
             words = combination_name(combination)

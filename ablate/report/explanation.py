@@ -5,25 +5,29 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ablate.errors import BadInput, StoreError
-from ablate.metrics.formulas import FORMULAS
+from ablate.metrics.formulas import FORMULAS, MASK_FORMULAS
 from ablate.registry import nearest
 from ablate.report.comparison_model import NotReported
 from ablate.report.model import MissingReason, RepeatState, Report, Row, Verdict
 from ablate.report.published import Source
-from ablate.report.summary import HEADINGS
+from ablate.report.summary import HEADINGS, metrics_of
 from ablate.runs import Store, SweepRecord
-from ablate.spec import METRIC_NAMES, Frozen, MetricName
+from ablate.spec import Frozen, MetricName
 
 _FILES = ("spec.json", "result.json", "confusion.parquet", "events.jsonl")
 
 
 class Pixels(Frozen):
-    """Pixels of all validation images of one run."""
+    """Counts of all validation images of one run; see ``ablate.metrics.Confusion``."""
 
     tp: int
     fp: int
     fn: int
     tn: int
+    boundary_both: int | None = None
+    boundary_any: int | None = None
+    small_found: int | None = None
+    small_all: int | None = None
 
 
 class ExplainedRepeat(Frozen):
@@ -132,7 +136,7 @@ def explain(
         label=found.label,
         metric=name,
         heading=report.metrics.get(name, HEADINGS[name]),
-        formula=FORMULAS[name],
+        formula=(FORMULAS | MASK_FORMULAS)[name],
         watermark=report.watermark,
         is_changed=found.is_changed,
         n=score.n,
@@ -176,14 +180,15 @@ def _row_of(report: Report, wanted: str) -> Row:
 def _metric_of(report: Report, wanted: str) -> MetricName:
     """A name first, then a heading of the table, however it is written."""
     headings = {heading.casefold(): name for name, heading in report.metrics.items()}
-    for name in METRIC_NAMES:
+    names = metrics_of(report)
+    for name in names:
         if name == wanted:
             return name
     if (found := headings.get(wanted.casefold())) is not None:
         return found
     raise BadInput(
-        f"no metric is called {wanted[:80]!r}{nearest(wanted, METRIC_NAMES)}",
-        f"name one of {', '.join(METRIC_NAMES)}, or a heading of the table",
+        f"no metric is called {wanted[:80]!r}{nearest(wanted, names)}",
+        f"name one of {', '.join(names)}, or a heading of the table",
     )
 
 
@@ -263,10 +268,17 @@ def _repeat_line(each: ExplainedRepeat) -> str:
     if each.value is None or each.pixels is None:
         return f"{run}: {each.state}{f': {each.cause}' if each.cause else ''}"
     pixels = each.pixels
+    besides = (
+        ("boundary pixels of both", pixels.boundary_both),
+        ("of either", pixels.boundary_any),
+        ("small objects found", pixels.small_found),
+        ("small objects", pixels.small_all),
+    )
+    counted = "".join(f", {count:,} {what}" for what, count in besides if count is not None)
     epoch = f", epoch {each.epoch} of {each.epochs}" if each.epochs else ", not trained"
     return (
         f"{run}: {each.value!r} from TP {pixels.tp:,}, FP {pixels.fp:,}, FN {pixels.fn:,}, "
-        f"TN {pixels.tn:,} of {each.images:,} images{epoch}"
+        f"TN {pixels.tn:,}{counted} of {each.images:,} images{epoch}"
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ablate.report.held_out_table import FLAT_COLUMNS, flat_cells
+from ablate.report.held_out_table import flat_cells, flat_columns
 from ablate.report.model import Difference, Report, Row, Score
+from ablate.report.summary import metrics_of
 from ablate.report.table import (
     NOT_REPORTED,
     Table,
@@ -14,7 +15,7 @@ from ablate.report.table import (
     text_cell,
     text_column,
 )
-from ablate.spec import METRIC_NAMES, Cell
+from ablate.spec import Cell
 
 _NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
@@ -24,19 +25,20 @@ _SELECTION = ("miou_last_epoch", "miou_best_epoch", "selection_gain", "selection
 
 
 def flat_table(report: Report) -> Table:
-    """All scores with their deviations, under the names of ``ablate.spec.METRIC_NAMES``.
+    """All scores with their deviations, under the names of ``ablate.spec``.
 
     A missing number has its reason, and what there cannot be is ``n/a``.
     """
     structure = tuple(dict.fromkeys(name for row in report.rows for name in row.structure))
+    tested = flat_columns(report) if report.held_out else ()
     texts = ("sweep", "variant", "label", "system", *structure, "values")
-    numbers = ["n", *(name for metric in METRIC_NAMES for name in (metric, f"{metric}_sd"))]
+    numbers = ["n", *(name for metric in metrics_of(report) for name in (metric, f"{metric}_sd"))]
     columns = [
         *(text_column(name, name) for name in texts),
         *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
         text_column(_METHOD, _METHOD),
         *(number_column(name, name, "left") for name in _SELECTION),
-        *(number_column(name, name, "left") for name in FLAT_COLUMNS if report.held_out),
+        *(number_column(name, name, "left") for name in tested),
         *(text_column(name, name) for name in ("note", "watermark")),
     ]
     watermark = _text_or_none(report.watermark)
@@ -54,7 +56,7 @@ def flat_table(report: Report) -> Table:
 def _reproduced(row: Row, report: Report) -> list[TableCell]:
     n = sum(each.state == "done" for each in row.repeats)
     cells = [text_cell("reproduced"), number_cell(n)]
-    for metric in METRIC_NAMES:
+    for metric in metrics_of(report):
         cells += _mean_and_sd(row, row.scores[metric])
     cells += _no_delta(row, report) if row.delta is None else _delta(row, row.delta)
     tested = flat_cells(report, report.held_out, row) if report.held_out else []
@@ -63,7 +65,7 @@ def _reproduced(row: Row, report: Report) -> list[TableCell]:
 
 def _published(row: Row, report: Report) -> list[TableCell]:
     cells = [text_cell("published"), NOT_REPORTED]
-    for metric in METRIC_NAMES:
+    for metric in metrics_of(report):
         score = row.scores[metric]
         printed = NOT_REPORTED
         if score.published is not None:
@@ -75,7 +77,7 @@ def _published(row: Row, report: Report) -> list[TableCell]:
         published = row.delta.published
         cells += [NOT_REPORTED if published is None else _number(published)]
         cells += [NOT_REPORTED] * len(_DELTA)
-    tested = FLAT_COLUMNS if report.held_out else ()
+    tested = flat_columns(report) if report.held_out else ()
     return [*cells, *(NOT_REPORTED for _ in (*_SELECTION, *tested))]
 
 

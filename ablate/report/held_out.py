@@ -1,38 +1,51 @@
 """The scores on the test part: of the weights that validation images selected, on others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.held_out_model import HeldOut, HeldOutRepeat, HeldOutRow
-from ablate.report.images import ImageDraws
+from ablate.report.images import ImageDraws, draw_images
 from ablate.report.results import RunRecord
 from ablate.report.rows import RowRuns
 from ablate.report.statistics import mean_of, sd_of
 from ablate.report.tuning_model import MeanScore
-from ablate.spec import METRIC_NAMES, Sweep
+from ablate.spec import METRIC_NAMES, MetricName, Sweep, Task
 
 
-def held_out_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> HeldOut | None:
+def held_out_of(rows: Mapping[str, RowRuns], sweep: Sweep, task: Task) -> HeldOut | None:
     """All rows on the test part.
 
     Args:
         rows: By name, with their runs on the validation images.
         sweep: With the baseline and the claims.
+        task: Says what is counted besides pixels.
 
     Returns:
         None where no run has a test part.
     """
     tested = {name: _on_test_part(row) for name, row in rows.items()}
-    runs = [run for row in tested.values() for run in row.runs if run.finished]
-    if not runs:
+    if not any(run.finished for row in tested.values() for run in row.runs):
         return None
-    baseline = tested.get(sweep.baseline or "")
-    draws = draw_images_of(tested, sweep)
+    return scores_on(tested, sweep, task)
+
+
+def scores_on(rows: Mapping[str, RowRuns], sweep: Sweep | None, task: Task) -> HeldOut:
+    """Rows on images that selected nothing: each with its mean, and set against the baseline.
+
+    Args:
+        rows: By name; the results of their runs are those on these images.
+        sweep: With the baseline and the claims; None: there is none.
+        task: Says what is counted besides pixels.
+    """
+    runs = [run for row in rows.values() for run in row.runs if run.finished]
+    baseline = rows.get(sweep.baseline or "") if sweep else None
+    draws = draw_images_of(rows, sweep) if sweep else draw_images(runs)
+    metrics = (*METRIC_NAMES, *task.mask_metrics)
     return HeldOut(
-        images=max(len(run.finished.confusions.names) for run in runs if run.finished),
+        images=max((len(run.finished.confusions.names) for run in runs if run.finished), default=0),
         drawn_images=draws.drawn_images(),
-        rows=tuple(_row(row, baseline, draws) for row in tested.values()),
+        rows=tuple(_row(row, baseline, draws, metrics) for row in rows.values()),
     )
 
 
@@ -53,9 +66,11 @@ def _run_on_test_part(run: RunRecord) -> RunRecord:
     return replace(run, finished=replace(finished, result=result, confusions=confusions))
 
 
-def _row(row: RowRuns, baseline: RowRuns | None, draws: ImageDraws) -> HeldOutRow:
+def _row(
+    row: RowRuns, baseline: RowRuns | None, draws: ImageDraws, metrics: Sequence[MetricName]
+) -> HeldOutRow:
     is_compared = baseline is not None and baseline.name != row.name
-    by_metric = {metric: row.percent(metric) for metric in METRIC_NAMES}
+    by_metric = {metric: row.percent(metric) for metric in metrics}
     return HeldOutRow(
         name=row.name,
         label=row.label,

@@ -5,6 +5,7 @@ from ablate.report.held_out_model import HeldOut, HeldOutRow
 from ablate.report.model import Report, Row
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
+from ablate.report.summary import metrics_of
 from ablate.report.table import (
     DASH,
     Table,
@@ -17,16 +18,14 @@ from ablate.report.table import (
     text_column,
 )
 from ablate.report.tuning_model import MeanScore
-from ablate.spec import METRIC_NAMES
 
 _DELTA = ("test_delta_miou", "test_delta_miou_low", "test_delta_miou_high")
-FLAT_COLUMNS = (
-    "test_images",
-    "test_n",
-    *(name for metric in METRIC_NAMES for name in (f"test_{metric}", f"test_{metric}_sd")),
-    *_DELTA,
-)
-"""The columns that the table for programs has where some run has a test part."""
+
+
+def flat_columns(report: Report) -> tuple[str, ...]:
+    """The columns that the table for programs has where some run has a test part."""
+    scores = (f"test_{name}{end}" for name in metrics_of(report) for end in ("", "_sd"))
+    return ("test_images", "test_n", *scores, *_DELTA)
 
 
 def held_out_table(report: Report, tested: HeldOut) -> Table:
@@ -53,10 +52,10 @@ def held_out_table(report: Report, tested: HeldOut) -> Table:
 
 
 def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
-    """One row's cells of ``FLAT_COLUMNS``; a missing number has its reason."""
+    """One row's cells of ``flat_columns``; a missing number has its reason."""
     own = next(each for each in tested.rows if each.name == row.name)
     cells = [number_cell(tested.images), number_cell(own.scores["miou"].n)]
-    for metric in METRIC_NAMES:
+    for metric in metrics_of(report):
         score = own.scores[metric]
         cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
     if own.delta is None:
@@ -78,7 +77,7 @@ def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tup
     cells = [
         label_cell(report, row),
         number_cell(n) if n == planned else number_cell(n, f"{n} of {planned}"),
-        *(_score(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
+        *(mean_cell(tested.scores[metric], tested.missing_reason) for metric in report.metrics),
     ]
     if has_delta and tested.delta is None:
         cells += [text_cell("baseline") if row.name == report.baseline else DASH] * 2
@@ -88,7 +87,8 @@ def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tup
     return tuple(cells)
 
 
-def _score(score: MeanScore, reason: str | None) -> TableCell:
+def mean_cell(score: MeanScore, reason: str | None) -> TableCell:
+    """A mean with its standard deviation, or why there is none."""
     if score.mean is None:
         return missing_cell(str(reason))
     spread = f" ± {score.sd:.2f}" if score.sd is not None else ""

@@ -12,6 +12,7 @@ from ablate.report.comparison_model import Pair as Pair
 from ablate.report.costs_model import Costs
 from ablate.report.detectable_model import DetectableDifference
 from ablate.report.effects import Effects
+from ablate.report.elsewhere_model import Elsewhere
 from ablate.report.held_out_model import HeldOut
 from ablate.report.matched import MatchedParameters
 from ablate.report.printed_gaps_model import PrintedGaps
@@ -19,7 +20,7 @@ from ablate.report.published import Convention, Source, StructureColumn
 from ablate.report.selection_model import Selection
 from ablate.report.tuning_model import TuningSummary
 from ablate.runs import MicroBatch, NumberedSplit, Parameters
-from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Repeat
+from ablate.spec import BackboneName, Cell, Context, Frozen, MetricName, Precision, Repeat
 
 # Why a run has no number. ``changed since it was run``: its variant is not that of the other
 # repeats of its row; ``unreadable``: its files cannot be read or contradict its folder.
@@ -264,7 +265,7 @@ class RunProvenance(Frozen):
     device: str
     device_name: str
     threads: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     versions: dict[str, str]
     created: float
     finished: float
@@ -333,6 +334,8 @@ class Report(Frozen):
         costs: What all of it has cost; None in reports of older versions.
         matched: The rows that were given the number of parameters of another variant.
         held_out: The scores on the test part; None where no run has one.
+        elsewhere: The scores on data sets that the rows were not trained on; None where no run was
+            scored on any.
         detectable: The smallest differences that the validation images can tell of the rows that
             the sweep compares; empty where no run has confusions of single images.
         printed_gaps: How sure the published differences of those rows are; None without published
@@ -362,6 +365,7 @@ class Report(Frozen):
     costs: Costs | None = None
     matched: tuple[MatchedParameters, ...] = ()
     held_out: HeldOut | None = None
+    elsewhere: Elsewhere | None = None
     detectable: tuple[DetectableDifference, ...] = ()
     printed_gaps: PrintedGaps | None = None
     provenance: ReportProvenance

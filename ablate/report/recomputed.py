@@ -28,6 +28,7 @@ def contradictions(
         for cell, count in confusions.pooled.items()
         if result.confusion.get(cell) != count
     ]
+    found += [f"{cell} is not in {file}" for cell in result.confusion.keys() - confusions.pooled]
     computed = scores(Confusion(**confusions.pooled))
     for name, value in sorted(result.metrics.items()):
         if name in computed and not math.isclose(

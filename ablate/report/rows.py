@@ -69,11 +69,11 @@ class RowRuns:
         )
 
     def percent(self, metric: MetricName) -> dict[Repeat, float]:
-        """A metric by repeat, of the runs that have a result."""
+        """A metric by repeat, of the runs that have a result with it."""
         return {
             run.run.repeat: 100 * run.finished.result.metrics[metric]
             for run in self.runs
-            if run.finished
+            if run.finished and metric in run.finished.result.metrics
         }
 
 
@@ -154,6 +154,7 @@ def row_of(
     *,
     has_published: bool,
     is_comparable: bool,
+    metrics: Sequence[MetricName] = METRIC_NAMES,
 ) -> Row:
     """One row of the table; only comparable ones have verdicts."""
     return Row(
@@ -166,7 +167,7 @@ def row_of(
         repeats=_repeat_states(row),
         missing_reason=row.missing_reason,
         published_missing_reason="not reported" if has_published and row.printed is None else None,
-        scores={metric: _score(row, metric, is_comparable) for metric in METRIC_NAMES},
+        scores={metric: _score(row, metric, is_comparable) for metric in metrics},
         delta=delta,
         selection=selection,
     )

@@ -50,7 +50,7 @@ def count_cell(row: Row) -> TableCell:
 def score_cell(row: Row, score: Score) -> TableCell:
     """The reproduced mean with its standard deviation, or why there is none."""
     if score.mean is None:
-        return missing_cell(str(row.missing_reason))
+        return missing_cell(row.missing_reason or "not counted")
     spread = f" ± {score.sd:.2f}" if score.sd is not None else ""
     return number_cell(score.mean, f"{score.mean:.2f}{spread}")
 

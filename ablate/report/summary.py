@@ -8,6 +8,7 @@ from ablate.report.claims import claims_of
 from ablate.report.consistency import check_table, common_share, share_of
 from ablate.report.costs import costs_of
 from ablate.report.differences import compare, draw_images_of
+from ablate.report.elsewhere import kept_elsewhere
 from ablate.report.factor_effects import effects_of
 from ablate.report.held_out import held_out_of
 from ablate.report.image_spread import compare_rows
@@ -24,7 +25,7 @@ from ablate.report.spread_sources import spread_of
 from ablate.report.tuning import tuning_of
 from ablate.report.verdicts import rank_agreement
 from ablate.runs import Parameters, Store, SweepRecord
-from ablate.spec import Cell, MetricName, Task, Variant
+from ablate.spec import MASK_METRIC_NAMES, METRIC_NAMES, Cell, MetricName, Task, Variant
 
 # What the paper's tables call them.
 HEADINGS: dict[MetricName, str] = {
@@ -37,6 +38,8 @@ HEADINGS: dict[MetricName, str] = {
     "positive_precision": "P",
     "positive_recall": "REC",
     "positive_f1": "F1",
+    "boundary_iou": "Boundary IoU",
+    "small_object_recall": "REC small",
 }
 
 
@@ -76,6 +79,7 @@ def build_report(
             selection_of(row.runs, store),
             has_published=has_published,
             is_comparable=context.watermark is None,
+            metrics=(*METRIC_NAMES, *context.protocol.task.mask_metrics),
         )
         for row in table.rows.values()
     )
@@ -85,6 +89,7 @@ def build_report(
     split = context.protocol.split
     check = readable(lambda: store.data_check(context.data.digest, split), problems)
     compared = compare_rows(record, table, draws)
+    metrics = _columns(published, context.protocol.task)
     return Report(
         sweep=sweep.name,
         title=sweep.title,
@@ -93,7 +98,7 @@ def build_report(
         baseline=sweep.baseline,
         published=_values_of(published) if published else None,
         structure=_structure_columns(rows, published),
-        metrics=published.metrics if published else _standard_columns(context.protocol.task),
+        metrics=metrics,
         rows=rows,
         rank=rank_agreement(rows) if published else None,
         positive_share=PositiveShare(
@@ -111,7 +116,8 @@ def build_report(
         tuning=tuning_of(tuning, sweep, table, rows, claims, store) if tuning else None,
         costs=costs_of(record, list(table.rows.values()), tuning, store),
         matched=matched_parameters(record.matched, {row.name: row.label for row in rows}),
-        held_out=held_out_of(table.rows, sweep),
+        held_out=held_out_of(table.rows, sweep, context.protocol.task),
+        elsewhere=kept_elsewhere(table.rows, store, context=context, sweep=sweep, metrics=metrics),
         detectable=detectable_differences(compared),
         printed_gaps=printed_gaps_of(compared, published, context.data.label),
         provenance=provenance_of(
@@ -123,7 +129,21 @@ def build_report(
     )
 
 
-def _standard_columns(task: Task) -> dict[MetricName, str]:
+def metrics_of(report: Report) -> tuple[MetricName, ...]:
+    """All metrics that its rows have."""
+    counted = (name for name in MASK_METRIC_NAMES if name in report.metrics)
+    return (*METRIC_NAMES, *counted)
+
+
+def _columns(published: ScoreTable | None, task: Task) -> dict[MetricName, str]:
+    """The columns of the published table, behind which come what the task counts besides."""
+    standard = standard_columns(task)
+    if published is None:
+        return standard
+    return published.metrics | {name: standard[name] for name in task.mask_metrics}
+
+
+def standard_columns(task: Task) -> dict[MetricName, str]:
     """The task's metrics under the headings of the paper's tables."""
     return {
         metric: f"{HEADINGS[metric]} ({task.positive_class})"

@@ -15,6 +15,7 @@ from ablate.report.comparison_notes import comparison_notes
 from ablate.report.costs_table import costs_table
 from ablate.report.difference_tables import claims_table, differences_table, pairs_table
 from ablate.report.effects_table import effects_tables
+from ablate.report.elsewhere_tables import elsewhere_tables
 from ablate.report.held_out_table import held_out_table
 from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
@@ -67,6 +68,7 @@ def tables_of(report: Report) -> list[Table]:
         *([printed_gaps_table(report, report.printed_gaps)] if report.printed_gaps else []),
         *([selection_table(report)] if has_selection(report) else []),
         *([held_out_table(report, report.held_out)] if report.held_out else []),
+        *(elsewhere_tables(report.elsewhere) if report.elsewhere else []),
         *_tuning(report),
         *([_positive_class(report, positive)] if positive else []),
         *([parameters_table(report.parameters)] if report.parameters else []),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ablate.report.model import MissingReason
 from ablate.report.results import RunRecord, read_run
@@ -10,13 +10,12 @@ from ablate.report.rows import RowRuns
 from ablate.report.statistics import interval_of, mean_of, sd_of
 from ablate.report.tuning_model import ChosenSetting, SettingDifference, TrialCounts
 from ablate.runs import RecordedRun, Setting, Store, TunedRow, TuningRecord
-from ablate.spec import MetricName, Variant
+from ablate.spec import AnyVariant, MetricName, Variant
 
 # What a trial without a model is worth; no score is lower.
 _NOTHING = 0.0
 _WITHOUT_MODEL: tuple[MissingReason, ...] = ("failed", "diverged")
 _OPEN: tuple[MissingReason, ...] = ("running", "interrupted", "not run")
-_VARIANT: TypeAdapter[Variant] = TypeAdapter(Variant)
 
 
 class RowTrials:
@@ -149,6 +148,6 @@ def _with(variant: Variant, setting: Setting) -> Variant | None:
         if isinstance(below, dict) and last in below:
             below[last] = value
     try:
-        return _VARIANT.validate_python(content)
+        return AnyVariant.model_validate(content).root
     except ValidationError:
         return None

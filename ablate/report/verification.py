@@ -144,6 +144,7 @@ class _Run:
             if result.test is not None:
                 with self._reading("confusion-test.parquet"):
                     self._check_test(result.test)
+            self._check_evaluations()
             # Last: which number was edited says more than that the file was.
             self._check_digests(result)
 
@@ -170,7 +171,7 @@ class _Run:
             tested = result.test.images if result.test else 0
             self.compare("test.images", tested, self._data.test, file)
         for cell, stored in result.confusion.items():
-            self.compare(f"confusion.{cell}", stored, pixels[cell], file)
+            self.compare(f"confusion.{cell}", stored, pixels.get(cell), file)
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"metrics.{metric}", result.metrics.get(metric), value, file)
 
@@ -181,9 +182,22 @@ class _Run:
         pixels = confusions.pooled
         self.compare("test.images", test.images, len(confusions.names), file)
         for cell, stored in test.confusion.items():
-            self.compare(f"test.confusion.{cell}", stored, pixels[cell], file)
+            self.compare(f"test.confusion.{cell}", stored, pixels.get(cell), file)
         for metric, value in scores(Confusion(**pixels)).items():
             self.compare(f"test.metrics.{metric}", test.metrics.get(metric), value, file)
+
+    def _check_evaluations(self) -> None:
+        """The same of other data sets; that one was changed is seen as it is read."""
+        evaluations = self._folder.evaluations
+        with self._reading("evaluations"):
+            for key in evaluations.names():
+                with self._reading(f"evaluations/{key}.json"):
+                    if (found := evaluations.read(key)) is None:
+                        continue
+                    file = f"{self._place}/evaluations/{key}.json"
+                    for metric, value in scores(Confusion(**found.confusion)).items():
+                        stored = found.metrics.get(metric)
+                        self.compare(f"metrics.{metric}", stored, value, file)
 
     def _check_epochs(self, result: Result) -> None:
         """The selected epoch is the first of the lowest validation loss."""

@@ -15,6 +15,7 @@ from ablate.runs.data_check import (
     scale_line,
 )
 from ablate.runs.digests import FileDigests
+from ablate.runs.evaluations import EvaluatedData, Evaluation, Evaluations, evaluation_key
 from ablate.runs.finished import FinishedRun
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
@@ -52,6 +53,9 @@ __all__ = [
     "Confusions",
     "DataCheck",
     "Ending",
+    "EvaluatedData",
+    "Evaluation",
+    "Evaluations",
     "Event",
     "Failure",
     "FileDigests",
@@ -84,6 +88,7 @@ __all__ = [
     "Trial",
     "TunedRow",
     "TuningRecord",
+    "evaluation_key",
     "joined_tunings",
     "panel_names",
     "scale_line",

@@ -10,6 +10,7 @@ from ablate.runs.staging import Writer
 
 # Of ablates that knew one host only.
 _OLD_CLAIM = "claim.lock"
+_FOLDERS = ("attempts", "evaluations", "panels")
 
 
 class ClaimedFolder:
@@ -59,7 +60,7 @@ class ClaimedFolder:
         return self._claim.is_undecided()
 
     def _remove_temporary_files(self) -> None:
-        for folder in (self.path, self.path / "attempts", self.path / "panels"):
+        for folder in (self.path, *(self.path / name for name in _FOLDERS)):
             atomic.remove_leftovers(folder)
             # Those of older ablates, as is the lock.
             for path in folder.glob("*.tmp"):

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ablate.errors import StoreError
 from ablate.runs import documents
+from ablate.runs.cells import CELLS, MASK_COUNTS, MaskCount, PixelCount
 from ablate.runs.names import shown
 from ablate.runs.sealing import REPAIR
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-PixelCount = Literal["tp", "fp", "fn", "tn"]
-
-CELLS: tuple[PixelCount, ...] = ("tp", "fp", "fn", "tn")
-"""The columns of counts, in their order."""
 
 _NAMES = "image"
 # Columns are compressed: a small file may claim any number of rows.
@@ -39,10 +35,12 @@ class Confusions:
         names: Names of the images, all different, in the order of evaluation.
         counts: Shape Nx4, int64, none negative: true positives, false positives, false negatives
             and true negatives of each image.
+        of_masks: What the task counts besides, by name: N numbers each; empty where nothing is.
     """
 
     names: tuple[str, ...]
     counts: npt.NDArray[np.int64]
+    of_masks: Mapping[MaskCount, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def tp(self) -> npt.NDArray[np.int64]:
@@ -66,25 +64,33 @@ class Confusions:
 
     @property
     def pooled(self) -> dict[PixelCount, int]:
-        """The pixels of all images: tp, fp, fn and tn."""
-        return dict(zip(CELLS, self.counts.sum(axis=0).tolist(), strict=True))
+        """The pixels of all images: tp, fp, fn and tn, and what the task counts besides."""
+        pixels: dict[PixelCount, int] = {}
+        pixels.update(zip(CELLS, self.counts.sum(axis=0).tolist(), strict=True))
+        pixels.update({name: int(column.sum()) for name, column in self.of_masks.items()})
+        return pixels
 
 
-def encode(names: Sequence[str], counts: Sequence[Sequence[int]]) -> bytes:
+def encode(
+    names: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    columns: Sequence[PixelCount] = CELLS,
+) -> bytes:
     """The content of ``confusion.parquet``: one row for each validation image.
 
     Args:
         names: Names of the images, N of them; what cannot be printed is escaped.
-        counts: Of each image: tp, fp, fn and tn; shape Nx4.
+        counts: Of each image, one number for each column; shape NxC.
+        columns: ``CELLS``, and what the task counts besides.
     """
     import pyarrow
     from pyarrow import parquet
 
-    columns: list[Any] = [pyarrow.array([shown(name) for name in names], pyarrow.string())]
-    for cell in range(len(CELLS)):
-        columns.append(pyarrow.array([int(row[cell]) for row in counts], pyarrow.int64()))
+    arrays: list[Any] = [pyarrow.array([shown(name) for name in names], pyarrow.string())]
+    for place in range(len(columns)):
+        arrays.append(pyarrow.array([int(row[place]) for row in counts], pyarrow.int64()))
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.table(columns, names=[_NAMES, *CELLS]), buffer)
+    parquet.write_table(pyarrow.table(arrays, names=[_NAMES, *columns]), buffer)
     return buffer.getvalue()
 
 
@@ -112,19 +118,21 @@ def decode(content: bytes, path: Path) -> Confusions:
 
     try:
         names, columns = _read(content)
-        counts = np.stack(columns, axis=1)
+        stacked = np.stack(list(columns.values()), axis=1)
         known = _checked(names)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise StoreError(f"{path} cannot be read: {reason}", REPAIR) from error
-    if counts.min() < 0 or counts.max() > _MOST_PIXELS:
-        wrong = counts.min() if counts.min() < 0 else counts.max()
+    if stacked.min() < 0 or stacked.max() > _MOST_PIXELS:
+        wrong = stacked.min() if stacked.min() < 0 else stacked.max()
         raise StoreError(f"{path} counts {wrong:,} pixels in an image", REPAIR)
-    return Confusions(names=known, counts=counts)
+    of_masks = {name: columns[name] for name in MASK_COUNTS[-1] if name in columns}
+    counts = np.ascontiguousarray(stacked[:, : len(CELLS)])
+    return Confusions(names=known, counts=counts, of_masks=of_masks)
 
 
-def _read(content: bytes) -> tuple[tuple[str, ...], list[npt.NDArray[np.int64]]]:
-    """Names and the four columns.
+def _read(content: bytes) -> tuple[tuple[str, ...], dict[PixelCount, npt.NDArray[np.int64]]]:
+    """Names, and the columns of counts.
 
     Raises:
         ValueError: If the table has other columns, no rows, too many, or gaps.
@@ -137,7 +145,15 @@ def _read(content: bytes) -> tuple[tuple[str, ...], list[npt.NDArray[np.int64]]]
     # Not read_table, which takes more than twice as long for a file as small as this.
     file = parquet.ParquetFile(pyarrow.BufferReader(content))
     metadata, schema = file.metadata, file.schema_arrow
-    if schema.names != [_NAMES, *CELLS]:
+    cells = next(
+        (
+            (*CELLS, *of_masks)
+            for of_masks in MASK_COUNTS
+            if schema.names == [_NAMES, *CELLS, *of_masks]
+        ),
+        None,
+    )
+    if cells is None:
         raise ValueError(f"its columns are {', '.join(schema.names)[:80]}")
     text = (pyarrow.string(), pyarrow.large_string())
     if schema.types[0] not in text or set(schema.types[1:]) != {pyarrow.int64()}:
@@ -153,7 +169,7 @@ def _read(content: bytes) -> tuple[tuple[str, ...], list[npt.NDArray[np.int64]]]
     return (
         tuple(table.column(0).to_pylist()),
         # Not to_numpy, which imports pandas: a third of the time of a small report.
-        [np.from_dlpack(table[cell].combine_chunks()).astype(np.int64) for cell in CELLS],
+        {cell: np.from_dlpack(table[cell].combine_chunks()).astype(np.int64) for cell in cells},
     )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablate.runs import atomic, confusions, plain_files
-from ablate.runs.confusions import CELLS, Confusions
+from ablate.runs.cells import CELLS
+from ablate.runs.confusions import Confusions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,11 +58,13 @@ class DecodedConfusions:
 
     def remember(self) -> None:
         """Writes what was decoded, where that can be written and is worth a file."""
-        fresh = self._used.keys() - self._known.keys()
-        size = sum(each.counts.nbytes for each in self._used.values())
+        # What masks tell besides is rare, and has no place in the file.
+        used = {digest: each for digest, each in self._used.items() if not each.of_masks}
+        fresh = used.keys() - self._known.keys()
+        size = sum(each.counts.nbytes for each in used.values())
         if self._path is not None and len(fresh) >= _WORTH_RUNS and size < _MOST_BYTES // 2:
             with suppress(OSError):
-                atomic.replace(self._path, _packed(self._used))
+                atomic.replace(self._path, _packed(used))
 
 
 @contextmanager

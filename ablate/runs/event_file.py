@@ -1,5 +1,6 @@
 """``events.jsonl``: one line for each epoch."""
 
+import hashlib
 from pathlib import Path
 
 from ablate.errors import StoreError
@@ -62,14 +63,30 @@ class EventFile:
             sealing.check_content(result, self.path.name, content, self.path.parent, _REPAIR)
         return documents.from_lines(Event, content.split(b"\n")[:-1], self.path, _REPAIR)
 
-    def cut(self, last_epoch: int) -> None:
-        """Removes what came after ``last_epoch``.
+    def sha256(self) -> str:
+        """Of the file as it is; of nothing where there is none.
 
         Raises:
-            StoreError: If a whole line cannot be read, or an epoch before is missing.
+            StoreError: If it cannot be read.
+        """
+        content = documents.content_if_there(self.path, _REPAIR) or b""
+        return hashlib.sha256(content).hexdigest()
+
+    def cut(self, last_epoch: int, sha256: str | None = None) -> None:
+        """Removes what came after ``last_epoch``.
+
+        Args:
+            last_epoch: The last epoch to keep.
+            sha256: Of what is to be left; None: not known.
+
+        Raises:
+            StoreError: If a whole line cannot be read, an epoch before is missing, or what would
+                be left is something else.
         """
         kept = [event for event in self.read() if event.epoch <= last_epoch]
         if [event.epoch for event in kept] != list(range(1, last_epoch + 1)):
             raise StoreError(f"{self.path} lacks epochs up to {last_epoch}", sealing.REPAIR)
-        lines = "".join(event.model_dump_json() + "\n" for event in kept)
-        self._writer.replace(self.path, lines.encode())
+        lines = "".join(event.model_dump_json() + "\n" for event in kept).encode()
+        if sha256 not in (None, hashlib.sha256(lines).hexdigest()):
+            raise StoreError(f"{self.path} was changed", sealing.REPAIR)
+        self._writer.replace(self.path, lines)

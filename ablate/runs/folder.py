@@ -11,9 +11,11 @@ from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
+from ablate.runs.cells import CELLS, PixelCount
 from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
+from ablate.runs.evaluations import Evaluations
 from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
 from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
@@ -37,6 +39,7 @@ class RunFolder(ClaimedFolder):
         self.confusion_path = path / "confusion.parquet"
         self.test_confusion_path = path / "confusion-test.parquet"
         self.panels_path = path / "panels"
+        self.evaluations = Evaluations(path)
         self._spec_path = path / "spec.json"
         self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
@@ -246,13 +249,13 @@ class RunFolder(ClaimedFolder):
         """The end of every epoch, in order; see ``EventFile.read``."""
         return self._events.read(result)
 
-    def cut_events(self, last_epoch: int) -> None:
-        """Removes what came after ``last_epoch``, which a resumed run repeats.
+    def events_sha256(self) -> str:
+        """Of the events so far: what a checkpoint says that it goes with."""
+        return self._events.sha256()
 
-        Raises:
-            StoreError: If a whole line cannot be read, or an epoch before is missing.
-        """
-        self._events.cut(last_epoch)
+    def cut_events(self, last_epoch: int, sha256: str | None = None) -> None:
+        """Removes what came after ``last_epoch``, which is trained again: ``EventFile.cut``."""
+        self._events.cut(last_epoch, sha256)
 
     def write_progress(self, progress: Progress) -> None:
         """Writes how far the run is; not forced to the disk, since only displays read it."""
@@ -287,18 +290,19 @@ class RunFolder(ClaimedFolder):
         """Writes ``weights.safetensors``, or a panel."""
         self._writer.replace(path, content)
 
-    def write_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
-        """Writes ``confusion.parquet``.
+    def write_confusions(
+        self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
+    ) -> None:
+        """Writes ``confusion.parquet``; see ``confusions.encode``."""
+        encoded = confusions.encode(names, counts, columns or CELLS)
+        self._writer.replace(self.confusion_path, encoded)
 
-        Args:
-            names: Names of the N validation images.
-            counts: Of each image: tp, fp, fn and tn; shape Nx4.
-        """
-        self._writer.replace(self.confusion_path, confusions.encode(names, counts))
-
-    def write_test_confusions(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+    def write_test_confusions(
+        self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
+    ) -> None:
         """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
-        self._writer.replace(self.test_confusion_path, confusions.encode(names, counts))
+        encoded = confusions.encode(names, counts, columns or CELLS)
+        self._writer.replace(self.test_confusion_path, encoded)
 
     def confusions(self) -> Confusions:
         """The pixels of every validation image.

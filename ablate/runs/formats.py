@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from ablate.runs.cells import PixelCount
 from ablate.spec import (
     Context,
     DataIdentity,
     Frozen,
+    Precision,
     Repeat,
     RunSpec,
     Split,
@@ -126,14 +128,14 @@ class Machine(Frozen):
         device: For example ``cpu`` or ``cuda:0``.
         device_name: The processor's or the accelerator's own name.
         threads: Threads of one torch operation.
-        precision: What was really used: ``float32`` or ``bfloat16``.
+        precision: What was really used.
         torch: Version of torch.
     """
 
     device: str
     device_name: str
     threads: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     torch: str
 
 
@@ -143,14 +145,14 @@ class PartScores(Frozen):
     Attributes:
         images: How many images the part has.
         metrics: Scores, by name.
-        confusion: Pooled pixels: tp, fp, fn, tn.
+        confusion: Pooled pixels: tp, fp, fn, tn, and what the task counts besides.
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     images: int
     metrics: dict[str, float]
-    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+    confusion: dict[PixelCount, int]
 
 
 class MicroBatch(Frozen):
@@ -181,7 +183,7 @@ class Result(Document):
         epochs: How many were trained.
         steps: Optimiser steps of the whole run.
         metrics: Validation scores of the selected epoch, by name, and val_loss.
-        confusion: Pooled validation pixels: tp, fp, fn, tn.
+        confusion: Pooled validation pixels: tp, fp, fn, tn, and what the task counts besides.
         test: Of the selected epoch on the test part; None where the split has none.
         micro_batches: Where memory was too short for a whole batch at once, in the order of
             steps; the newest entry of a purpose holds until the end.
@@ -200,7 +202,7 @@ class Result(Document):
     epochs: int
     steps: int
     metrics: dict[str, float]
-    confusion: dict[Literal["tp", "fp", "fn", "tn"], int]
+    confusion: dict[PixelCount, int]
     parameters: Parameters
     weights_sha256: str
     machine: Machine

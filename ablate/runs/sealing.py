@@ -41,7 +41,7 @@ def seal(result: Result, folder: Path) -> Result:
             files[path.relative_to(folder).as_posix()] = hashlib.sha256(content).hexdigest()
     with_files = result.model_copy(update={"files": files, "sha256": None})
     document = json.loads(with_files.model_dump_json())
-    return with_files.model_copy(update={"sha256": _own_digest(document)})
+    return with_files.model_copy(update={"sha256": own_digest(document)})
 
 
 def check(result: Result, contents: Mapping[str, bytes], folder: Path) -> None:
@@ -66,7 +66,7 @@ def check(result: Result, contents: Mapping[str, bytes], folder: Path) -> None:
     if result.sha256 is not None:
         path = folder / "result.json"
         document = documents.decode(contents[path.name], str(path), REPAIR)
-        if _own_digest(document) != result.sha256:
+        if own_digest(document) != result.sha256:
             raise StoreError(f"{path} was changed after it was written", REPAIR)
 
 
@@ -96,7 +96,7 @@ def differences(result: Result, folder: Path) -> list[tuple[str, str, str]]:
             found.append((name, stored, computed))
     if result.sha256 is not None:
         path = folder / "result.json"
-        computed = _own_digest(documents.load(path, REPAIR)) or "none"
+        computed = own_digest(documents.load(path, REPAIR)) or "none"
         if computed != result.sha256:
             found.append((path.name, result.sha256, computed))
     return found
@@ -150,7 +150,7 @@ def _tensors(header: dict[str, Any]) -> list[dict[str, Any]]:
     return [value for name, value in header.items() if name != "__metadata__"]
 
 
-def _own_digest(document: dict[str, Any]) -> str | None:
+def own_digest(document: dict[str, Any]) -> str | None:
     """SHA-256 over all of a result but this digest; None where it holds what JSON does not know."""
     try:
         return digest_of({name: value for name, value in document.items() if name != "sha256"})

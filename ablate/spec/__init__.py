@@ -18,6 +18,7 @@ from ablate.spec.protocol import (
     GeneratedData,
     Landslide4SenseData,
     Loss,
+    Precision,
     Protocol,
     PublishedSplit,
 )
@@ -56,9 +57,17 @@ from ablate.spec.split import (
     split_text,
 )
 from ablate.spec.sweep import JUST_AHEAD, Comparison, Sweep
-from ablate.spec.task import METRIC_NAMES, MetricName, Task
+from ablate.spec.task import (
+    MASK_METRIC_NAMES,
+    METRIC_NAMES,
+    MaskMetricName,
+    MetricName,
+    PixelMetricName,
+    Task,
+)
 from ablate.spec.tuning import Domain, Scalar, Tuning
 from ablate.spec.variant import (
+    AnyVariant,
     CnnVariant,
     Everything,
     InteriorPoints,
@@ -73,6 +82,7 @@ __all__ = [
     "BACKBONES",
     "ENGINE_VERSION",
     "JUST_AHEAD",
+    "MASK_METRIC_NAMES",
     "MAX_SPLITS",
     "METRIC_NAMES",
     "NANO_WEIGHTS",
@@ -80,6 +90,7 @@ __all__ = [
     "RESNETS",
     "AdaptFormerAdapter",
     "Adapter",
+    "AnyVariant",
     "Architecture",
     "ArchitectureName",
     "AtlAdapter",
@@ -112,6 +123,7 @@ __all__ = [
     "LinearScale",
     "ListsSplit",
     "Loss",
+    "MaskMetricName",
     "MaskValues",
     "Match",
     "MetricName",
@@ -122,6 +134,8 @@ __all__ = [
     "PeftAdapter",
     "PeftTarget",
     "PercentileScale",
+    "PixelMetricName",
+    "Precision",
     "Prompts",
     "Protocol",
     "PublishedSplit",

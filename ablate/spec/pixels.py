@@ -11,6 +11,8 @@ _MAX_BANDS = 65_535  # TIFF counts bands in 16 bits
 Band = Annotated[int, Field(ge=0, lt=_MAX_BANDS)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+# Far above any satellite's.
+Metres = Annotated[float, Field(gt=0, lt=1e6)]
 Label = Annotated[int, Field(ge=-(2**31), lt=2**32)]
 
 

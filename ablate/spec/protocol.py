@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ablate.spec.backbone import PATCH_SIZE_PX, BackboneName
 from ablate.spec.frozen import Frozen
-from ablate.spec.pixels import Band, MaskValues, Scale
+from ablate.spec.pixels import Band, MaskValues, Metres, Scale
 from ablate.spec.split import Seed, Split
 from ablate.spec.task import Task
 
@@ -21,6 +21,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Rgb = tuple[float, float, float]
 Landslide4SensePart = Literal["TrainData", "ValidData", "TestData"]
 Channel = Annotated[int, Field(ge=0, le=13)]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 def _checked_pattern(pattern: str) -> str:
@@ -76,6 +77,9 @@ class FoldersData(Frozen):
             images, the first three of RGB. Images of other numbers of bands are refused without it.
         scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
         mask_values: Which values of the masks are positive; None: the one besides 0.
+        ground_resolution_m: How many metres a pixel of the images as they are in their files is
+            wide on the ground, so that maps can be compared with it (docs/maps.md); None: what
+            GeoTIFF files say of themselves. It changes no training.
     """
 
     kind: Literal["folders"]
@@ -87,6 +91,7 @@ class FoldersData(Frozen):
     bands: tuple[Band, Band, Band] | None = None
     scale: Scale | None = Field(default=None, discriminator="kind")
     mask_values: MaskValues | None = None
+    ground_resolution_m: Metres | None = None
 
     @model_validator(mode="after")
     def _both_have_a_folder(self) -> "FoldersData":
@@ -115,6 +120,9 @@ class CocoData(Frozen):
         bands: What becomes red, green and blue, counted from 0; None: the one band of grey
             images, the first three of RGB. Images of other numbers of bands are refused without it.
         scale: How values become 0 to 255; None: images are of 8 bits, and stay as they are.
+        ground_resolution_m: How many metres a pixel of the images as they are in their files is
+            wide on the ground, so that maps can be compared with it (docs/maps.md); None: what
+            GeoTIFF files say of themselves. It changes no training.
     """
 
     kind: Literal["coco"]
@@ -124,6 +132,7 @@ class CocoData(Frozen):
     folders: tuple[str, ...] = ()
     bands: tuple[Band, Band, Band] | None = None
     scale: Scale | None = Field(default=None, discriminator="kind")
+    ground_resolution_m: Metres | None = None
 
     @model_validator(mode="after")
     def _every_part_has_a_file(self) -> "CocoData":
@@ -279,7 +288,9 @@ class Protocol(Frozen):
         schedule: How the learning rate decays.
         loss: What is minimised.
         selection: Whose epoch's weights are kept: the lowest validation loss, or the last.
-        precision: ``bfloat16``: autocast on devices that have it; ``float32``: never.
+        precision: ``float32``: in full, convolutions included; ``tf32``: float32 whose factors of
+            products and convolutions are rounded to TF32, on GPUs that have it; ``bfloat16``:
+            autocast on devices that have it. Others compute in float32, and the report says so.
         compile: The blocks of every encoder that is trained (SAM's with their adapters, a ResNet's)
             are compiled before the first step: equal but for rounding. What is only evaluated is
             not. No shipped protocol asks for it: the demo takes less time than compiling it,
@@ -304,7 +315,7 @@ class Protocol(Frozen):
     schedule: Cosine
     loss: Loss
     selection: Literal["validation-loss", "last"]
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     compile: bool = False
 
     @model_validator(mode="after")
@@ -326,8 +337,14 @@ class Protocol(Frozen):
         The backbone is part of the variant's identity, the data set has a digest of its own.
         """
         names = {"name", "overrides", "published_split", "data", "backbone", "task"}
-        return self.model_dump(mode="json", exclude=names) | {"threshold": self.task.threshold}
+        recipe = self.model_dump(mode="json", exclude=names) | {"threshold": self.task.threshold}
+        return recipe | self._counted()
 
     def evaluation_identity(self) -> dict[str, Any]:
         """What decides the scores of a model that is evaluated without training."""
-        return self.model_dump(mode="json", include={"image_size_px", "split"})
+        return self.model_dump(mode="json", include={"image_size_px", "split"}) | self._counted()
+
+    def _counted(self) -> dict[str, Any]:
+        """What a result has besides right and wrong pixels, where it has any."""
+        counted = self.task.counted()
+        return {"counted": counted} if counted else {}

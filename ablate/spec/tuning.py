@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from ablate.spec.canonical import canonical_json
 from ablate.spec.frozen import Frozen
 from ablate.spec.split import Seed, Share
-from ablate.spec.task import MetricName
+from ablate.spec.task import PixelMetricName
 
 # More fields than a sensible number of trials can tell apart.
 MAX_TUNED_FIELDS = 16
@@ -95,6 +95,6 @@ class Tuning(Frozen):
     """
 
     space: dict[str, Domain] = Field(min_length=1, max_length=MAX_TUNED_FIELDS)
-    metric: MetricName = "miou"
+    metric: PixelMetricName = "miou"
     validation_share: Share = 0.3
     seed: Seed = 0

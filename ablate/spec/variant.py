@@ -6,7 +6,7 @@ show of it.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from ablate.spec.adapter import Adapter
 from ablate.spec.backbone import BACKBONES, BackboneName
@@ -311,3 +311,11 @@ class ZeroShotVariant(Frozen):
 
 
 Variant = Annotated[SamVariant | CnnVariant | ZeroShotVariant, Field(discriminator="system")]
+
+
+class AnyVariant(RootModel[Any]):
+    """A variant of whatever system its document names."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    root: Variant

@@ -69,10 +69,10 @@ def _check(
     root: Path, protocol: Protocol, store: Store | None, sheet: Path | None, overlaps: bool
 ) -> DataCheck:
     # NumPy and SciPy would double the time until a mistake above is reported.
-    from ablate.data import open_images, parts
+    from ablate.data import open_images
     from ablate.data.checking import check_images, check_of_unopened
     from ablate.data.contact_sheet import write_sheet
-    from ablate.data.splitting import groups_in
+    from ablate.data.splitting import groups_in, parts
 
     protocol = with_data(root, protocol, needs_checkpoint=False)
     split, size_px = protocol.split, protocol.image_size_px

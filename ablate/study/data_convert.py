@@ -59,9 +59,9 @@ def convert_data(
         raise DataError(f"there is no folder {root}", "give the data set's folder")
     declared = Catalogue().protocol(protocol, overrides)
 
-    from ablate.data import given_split, open_images, parts, verify
+    from ablate.data import given_split, open_images, verify
     from ablate.data.plain import check_free, write_plain
-    from ablate.data.splitting import FittedImages
+    from ablate.data.splitting import FittedImages, parts
 
     check_free(made)
     data = recognised(root, declared)

@@ -261,7 +261,10 @@ def _in_runs(store: Store, named: _Named) -> Iterator[Leftover]:
                 yield _leftover("checkpoint", each, "the run is done")
             elif is_finished and _CLAIM.fullmatch(each.name):
                 yield _leftover("temporary", each, "its process has ended")
-        for folder in (path, path / "attempts", path / "panels"):
+        for each in _entries(path / "evaluations"):
+            if _DAMAGED.fullmatch(each.name):
+                yield _leftover("damaged", each, "set aside by a later start")
+        for folder in (path, path / "attempts", path / "evaluations", path / "panels"):
             yield from _temporary_files(folder)
 
 

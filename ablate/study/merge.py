@@ -266,6 +266,7 @@ def _join(
         folder.add_attempts(attempts.get(key, []))
         for store in sources:
             folder.add_attempts(store.run(key).attempts())
+            _add_evaluations(folder, store.run(key))
     for tuning in tunings.values():
         target.record_tuning(tuning)
     sweeps: list[str] = []
@@ -291,6 +292,12 @@ def _copy(folder: RunFolder, target: Store) -> None:
         if not is_mine:
             raise StoreError(f"{own.path} is being worked on", "wait until its sweep has ended")
         target.copy_run(folder)
+
+
+def _add_evaluations(folder: RunFolder, other: RunFolder) -> None:
+    """Adds what another store has scored the same weights on."""
+    if (result := folder.result()) is not None:
+        folder.evaluations.add(other.evaluations, result.weights_sha256)
 
 
 def _join_data_checks(record: SweepRecord, store: Store, target: Store) -> None:

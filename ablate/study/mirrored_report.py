@@ -1,5 +1,6 @@
 """The report of a sweep, left in the store for the mirror, which cannot make one."""
 
+import secrets
 from collections.abc import Collection
 
 from ablate import tracking
@@ -61,8 +62,12 @@ def _leave(record: SweepRecord, store: Store) -> list[str]:
         made = report_sweep(record, store)
         texts = {f"report{suffix_of(each)}": made.render(each) for each in _FORMATS}
         texts[tracking.NOTE_FILE] = to_note(made.report, tracking.NOTE_CHARACTERS)
+        folder = store.reports_path / record.id
+        if any((folder / name).is_dir() for name in texts):
+            # No file replaces a folder, and what is in it is not ours to remove.
+            folder.rename(folder.with_name(f"{record.id}.damaged-{secrets.token_hex(4)}"))
         for name, text in texts.items():
-            atomic.replace(store.reports_path / record.id / name, text.encode())
+            atomic.replace(folder / name, text.encode())
     # Whatever it is, the runs are there, and so is the mirror without it.
     except Exception as error:
         return [_note(error)]

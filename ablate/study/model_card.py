@@ -1,7 +1,7 @@
 """The model card of an export: Hugging Face's front matter, and numbers of the report alone."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -10,7 +10,13 @@ from ablate.report.model import Row
 from ablate.runs import Result
 from ablate.spec import BACKBONES, RunSpec
 
+if TYPE_CHECKING:
+    from ablate.predict.merged_sam import MergedFacts
+    from ablate.predict.onnx_export import OnnxFacts
+
 _TO_FILL_IN = "TO FILL IN"
+# Of the channels in 0..255, in segment_anything/modeling/sam.py.
+_SAMS_MEAN, _SAMS_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 # The names of SAM's official weights on Hugging Face's hub.
 _HUB_NAMES = {
     "vit_b": "facebook/sam-vit-base",
@@ -19,7 +25,15 @@ _HUB_NAMES = {
 }
 
 
-def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str) -> str:
+def model_card(
+    spec: RunSpec,
+    result: Result,
+    report: Report | None,
+    folder: str,
+    ground_m: float | None,
+    onnx: "OnnxFacts | None" = None,
+    merged: "MergedFacts | None" = None,
+) -> str:
     """The card as Markdown.
 
     Args:
@@ -27,6 +41,9 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         result: Its result.
         report: The report of its sweep; None: no sweep names the run.
         folder: The name of the export's folder.
+        ground_m: Metres that a pixel of the model's square was wide in training; None: not known.
+        onnx: The graph that is in it; None: none is.
+        merged: The state dict in SAM's own layout that is in it; None: none is.
     """
     row = next((row for row in report.rows if row.name == spec.name), None) if report else None
     parts = [
@@ -40,8 +57,10 @@ def model_card(spec: RunSpec, result: Result, report: Report | None, folder: str
         *([_compared(report, row)] if report and row else []),
         "## Use",
         _use(spec, folder),
+        *([_onnx(spec, onnx, ground_m)] if onnx else []),
+        *([_merged(spec, merged)] if merged else []),
         "## Provenance",
-        _provenance(spec, result),
+        _provenance(spec, result, ground_m),
         "## Licence",
         f"- of these weights: {_TO_FILL_IN}\n- of the training images: {_TO_FILL_IN}\n"
         "- SAM's own weights are under Apache-2.0",
@@ -152,17 +171,64 @@ def _use(spec: RunSpec, folder: str) -> str:
         "```python\nimport ablate\n\n"
         f'model = ablate.load("{folder}"{checkpoint})\n'
         'mask = model.predict("image.png")\n```\n\n'
-        "`weights.safetensors` holds what was trained, and nothing of what was frozen."
+        "`weights.safetensors` holds what was trained, and nothing of what was frozen. "
+        "`stac-item.json` describes the model for a STAC catalogue."
     )
 
 
-def _provenance(spec: RunSpec, result: Result) -> str:
+def _onnx(spec: RunSpec, onnx: "OnnxFacts", ground_m: float | None) -> str:
+    size = spec.context.protocol.image_size_px
+    positive = _text(spec.context.protocol.task.positive_class)
+    there = "" if ground_m else "; enter the ground resolution there"
+    files = " and ".join(f"`{name}`" for name in onnx.files)
+    return (
+        f"{files}: the whole model as an ONNX graph (operators of version {onnx.opset}). Input "
+        f"`images`: RGB divided by 255, B×3×{size}×{size}, which the graph normalises; output "
+        f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness opens it as a "
+        f"segmentation model{there}. onnxruntime and PyTorch differed by at most "
+        f"{onnx.difference:.1g} in probability, in float32 on a CPU."
+    )
+
+
+def _merged(spec: RunSpec, merged: "MergedFacts") -> str:
+    protocol, backbone = spec.context.protocol, spec.context.weights.backbone
+    size, native = protocol.image_size_px, BACKBONES[backbone].image_size_px
+    reader = (
+        f'`sam_model_registry["{backbone}"](checkpoint="{merged.file}")`'
+        if BACKBONES[backbone].checkpoint
+        else f"a SAM of the geometry of {backbone}, which segment_anything's registry has not"
+    )
+    lines = [
+        f"`{merged.file}`: all of SAM, with what was trained put into its weights, in the layout "
+        f"of its own checkpoints, for {reader}. Without prompts (no points, no boxes, "
+        "`multimask_output=False`) its mask is that of this row; training used no prompts, and "
+        "what they give with these weights was not measured. Merging changed logits by at most "
+        f"{merged.difference:.1g}."
+    ]
+    if size != native:
+        lines.append(
+            f"This row was trained at {size}×{size} pixels, and SAM's own code computes at "
+            f"{native}×{native}: scores may be others there."
+        )
+    values = zip((*protocol.mean, *protocol.std), (*_SAMS_MEAN, *_SAMS_STD), strict=True)
+    if any(abs(255 * own - sams) > 0.01 for own, sams in values):
+        lines.append(
+            "SAM's own code normalises images by other values than this row was trained with; "
+            "`protocol.yaml` has these as `mean` and `std`."
+        )
+    return " ".join(lines)
+
+
+def _provenance(spec: RunSpec, result: Result, ground_m: float | None) -> str:
     context = spec.context
     rows = {
         "run": result.key,
         "trained parameters": f"{result.parameters.trainable:,} of {result.parameters.total:,}",
         "SHA-256 of weights.safetensors": result.weights_sha256,
         "data": f"{_text(context.data.label)}, digest {context.data.digest}",
+        "ground resolution": "not known"
+        if ground_m is None
+        else f"{ground_m:.3g} m for each pixel that the model sees (median of the training images)",
         "frozen weights": f"{_text(spec.weights.label)}, SHA-256 {spec.weights.sha256}",
         "engine": str(context.engine),
         "trained on": f"{_text(result.machine.device_name)}, {result.machine.precision}, "

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablate.errors import BadInput
 from ablate.study.reuse import load
 from ablate.study.trained_rows import TrainedRow
 
@@ -23,9 +22,10 @@ def predict_row(
     settings: MapSettings,
     *,
     checkpoint: Path | None = None,
-    device: str = "cpu",
+    devices: Sequence[str] = ("cpu",),
     announce: Announce = lambda plan, models: None,
     advance: Callable[[int, int, int], None] = lambda scene, done, of: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[SceneOutcome]:
     """Checks the inputs, loads the models, makes the maps.
 
@@ -35,9 +35,11 @@ def predict_row(
         out: The folder of the maps.
         settings: How they are made.
         checkpoint: SAM's weights; None: where the store has last seen them.
-        device: Where to compute.
+        devices: Where to compute; several share the work, and one that is there twice computes
+            twice at a time.
         announce: Is called before anything is computed.
         advance: Is told how far it is: the scene's number, windows done, and of how many.
+        say: Is told in a line what the user should know meanwhile, from any thread.
 
     Raises:
         BadInput: If an input, the model, the device or the folder cannot be used; nothing was
@@ -46,33 +48,31 @@ def predict_row(
     # Torch takes seconds to load.
     from ablate.models.devices import check_device
     from ablate.predict import load_runs, plan_scenes, predict_scenes
+    from ablate.predict.ground import training_ground
     from ablate.predict.loading import checked_spec
 
-    where = check_device(device)
+    where = [check_device(device) for device in devices]
     if isinstance(source, Path):
-        models: Sequence[TrainedModel] = [load(source, checkpoint=checkpoint, device=device)]
-        plan = plan_scenes(scenes, models[0].spec.context.protocol.data, out, settings)
+        copies: list[Sequence[TrainedModel]] = [
+            [load(source, checkpoint=checkpoint, device=device)] for device in devices
+        ]
+        spec, ground_m = copies[0][0].spec, copies[0][0].ground_m
     else:
-        data = checked_spec(source.folders[0]).context.protocol.data
-        plan = plan_scenes(scenes, data, out, settings)
-        models = load_runs(source.folders, checkpoint, where)
+        spec = checked_spec(source.folders[0])
+        ground_m = training_ground(spec, source.store)
+    settings = settings.for_training_at(ground_m)
+    plan = plan_scenes(scenes, spec.context.protocol.data, out, settings, ground_m)
+    if not isinstance(source, Path):
+        copies = [load_runs(source.folders, checkpoint, device) for device in where]
+    models, *more = copies
     announce(plan, models)
-    return predict_scenes(models, plan, out, settings, advance)
+    return predict_scenes(models, plan, out, settings, advance, more_copies=more, say=say)
 
 
-def chosen_device(names: Sequence[str]) -> str:
-    """The one device of a prediction; the first GPU, or else the CPU, where none is named.
-
-    Raises:
-        BadInput: If several are named.
-    """
-    if len(names) > 1:
-        raise BadInput(
-            f"{len(names)} devices are named, and a prediction computes on one",
-            "name one, and give each device scenes of its own",
-        )
+def chosen_devices(names: Sequence[str]) -> tuple[str, ...]:
+    """The devices of a prediction: those that are named, or all GPUs, or else the CPU."""
     if names:
-        return names[0]
+        return tuple(names)
     from ablate.models.devices import available_devices
 
-    return available_devices()[0]
+    return tuple(available_devices())

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ablate.errors import BadInput, SpecError
 from ablate.registry import Catalogue
 from ablate.runs import Setting
-from ablate.spec import Domain, Protocol, Scalar, Split, Tuning, Variant
+from ablate.spec import AnyVariant, Domain, Protocol, Scalar, Split, Tuning, Variant
 from ablate.tune.space import Space
 
 # Of the protocol: what decides on which images, with which encoder and on what grid scores are
@@ -33,7 +33,6 @@ _FIXED = {
     "encoder_weights": "it makes the row another row",
     "trained": "it makes the row another row",
 }
-_VARIANT: TypeAdapter[Variant] = TypeAdapter(Variant)
 # Combinations of ends that are looked at; of more, every end by itself.
 _MOST_CORNERS = 256
 
@@ -118,7 +117,7 @@ class Settings:
                 below = below[parent]
             below[last] = value
         try:
-            return _VARIANT.validate_python(content)
+            return AnyVariant.model_validate(content).root
         except ValidationError as error:
             told = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
             words = ", ".join(f"{name}={json.dumps(value)}" for name, value in given.items())

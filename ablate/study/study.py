@@ -7,20 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablate import study as steps
 from ablate.errors import StoreError
-from ablate.executors import Tell
-from ablate.report.claims_check import ClaimsCheck
-from ablate.report.decision_model import Decision
-from ablate.report.verification_model import Verification
-from ablate.runs import DEFAULT_STORE, Store, SweepRecord
-from ablate.study.bundle import write_bundle
-from ablate.study.cancel import PATIENCE_S, CancelledDriver, cancel_record
-from ablate.study.check import check_claims
-from ablate.study.decide import plan_decision
-from ablate.study.export import export_row
-from ablate.study.plan import SweepPlan, plan_sweep
-from ablate.study.predict import chosen_device, predict_row
-from ablate.study.report import SweepReport, report_sweep
+from ablate.runs import DEFAULT_STORE, Store
+from ablate.study.cancel import PATIENCE_S
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
     Request,
@@ -29,17 +19,24 @@ from ablate.study.request import (
     checked_splits,
     expanded,
 )
-from ablate.study.resolve import resolve
-from ablate.study.run import Outcome, run_sweep
-from ablate.study.status import SweepStatus, status_of
-from ablate.study.trained_rows import trained_row
-from ablate.study.tune import TuningOutcome, Watcher, tune_sweep
-from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS, TuningPlan, plan_tuning
-from ablate.study.verify import verify_sweep
-from ablate.study.watching import Progress
+from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
+    from ablate.executors import Tell
     from ablate.predict import MapSettings, SceneOutcome
+    from ablate.report.claims_check import ClaimsCheck
+    from ablate.report.decision_model import Decision
+    from ablate.report.elsewhere_model import Elsewhere
+    from ablate.report.verification_model import Verification
+    from ablate.runs import SweepRecord
+    from ablate.study.cancel import CancelledDriver
+    from ablate.study.plan import SweepPlan
+    from ablate.study.report import SweepReport
+    from ablate.study.run import Outcome
+    from ablate.study.status import SweepStatus
+    from ablate.study.tune import TuningOutcome, Watcher
+    from ablate.study.tuning_plan import TuningPlan
+    from ablate.study.watching import Progress
 
 
 class Study:
@@ -136,7 +133,7 @@ class Study:
             BadInput: If a name, a path or a file is wrong, or data, weights or a device are
                 missing.
         """
-        return plan_sweep(self.request)
+        return steps.plan_sweep(self.request)
 
     def run(self, progress: Progress | None = None, tell: Tell = lambda notice: None) -> Outcome:
         """Trains every run that is not done yet.
@@ -149,7 +146,7 @@ class Study:
             BadInput: As ``plan``, or if a variant is vacuous; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
-        return run_sweep(plan_sweep(self.request), progress, tell)
+        return steps.run_sweep(steps.plan_sweep(self.request), progress, tell)
 
     def plan_tuning(
         self,
@@ -164,7 +161,7 @@ class Study:
         Raises:
             BadInput: As ``tune``.
         """
-        return plan_tuning(self.request, trials, sampler, sampler_seed, storage)
+        return steps.plan_tuning(self.request, trials, sampler, sampler_seed, storage)
 
     def tune(
         self,
@@ -190,8 +187,8 @@ class Study:
             BadInput: As ``run``, or if the sweep does not say what to tune; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
-        planned = plan_tuning(self.request, trials, sampler, sampler_seed, storage)
-        return tune_sweep(planned, progress, tell)
+        planned = steps.plan_tuning(self.request, trials, sampler, sampler_seed, storage)
+        return steps.tune_sweep(planned, progress, tell)
 
     def cancel(self, patience_s: float = PATIENCE_S) -> tuple[CancelledDriver, ...]:
         """Asks the processes that train or tune this very sweep to save their state and to end.
@@ -206,7 +203,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return cancel_record(record.id, store, patience_s)
+        return steps.cancel_record(record.id, store, patience_s)
 
     def status(self) -> SweepStatus:
         """What every run of this very sweep is at.
@@ -215,7 +212,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return status_of(record, store)
+        return steps.status_of(record, store)
 
     def plan_decision(self) -> Decision:
         """How many repeats and device hours decide each claim of this very sweep. Writes nothing.
@@ -225,7 +222,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return plan_decision(record, store)
+        return steps.plan_decision(record, store)
 
     def check(self) -> ClaimsCheck:
         """Whether the runs of this very sweep support its claims. Writes nothing.
@@ -235,7 +232,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return check_claims(record, store)
+        return steps.check_claims(record, store)
 
     def report(self) -> SweepReport:
         """The tables of this very sweep: of its protocol, data and weights.
@@ -244,7 +241,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return report_sweep(record, store)
+        return steps.report_sweep(record, store)
 
     def verify(self) -> Verification:
         """Recomputes every number of this very sweep's runs and of its report from the raw pixels.
@@ -253,7 +250,7 @@ class Study:
             StoreError: If it was never started in the store.
         """
         record, store = self._start()
-        return verify_sweep(record, store)
+        return steps.verify_sweep(record, store)
 
     def bundle(self, path: str | Path, *, weights: bool = False) -> SweepReport:
         """Packs this very sweep into an archive that others can check with ``verify_bundle``.
@@ -271,21 +268,26 @@ class Study:
                 do not give.
         """
         record, store = self._start()
-        return write_bundle(record, store, expanded(path), weights=weights)
+        return steps.write_bundle(record, store, expanded(path), weights=weights)
 
-    def export(self, row: str, folder: str | Path) -> None:
+    def export(
+        self, row: str, folder: str | Path, *, onnx: bool = False, merged: bool = False
+    ) -> None:
         """Writes a trained row into a new folder: weights, specs and model card.
 
         Args:
             row: The row, by the variant's name; of several seeds the first is exported.
             folder: The folder to make, which ``ablate.load`` reads.
+            onnx: Whether the whole model is written as an ONNX graph, too.
+            merged: Whether it is written as a state dict in SAM's own layout, too.
 
         Raises:
-            BadInput: If there is no such row, or the folder exists.
+            BadInput: If there is no such row, the folder exists, or the row has no such form.
             StoreError: If no run of it is finished, or its files are damaged.
         """
         record, store = self._start()
-        export_row(trained_row(record, store, row), expanded(folder))
+        trained = steps.trained_row(record, store, row)
+        steps.export_row(trained, expanded(folder), onnx=onnx, merged=merged)
 
     def predict(
         self,
@@ -295,7 +297,7 @@ class Study:
         *,
         settings: MapSettings | None = None,
     ) -> list[SceneOutcome]:
-        """Makes maps of scenes with all finished runs of a row, on the first of the devices.
+        """Makes maps of scenes with all finished runs of a row, on the devices.
 
         Args:
             row: The row, by the variant's name.
@@ -310,17 +312,44 @@ class Study:
         from ablate.predict import MapSettings
 
         record, store = self._start()
-        return predict_row(
-            trained_row(record, store, row),
+        return steps.predict_row(
+            steps.trained_row(record, store, row),
             [expanded(path) for path in scenes],
             expanded(out),
             settings or MapSettings(),
             checkpoint=self.request.checkpoint,
-            device=chosen_device(self.request.devices[:1]),
+            devices=steps.chosen_devices(self.request.devices),
+        )
+
+    def evaluate(
+        self, data: Sequence[str | Path], rows: Sequence[str] = (), overrides: Sequence[str] = ()
+    ) -> Elsewhere:
+        """Scores trained rows on other data sets, on the first of the devices.
+
+        What was scored before is not computed again.
+
+        Args:
+            data: Folders of data sets; all images of each are scored.
+            rows: By the variants' names; empty: all trained rows.
+            overrides: ``KEY=VALUE`` of the protocol's ``data``: how the folders are laid out.
+
+        Raises:
+            BadInput: If there is no such row, or data, weights or the device cannot be used.
+            StoreError: If no run is finished, or its files are damaged.
+        """
+        record, store = self._start()
+        return steps.evaluate_rows(
+            steps.rows_of(record, store, rows),
+            [expanded(path) for path in data],
+            overrides=overrides,
+            checkpoint=self.request.checkpoint,
+            device=steps.chosen_device(self.request.devices[:1]),
         )
 
     def _start(self) -> tuple[SweepRecord, Store]:
         """The start of this very sweep: of its protocol, data and weights."""
+        from ablate.study.resolve import resolve
+
         store = Store(self.request.store)
         context = resolve(replace(self.request, splits=1), store).context
         for record in store.sweep_records(self.request.sweep, problems=[]):

@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from ablate.errors import StoreError
 from ablate.runs import Failure, Result, RunFolder, checked_files
+from ablate.runs.cells import CELLS
 
 _TABLE = "per-image.json"
 
@@ -45,7 +46,9 @@ def upload(
     confusions = folder.confusions()
     client.log_artifact(run_id, str(folder.confusion_path))
     # Not log_table: what it finds already there it would append to.
-    table = pd.DataFrame(confusions.counts, columns=list(confusions.pooled))
+    table = pd.DataFrame(confusions.counts, columns=list(CELLS))
+    for name, column in confusions.of_masks.items():
+        table[name] = column
     table.insert(0, "image", confusions.names)
     client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
     if ending.test is not None:

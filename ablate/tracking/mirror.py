@@ -172,7 +172,12 @@ class _MirroredSweep:
         """See ``Mirror.update``."""
         record = group.record
         begun = {folder.key for folder in self._store.runs()}
-        runs = {run.key: run for run in record.runs if run.key in begun}
+        # A result without its spec is damaged, and to be named.
+        runs = {
+            run.key: run
+            for run in record.runs
+            if run.key in begun or self._store.run(run.key).has_result()
+        }
         for key in self._runs.keys() - runs.keys():
             del self._runs[key]  # its folder was removed; the run may be begun again
         problems = []

@@ -15,9 +15,9 @@ from ablate.data.batches import (
 )
 from ablate.metrics import Confusion
 from ablate.metrics.confusion import confusion_per_image
+from ablate.metrics.masks import count_images
 from ablate.models import SegmentationModel, forward_together
-from ablate.models.devices import Precision
-from ablate.spec import Protocol
+from ablate.spec import Precision, Protocol
 from ablate.train.loss import segmentation_loss
 from ablate.train.micro_batches import logits_in_parts
 from ablate.train.sharing import SharedDevice
@@ -64,7 +64,7 @@ class CohortSetup:
         return unaltered_batches(self.prepared, self.test, self.protocol, self.device)
 
     def autocast(self) -> torch.autocast:
-        """While this is open, operations that tolerate it compute in the cohort's precision."""
+        """While this is open, operations that tolerate it compute in bfloat16, where that is it."""
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
@@ -89,9 +89,12 @@ class ValidationAccumulator:
 
     Attributes:
         confusions: One for each image.
+        is_final: Whether to count what the task declares besides pixels, which takes time, and is
+            of no use before the weights are those that are kept.
     """
 
     confusions: list[Confusion] = field(default_factory=list)
+    is_final: bool = False
     _loss_sum: float = 0.0
 
     def add(self, setup: CohortSetup, batch: Batch, logits: torch.Tensor) -> None:
@@ -104,7 +107,11 @@ class ValidationAccumulator:
         """
         self._loss_sum += setup.loss(logits, batch).item() * len(batch.indices)
         threshold = setup.protocol.task.threshold
-        self.confusions += confusion_per_image(logits, batch.masks, threshold)
+        self.confusions += (
+            count_images(logits, batch.masks, setup.protocol.task)
+            if self.is_final
+            else confusion_per_image(logits, batch.masks, threshold)
+        )
 
     @property
     def loss(self) -> float:

@@ -10,10 +10,10 @@ import torch
 from ablate.data.batches import Batch
 from ablate.errors import Interrupted, OutOfSharedMemory
 from ablate.models import can_stack, forward_together
+from ablate.models.out_of_memory import is_out_of_memory, make_room
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
 from ablate.train.micro_batches import Purpose, WeightedLogits, weighted_logits_in_parts
-from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.sharing import give_way, report_memory
 from ablate.train.signals import Stop
 from ablate.train.stack_size import fitting

@@ -4,16 +4,16 @@ import json
 import math
 import time
 from contextlib import suppress
-from dataclasses import astuple
 
 import numpy as np
 import torch
 
 from ablate.errors import Interrupted
 from ablate.metrics import Confusion
-from ablate.metrics.confusion import confusion_per_image
+from ablate.metrics.masks import count_images, counted_names
 from ablate.models import ZeroShot
 from ablate.runs import Machine, Progress, RunFolder
+from ablate.spec import Task
 from ablate.train.cohort_setup import CohortSetup
 from ablate.train.meter import Meter
 from ablate.train.results import PANELS, Evaluated, publish, write_panel
@@ -45,8 +45,9 @@ def evaluate(
         Interrupted: If a stop was requested; what is evaluated is saved.
     """
     prepared, images = setup.prepared, [*setup.validation, *setup.test]
+    task = setup.protocol.task
     panels = min(PANELS, len(setup.validation))
-    confusions, train_before_s = _load(folder, len(images))
+    confusions, train_before_s = _load(folder, len(images), task)
     started = saved = time.monotonic()
     begun = len(confusions)
     for position in range(begun, len(images)):
@@ -56,7 +57,9 @@ def evaluate(
         predicted, actual = (
             torch.from_numpy(mask)[None, None] for mask in (prediction, ground_truth)
         )
-        confusions += confusion_per_image(predicted, actual)
+        # A prediction is a mask already: it is certain, whatever the threshold.
+        certain = torch.where(predicted, math.inf, -math.inf)
+        confusions += count_images(certain, actual, task)
         if position < panels:
             write_panel(folder, prepared, index, prediction)
         meter.charge([folder])
@@ -86,17 +89,21 @@ def evaluate(
 
 
 def _save(folder: RunFolder, confusions: list[Confusion], train_s: float) -> None:
-    content = {"confusions": [astuple(each) for each in confusions], "train_s": train_s}
+    content = {"confusions": [[*each.cells.values()] for each in confusions], "train_s": train_s}
     folder.save_checkpoint(len(confusions), json.dumps(content).encode())
 
 
-def _load(folder: RunFolder, images: int) -> tuple[list[Confusion], float]:
+def _load(folder: RunFolder, images: int, task: Task) -> tuple[list[Confusion], float]:
     """Confusions of the images that are evaluated already, and the seconds that they took."""
+    names = counted_names(task)
     for content in folder.load_checkpoints():
         # One that no evaluation of this run can have written is passed over.
         with suppress(ValueError, LookupError, TypeError):
             saved = json.loads(content)
-            confusions = [Confusion(*map(_count, cells)) for cells in saved["confusions"]]
+            confusions = [
+                Confusion(**dict(zip(names, map(_count, cells), strict=True)))
+                for cells in saved["confusions"]
+            ]
             train_s = float(saved["train_s"])
             if len(confusions) <= images and 0 <= train_s < math.inf:
                 return confusions, train_s

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import traceback
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from ablate.data.batches import Batch
 from ablate.errors import Diverged, OutOfMemory, TakenOver
 from ablate.metrics import Confusion, scores
 from ablate.metrics.confusion import predict
+from ablate.models.out_of_memory import is_out_of_memory, make_room
 from ablate.runs import (
     Failure,
     Machine,
@@ -31,9 +32,9 @@ from ablate.runs import (
     disk,
     panel_names,
 )
+from ablate.runs.cells import CELLS, MASK_COUNTS, PixelCount
 from ablate.train.cohort_setup import CohortSetup, ValidationAccumulator
 from ablate.train.meter import Meter
-from ablate.train.out_of_memory import is_out_of_memory, make_room
 from ablate.train.sharing import give_way
 from ablate.train.state import TrainingState
 
@@ -70,7 +71,7 @@ def conclude(
         raise AssertionError("a training ends with a validation")
     started = time.monotonic()
     state.model.load_trainable_state(state.best.trained)
-    accumulator = ValidationAccumulator()
+    accumulator = ValidationAccumulator(is_final=True)
     for batch in setup.validation_batches(state.best.epoch):
         logits = _evaluated(state, setup, batch)
         predictions = predict(logits, setup.protocol.task.threshold).cpu().numpy()[:, 0]
@@ -79,7 +80,7 @@ def conclude(
             write_panel(folder, setup.prepared, index, prediction)
         accumulator.add(setup, batch, logits)
         meter.charge([folder])
-    tested = ValidationAccumulator()
+    tested = ValidationAccumulator(is_final=True)
     for batch in setup.test_batches():
         logits = _evaluated(state, setup, batch)
         tested.add(setup, batch, logits)
@@ -150,9 +151,14 @@ class Evaluated:
         return sum(self.confusions, Confusion.none())
 
     @property
+    def columns(self) -> tuple[PixelCount, ...]:
+        """What was counted of each image."""
+        return tuple(name for name in (*CELLS, *MASK_COUNTS[-1]) if name in self.pooled.cells)
+
+    @property
     def counts(self) -> list[tuple[int, ...]]:
-        """Of each image: tp, fp, fn and tn."""
-        return [astuple(confusion) for confusion in self.confusions]
+        """Of each image, a number for each of the columns."""
+        return [tuple(confusion.cells.values()) for confusion in self.confusions]
 
 
 def publish(
@@ -190,9 +196,9 @@ def publish(
     """
     weights = save(trained)
     folder.write_file(folder.weights_path, weights)
-    folder.write_confusions(validated.names, validated.counts)
+    folder.write_confusions(validated.names, validated.counts, *validated.columns)
     if tested.names:
-        folder.write_test_confusions(tested.names, tested.counts)
+        folder.write_test_confusions(tested.names, tested.counts, *tested.columns)
     pooled = validated.pooled
     finished = meter.end(folder)
     folder.publish_result(
@@ -202,7 +208,7 @@ def publish(
             epochs=epochs,
             steps=steps,
             metrics=metrics | scores(pooled),
-            confusion=_cells(pooled),
+            confusion=_cells(validated),
             test=_test_scores(tested),
             parameters=parameters,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
@@ -214,15 +220,16 @@ def publish(
     )
 
 
-def _cells(pooled: Confusion) -> dict[Literal["tp", "fp", "fn", "tn"], int]:
-    return {"tp": pooled.tp, "fp": pooled.fp, "fn": pooled.fn, "tn": pooled.tn}
+def _cells(counted: Evaluated) -> dict[PixelCount, int]:
+    pooled = counted.pooled.cells
+    return {name: pooled[name] for name in counted.columns}
 
 
 def _test_scores(tested: Evaluated) -> PartScores | None:
     if not tested.names:
         return None
     pooled = tested.pooled
-    return PartScores(images=len(tested.names), metrics=scores(pooled), confusion=_cells(pooled))
+    return PartScores(images=len(tested.names), metrics=scores(pooled), confusion=_cells(tested))
 
 
 def write_panel(

@@ -5,9 +5,9 @@ from typing import Protocol
 import torch
 
 from ablate.errors import OutOfSharedMemory
-from ablate.train.out_of_memory import is_out_of_memory
+from ablate.models.devices import free_bytes
+from ablate.models.out_of_memory import is_out_of_memory
 from ablate.train.peak_memory import peak_memory
-from ablate.train.stack_size import free_bytes
 
 
 class SharedDevice(Protocol):

@@ -1,14 +1,14 @@
 """How many small models fit into memory together."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import nn
 
+from ablate.models.devices import free_bytes
+
 # Several workers measure at the same time, and a step needs more than what is held.
 _SHARE = 0.2
-_MEMINFO = Path("/proc/meminfo")
 
 
 def fitting(model: nn.Module, forward: Callable[[], object], device: torch.device) -> int | None:
@@ -42,13 +42,3 @@ def _held_bytes(model: nn.Module, forward: Callable[[], object]) -> int:
         kept = forward()
     del kept
     return max(1, sum(held.values()))
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Free memory of the device."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type != "cpu" or not _MEMINFO.exists():
-        return None
-    kilobytes = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
-    return int(kilobytes["MemAvailable"].split()[0]) * 1024

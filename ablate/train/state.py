@@ -104,8 +104,12 @@ class TrainingState:
         on_cuda = self._device.type == "cuda"
         self._device_rng = torch.cuda.get_rng_state(self._device) if on_cuda else None
 
-    def to_bytes(self) -> bytes:
-        """The whole state as one checkpoint."""
+    def to_bytes(self, events: str) -> bytes:
+        """The whole state as one checkpoint.
+
+        Args:
+            events: The SHA-256 of the events so far.
+        """
         best = self.best and {
             "epoch": self.best.epoch,
             "val_loss": self.best.val_loss,
@@ -126,6 +130,7 @@ class TrainingState:
                 "rng": self._rng,
                 "device_rng": self._device_rng,
                 "micro_batches": self.micro_batches.to_plain(),
+                "events": events,
             },
             buffer,
         )

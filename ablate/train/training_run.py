@@ -57,7 +57,8 @@ class TrainingRun:
         for content in self.folder.load_checkpoints():
             with suppress(UnusableCheckpoint, StoreError):
                 saved = self.state.read(content, epochs=protocol.epochs, steps_per_epoch=steps)
-                self.folder.cut_events(saved["epoch"] - 1)
+                # Checkpoints of older versions do not know their events.
+                self.folder.cut_events(saved["epoch"] - 1, saved.get("events"))
                 self.state.restore(saved)
                 return
         self.folder.start_over()
@@ -176,7 +177,9 @@ class TrainingRun:
         if self._saved == self.position:
             return
         started = time.monotonic()
-        self.folder.save_checkpoint(self.state.step, self.state.to_bytes())
+        self.folder.save_checkpoint(
+            self.state.step, self.state.to_bytes(self.folder.events_sha256())
+        )
         self._saved = self.position
         # On the run's own clock: others of the cohort save in the meantime.
         self._next_save_s = self.state.train_s + (time.monotonic() - started) / _SAVING_SHARE

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from ablate.data import Images, changes_since, identify, open_images, parts, prepare
+from ablate.data import Images, changes_since, identify, open_images, prepare
+from ablate.data.splitting import parts
 from ablate.errors import (
     BadInput,
     DataError,
@@ -20,7 +21,13 @@ from ablate.errors import (
 )
 from ablate.models import SegmentationModel, ZeroShot, load_resnet
 from ablate.models.compiling import compile_blocks
-from ablate.models.devices import check_device, limit_threads, machine, precision_on
+from ablate.models.devices import (
+    check_device,
+    computing_in,
+    limit_threads,
+    machine,
+    precision_on,
+)
 from ablate.models.from_spec import build_model, encoder_weights, is_from_file, sam_weights
 from ablate.plan.data_files import remember_data_files
 from ablate.runs import FileDigests, RunFolder, Store
@@ -133,7 +140,8 @@ def _train(
         try:
             model = _model(own_spec, weights, device)
             if isinstance(model, ZeroShot):
-                evaluate(folder, model, setup, machine(device, "float32"), stop, meter)
+                with computing_in(device, "float32"):
+                    evaluate(folder, model, setup, machine(device, "float32"), stop, meter)
             else:
                 runs.append(TrainingRun(folder, model, setup))
         except Interrupted:
@@ -147,17 +155,27 @@ def _train(
     # a twentieth of SAM-nano's time.
     gc.freeze()
     try:
-        Engine(setup, runs, stop, meter).train()
+        with computing_in(device, setup.precision):
+            Engine(setup, runs, stop, meter).train()
+            _conclude([run for run in runs if not run.failed], setup, stop, meter)
     finally:
         gc.unfreeze()
-    trained = [run for run in runs if not run.failed]
+
+
+def _conclude(trained: Sequence[TrainingRun], setup: CohortSetup, stop: Stop, meter: Meter) -> None:
+    """Evaluates the selected weights of each run and publishes its result.
+
+    Raises:
+        Interrupted: If a stop was requested; the state is saved.
+        OutOfSharedMemory: If memory is short beside other cohorts; likewise.
+    """
     for position, run in enumerate(trained):
         if stop.requested:
             save_all(trained[position:])
             raise Interrupted("stopped before the last evaluation")
         try:
             with run.attempt():
-                used = machine(device, setup.precision)
+                used = machine(setup.device, setup.precision)
                 conclude(run.folder, run.state, setup, used, meter)
         except OutOfSharedMemory:
             save_all(trained[position:])

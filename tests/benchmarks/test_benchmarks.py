@@ -102,7 +102,7 @@ def test_results_stay_in_their_folder(
         bench.main()
 
 
-# limit.py and throughput.py -------------------------------------------------------------------
+# limit.py -------------------------------------------------------------------
 
 
 def test_needed_work_is_what_sams_own_blocks_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,15 +119,6 @@ def test_needed_work_is_what_sams_own_blocks_multiply(monkeypatch: pytest.Monkey
     once, whole = limit.needed_gflop("vit_nano")
     assert once * 1e9 == pytest.approx(forward.get_total_flops())
     assert (whole - once) * 1e9 == pytest.approx(backward.get_total_flops())
-
-
-@pytest.mark.parametrize("most", [*range(9), 13, 31, 100, 1000])
-def test_the_largest_batch_is_found_to_within_an_eighth(
-    most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    throughput = loaded("throughput", monkeypatch)
-    found = throughput.largest_batch(lambda batch: batch <= most)
-    assert most * 7 / 8 <= found <= most
 
 
 # orchestration.py -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What only plans, lists or reports loads no heavy library."""
 
+import ast
 import subprocess
 import sys
 from importlib.metadata import version
@@ -114,3 +115,14 @@ def test_the_version_is_looked_up_when_it_is_asked_for() -> None:
     assert ablate.__version__ == version("ablate")
     with pytest.raises(AttributeError, match="no attribute 'vesrion'"):
         _ = ablate.vesrion
+
+
+def test_no_name_of_a_room_is_that_of_another_modules_file() -> None:
+    """Importing the file would set the room's attribute to the module, whatever it was before."""
+    for stub in Path(ablate.__file__).parent.rglob("__init__.pyi"):
+        source = ast.parse(stub.read_text(encoding="utf-8"))
+        for statement in source.body:
+            if isinstance(statement, ast.ImportFrom):
+                names = {alias.asname or alias.name for alias in statement.names}
+                shadowed = {each for each in names if (stub.parent / f"{each}.py").exists()}
+                assert shadowed <= {statement.module}, stub

@@ -9,7 +9,7 @@ from ablate.data import detect, open_images, prepare
 from ablate.data.checking import check_images
 from ablate.data.contact_sheet import write_sheet
 from ablate.data.generated import scene
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.runs import ClippedValues, DataCheck, Finding
 from ablate.spec import Data, FoldersData, HoldoutSplit, MaskValues
 

@@ -11,7 +11,7 @@ from PIL import Image
 from ablate.data import open_images
 from ablate.data.checking import check_images
 from ablate.data.generated import scene
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 from ablate.runs import Finding
 from ablate.spec import FoldersData, HoldoutSplit
 

@@ -8,7 +8,7 @@ from ablate.data.duplicates import fingerprint
 from ablate.data.generated import scene
 from ablate.data.leaks import leaks
 from ablate.data.overlaps import overlapping_pairs, thumbnail
-from ablate.data.parts import Parts
+from ablate.data.split_parts import Parts
 
 SCENES = [scene(11, index, 240)[0] for index in range(12)]
 

@@ -81,6 +81,7 @@ def paint(image_folder: Path, mask_folder: Path, count: int) -> None:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme-demo")
     (folder / "ablate.toml").write_text(_DEMO)
+    paint(folder / "other-region/images", folder / "other-region/masks", 4)
     return folder
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ablate.models import Segmenter, build, build_cnn, can_stack, forward_together, load_weights
 from ablate.models.counting import model_without_values
-from ablate.models.ensemble import _newest_stacks
+from ablate.models.ensemble import _newest
 from ablate.spec import SamVariant
 from structures import DECODER_ONLY, STRUCTURES, released
 
@@ -261,8 +261,8 @@ def test_the_newest_stack_is_kept(build_nano: Build, images: Tensor) -> None:
     models = [build_nano(DECODER_ONLY), build_nano(STRUCTURES["translandseg"])]
     with torch.no_grad():
         forward_together(models, images)
-        built = _newest_stacks.cache_info().misses
+        built = _newest.stacks.cache_info().misses
         forward_together(models, images)
-        assert _newest_stacks.cache_info().misses == built
+        assert _newest.stacks.cache_info().misses == built
         forward_together(models[:1], images)
-        assert _newest_stacks.cache_info().misses == built + 1
+        assert _newest.stacks.cache_info().misses == built + 1

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ablate.models import count, zero_shot
+from ablate.models.sam import sam_without_weights
 from ablate.models.zero_shot import (
     ZeroShot,
     build_zero_shot,
@@ -214,6 +215,19 @@ def test_each_field_of_the_generator_changes_something(
     for change in ({"points_per_side": 2}, {"min_quality": 1.0}, {"min_stability": 1.0}):
         other = build_nano_zero_shot(LENIENT.model_copy(update=change))
         assert not np.array_equal(other.predict(image, ground_truth), prediction), change
+
+
+def test_what_the_generator_makes_lies_where_sam_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Tensor] = []
+
+    def generate(self: SamAutomaticMaskGenerator, image: Mask) -> list[dict[str, Mask]]:
+        made.append(torch.zeros(1))
+        return []
+
+    monkeypatch.setattr(SamAutomaticMaskGenerator, "generate", generate)
+    sam = sam_without_weights("vit_nano", device="meta")
+    assert zero_shot._every_mask(sam, LENIENT, np.zeros((128, 128, 3), np.uint8)) == []
+    assert [each.device for each in made] == [sam.device]
 
 
 def test_the_generator_needs_neither_opencv_nor_pycocotools(

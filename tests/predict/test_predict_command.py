@@ -13,7 +13,9 @@ from predict.rasters import landscape, write_raster
 def test_a_row_becomes_a_map(study: Study, tmp_path: Path) -> None:
     write_raster(tmp_path / "scene.tif", landscape(70, 90))
     words = ("--grid", "table4", "--row", ROW, "--store", str(study.request.store))
-    done = ablate(tmp_path, "predict", "scene.tif", *words, ABLATE_OUT="maps", ABLATE_DEVICE="cpu")
+    done = ablate(
+        tmp_path, "predict", "scene.tif", *words, ABLATE_OUT="maps", ABLATE_DEVICE="cpu cpu"
+    )
     assert done.returncode == 0, done.stderr
     assert "the mean of seeds 0, 1 · demo" in done.stderr
     assert "scene.tif: " in done.stdout

@@ -104,6 +104,23 @@ def test_events_that_lack_an_epoch_begin_anew(
     assert [event.epoch for event in folder.events()] == [1, 2]
 
 
+def test_events_that_were_changed_begin_anew(
+    plan_run: PlanRun, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, object]
+) -> None:
+    folder = plan_run("translandseg")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 9)
+        with pytest.raises(Interrupted):
+            work([folder.path], "cpu")
+    (first,) = folder.events()
+    changed = first.model_copy(update={"metrics": first.metrics | {"val_loss": 0.5}})
+    (folder.path / "events.jsonl").write_text(f"{changed.model_dump_json()}\n")
+    work([folder.path], "cpu")
+    assert folder.events()[0].metrics == first.metrics
+    if undisturbed:
+        assert outcome(folder) == undisturbed
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -12,9 +12,9 @@ from torch import Tensor
 from ablate.errors import Interrupted
 from ablate.models import Cnn, SegmentationModel, Segmenter, forward_together
 from ablate.models.atl_released import PromptedEncoder
+from ablate.models.out_of_memory import is_out_of_memory
 from ablate.runs import RunFolder, State
 from ablate.train import work
-from ablate.train.out_of_memory import is_out_of_memory
 from ablate.train.training_run import TrainingRun
 from train.run_helpers import SHORT, PlanRun, failure_of, finished, outcome, stop_after
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ablate.models import devices
 from ablate.train import stack_size
 
 CPU = torch.device("cpu")
@@ -34,7 +35,7 @@ def test_free_memory_is_what_linux_calls_available(
 ) -> None:
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:  2048 kB\n")
-    monkeypatch.setattr(stack_size, "_MEMINFO", meminfo)
+    monkeypatch.setattr(devices, "_MEMINFO", meminfo)
     assert stack_size.free_bytes(CPU) == 2 * 2**20
     assert stack_size.free_bytes(torch.device("meta")) is None
     meminfo.unlink()

@@ -12,7 +12,7 @@ from ablate.report.plotted import plotted_differences, plotted_parameters
 from ablate.report.score_cells import printed_cell, score_cell
 from ablate.report.summary import HEADINGS
 from ablate.report.table import Table
-from ablate.spec import METRIC_NAMES, MetricName, Repeat, repeats_text
+from ablate.spec import MetricName, Repeat, repeats_text
 
 # Of a larger table the page explains and draws the first rows and runs.
 ROWS = 400
@@ -81,7 +81,7 @@ def _row(report: Report, row: Row, runs: Sequence[Sequence[str]]) -> dict[str, A
             for each in row.repeats[: _runs_of_a_row(report)]
             if each.state != "done"
         ],
-        "scores": {metric: _score(report, row, metric) for metric in METRIC_NAMES},
+        "scores": {metric: _score(report, row, metric) for metric in row.scores},
     }
 
 

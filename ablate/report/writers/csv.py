@@ -5,7 +5,7 @@ import io
 
 from ablate.report.flat_table import flat_table
 from ablate.report.model import Report
-from ablate.report.table import TableCell
+from ablate.report.table import Table, TableCell
 from ablate.runs import shown
 
 # What a spreadsheet would take for a formula.
@@ -14,7 +14,11 @@ _FORMULA = ("=", "+", "-", "@")
 
 def to_csv(report: Report) -> str:
     """A line for each row and side."""
-    table = flat_table(report)
+    return table_to_csv(flat_table(report))
+
+
+def table_to_csv(table: Table) -> str:
+    """One table, its columns named by their keys."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column.key for column in table.columns])

@@ -25,6 +25,11 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def table_to_markdown(table: Table) -> str:
+    """One table with its title, caption and notes."""
+    return "\n\n".join(_blocks(table)) + "\n"
+
+
 def to_note(report: Report, most_characters: int) -> str:
     """The scores and the claims alone, for places that hold a short text.
 

@@ -1,0 +1,1 @@
+"""What only a GPU shows, in nine minutes: ``python -m benchmarks.gpu`` in the repository's root."""
