@@ -147,7 +147,8 @@ def _row_scores(report: Report, row: Row) -> str:
 
 def _compared(report: Report, row: Row) -> str:
     labels = {each.name: each.label for each in report.rows}
-    others = ", ".join(_text(label) for name, label in labels.items() if name != row.name)
+    trained = [each.name for each in report.rows if each.missing_reason is None]
+    others = ", ".join(_text(labels[name]) for name in trained if name != row.name)
     lines = [f"It was compared with {others}." if others else "It was compared with no other row."]
     baseline, delta = report.baseline, row.delta
     if baseline is not None and delta is not None and delta.mean is not None:

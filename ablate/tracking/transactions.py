@@ -33,14 +33,17 @@ def one_transaction(client: MlflowClient, address: Address) -> Iterator[None]:
     exception, and with a kill, MLflow has nothing of it. Of any other address, each operation is a
     transaction of its own, as always.
 
+    The sessions are no public part of MLflow: where a later version has others, each operation is a
+    transaction of its own.
+
     Args:
         client: No other thread uses it.
         address: Where MLflow is.
     """
-    if not address.own:
+    store: Any = getattr(client._tracking_client, "store", None)
+    if not (address.own and hasattr(store, "ManagedSessionMaker") and _session_maker()):
         yield
         return
-    store = client._tracking_client.store
     with ExitStack() as opened:
         joined = _Joined(store, opened)
         apart = store.ManagedSessionMaker
@@ -87,7 +90,6 @@ class _Joined:
             self._connection.commit()
 
     def _begin(self) -> None:
-        from mlflow.store.db import utils
         from sqlalchemy.orm import sessionmaker
 
         connection = self._opened.enter_context(self._store.engine.connect())
@@ -98,8 +100,15 @@ class _Joined:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         # A transaction that begins with reading is refused where another process writes meanwhile.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        self._sessions = utils._get_managed_session_maker(  # type: ignore[no-untyped-call]
+        self._sessions = _session_maker()(
             sessionmaker(bind=connection, join_transaction_mode="create_savepoint"),
             self._store.db_type,
         )
         self._connection = connection
+
+
+def _session_maker() -> Any:
+    """MLflow's maker of sessions; None: this version has no such function."""
+    from mlflow.store.db import utils
+
+    return getattr(utils, "_get_managed_session_maker", None)

@@ -105,3 +105,15 @@ def test_nothing_is_begun_where_nothing_is_written(swept):
     client = MlflowClient(tracking_uri="http://127.0.0.1:9")
     with one_transaction(client, Address.of(swept.store, "http://127.0.0.1:9")):
         pass
+
+
+def test_where_mlflow_has_other_sessions_each_operation_is_committed_by_itself(swept, monkeypatch):
+    # What the database's own store is made with, when the client is, stays.
+    sync(swept.store, [swept.record])
+    client = client_of(swept.store)
+    run_id = next(iter(nested(swept.store).values())).info.run_id
+    monkeypatch.delattr("mlflow.store.db.utils._get_managed_session_maker")
+    with suppress(Killed), one_transaction(client, Address.of(swept.store, None)):
+        client.set_tag(run_id, "newest", "yes")
+        raise Killed
+    assert client.get_run(run_id).data.tags["newest"] == "yes"
