@@ -19,7 +19,8 @@ import yaml
 from PIL import Image
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from ablate.data import identify, open_images, parts, prepare
+from ablate.data import identify, open_images, prepare
+from ablate.data.splitting import parts
 from ablate.errors import BadInput
 from ablate.metrics import Confusion, scores
 from ablate.metrics.masks import count_images

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from ablate.data import open_images, parts
+from ablate.data import open_images
+from ablate.data.splitting import parts
 from ablate.errors import BadInput
 from ablate.spec import Protocol
 

@@ -5,7 +5,7 @@ from .images import Images
 from .opening import detect, open_images
 from .prepared import Prepared, prepare
 from .split_parts import Parts
-from .splitting import identify
+from .splitting import identify, parts
 from .verified import verify
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "given_split",
     "identify",
     "open_images",
+    "parts",
     "prepare",
     "split",
     "verify",

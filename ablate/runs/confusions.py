@@ -74,18 +74,19 @@ class Confusions:
 def encode(
     names: Sequence[str],
     counts: Sequence[Sequence[int]],
-    columns: Sequence[PixelCount] = CELLS,
+    columns: Sequence[PixelCount] = (),
 ) -> bytes:
     """The content of ``confusion.parquet``: one row for each validation image.
 
     Args:
         names: Names of the images, N of them; what cannot be printed is escaped.
         counts: Of each image, one number for each column; shape NxC.
-        columns: ``CELLS``, and what the task counts besides.
+        columns: ``CELLS``, and what the task counts besides; empty: ``CELLS``.
     """
     import pyarrow
     from pyarrow import parquet
 
+    columns = columns or CELLS
     arrays: list[Any] = [pyarrow.array([shown(name) for name in names], pyarrow.string())]
     for place in range(len(columns)):
         arrays.append(pyarrow.array([int(row[place]) for row in counts], pyarrow.int64()))

@@ -11,7 +11,7 @@ from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
-from ablate.runs.cells import CELLS, PixelCount
+from ablate.runs.cells import PixelCount
 from ablate.runs.checkpoint_files import CheckpointFiles
 from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
@@ -294,15 +294,13 @@ class RunFolder(ClaimedFolder):
         self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
     ) -> None:
         """Writes ``confusion.parquet``; see ``confusions.encode``."""
-        encoded = confusions.encode(names, counts, columns or CELLS)
-        self._writer.replace(self.confusion_path, encoded)
+        self._writer.replace(self.confusion_path, confusions.encode(names, counts, columns))
 
     def write_test_confusions(
         self, names: Sequence[str], counts: Sequence[Sequence[int]], *columns: PixelCount
     ) -> None:
         """Writes ``confusion-test.parquet``, as ``write_confusions`` does, of the test images."""
-        encoded = confusions.encode(names, counts, columns or CELLS)
-        self._writer.replace(self.test_confusion_path, encoded)
+        self._writer.replace(self.test_confusion_path, confusions.encode(names, counts, columns))
 
     def confusions(self) -> Confusions:
         """The pixels of every validation image.

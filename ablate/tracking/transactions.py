@@ -1,7 +1,7 @@
 """What is logged together, as one transaction of the store's own database.
 
 MLflow makes a transaction of each of its operations, 17 for a run, each on a connection of its own:
-opening them and waiting for the disk is half of the mirror's work.
+opening them is a third of the mirror's computation, and each waits for the disk.
 """
 
 from collections.abc import Iterator

@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FOLDER = Path("benchmarks/gpu/wheels")
 SITE = Path("benchmarks/gpu/site")
-# What the parts import, besides what these need. Pandas, Optuna, Matplotlib, h5py and MLflow are
-# for other commands than the parts use.
+# What the parts import, besides what these need.
 NAMES = (
     "filelock",
+    "lazy-loader",
     "pyarrow",
     "pydantic",
     "pyyaml",
@@ -27,6 +27,9 @@ NAMES = (
     "segment-anything",
     "typer",
 )
+# What the other machine has, and what only other commands than the parts' import.
+THEIRS = ("numpy", "pillow", "scipy", "torch", "torchvision")
+NOT_IMPORTED = ("h5py", "imagehash", "matplotlib", "optuna", "pandas", "tifffile")
 # Which pip takes as different platforms, though each runs what is built for an older one.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from torch.nn.attention import SDPBackend
 
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import everything, matmul
+from benchmarks.gpu import everything, matmul, prepare
 from benchmarks.gpu.attention import differentiated
 from benchmarks.gpu.contenders import CONTENDERS, FLEX, Attend, augmented, flexible, sams_own
 from benchmarks.gpu.document import Document
@@ -200,6 +201,16 @@ def test_flex_attention_adds_the_scores_of_positions() -> None:
 def test_the_largest_batch_is_found_to_within_an_eighth(most: int) -> None:
     found = largest_batch(lambda batch: batch <= most)
     assert most * 7 / 8 <= found <= most
+
+
+# Another machine ----------------------------------------------------------------------------------
+
+
+def test_every_dependency_is_brought_along_or_left_out_on_purpose() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [each.partition(">")[0] for each in project["dependencies"]]
+    known = [*prepare.NAMES, *prepare.THEIRS, *prepare.NOT_IMPORTED]
+    assert sorted(names) == sorted(known)
 
 
 # The whole ----------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ablate.data import identify, open_images, parts
+from ablate.data import identify, open_images
+from ablate.data.splitting import parts
 from ablate.errors import BadInput, DataError
 from ablate.spec import (
     GeneratedData,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ablate.data import identify, open_images, parts
+from ablate.data import identify, open_images
+from ablate.data.splitting import parts
 from ablate.errors import DataError
 from ablate.spec import FoldersSplit, HoldoutSplit, InnerSplit, ListsSplit, Split
 from ablate.spec.protocol import GeneratedData

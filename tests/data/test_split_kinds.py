@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ablate.data import Parts, identify, parts
+from ablate.data import Parts, identify
 from ablate.data.images import Image, Mask
+from ablate.data.splitting import parts
 from ablate.errors import DataError
 from ablate.spec import FoldersSplit, ListsSplit
 

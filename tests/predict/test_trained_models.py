@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F  # noqa: N812
 
 import ablate
-from ablate.data import open_images, parts
+from ablate.data import open_images
 from ablate.data.generated import scene
 from ablate.data.scaling import scaled
+from ablate.data.splitting import parts
 from ablate.errors import BadInput, DataError, StoreError, WeightsError
 from ablate.predict import TrainedModel, load_export, load_runs
 from ablate.runs import RunFolder

@@ -207,7 +207,9 @@ def test_a_damaged_one_is_set_aside_and_computed_anew(root: Path, damage: str) -
         case "cut":
             path.write_bytes(path.read_bytes()[:-100])
         case "edited":
-            path.write_text(path.read_text().replace('"miou":0.', '"miou":0.9', 1))
+            text = path.read_text()
+            path.write_text(text.replace('"trained_images":0', '"trained_images":6'))
+            assert path.read_text() != text
         case "forged":
             found = folder.evaluations.read(key)
             assert found is not None

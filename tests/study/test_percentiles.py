@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from ablate.data import parts
+from ablate.data.splitting import parts
 from ablate.runs import DataCheck, Store
 from ablate.study import check_data
 from cli.command import ablate

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ablate.data import identify, open_images, parts
+from ablate.data import identify, open_images
+from ablate.data.splitting import parts
 from ablate.errors import Interrupted
 from ablate.metrics import Confusion, scores
 from ablate.plan import provenance
