@@ -34,7 +34,8 @@ def finished(folder: RunFolder) -> RunFolder:
     folder.write_confusions(["a", "b"], [(4, 3, 2, 9), (0, 0, 0, 1)])
     (folder.path / "panels").mkdir()
     (folder.path / "panels" / "a.png").write_bytes(b"a picture")
-    whole = result(folder).model_copy(update={"confusion": PIXELS.cells(), "metrics": scores(PIXELS)})
+    counted = {"confusion": PIXELS.cells, "metrics": scores(PIXELS)}
+    whole = result(folder).model_copy(update=counted)
     folder.publish_result(whole)
     assert folder.state() is State.DONE
     return folder
