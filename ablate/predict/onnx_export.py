@@ -41,7 +41,8 @@ _MOST_BYTES_OF_ONE_FILE = 2**30 * 15 // 8
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 # In logits. Measured: up to 9e-5 for SAM-nano's variants at logits of up to 100, 1.2e-3 for an
-# untrained U-Net. A wrong window, table of positions or normalisation changes logits by more than 0.1.
+# untrained U-Net. A wrong window, table of positions or normalisation changes them by more than
+# 0.1.
 _TOLERANCE = 1e-2
 # How much neighbouring tiles share in Deepness, in percent: as in `ablate predict`.
 _OVERLAP_PERCENT = 25
