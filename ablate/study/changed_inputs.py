@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ablate.errors import StoreError
-from ablate.plan import Plan
+from ablate.plan import Plan, resnet_files
 from ablate.plan.data_files import (
     MOST_READ_BYTES,
     changed_data_files,
@@ -12,6 +12,7 @@ from ablate.plan.data_files import (
     some_of,
 )
 from ablate.runs import State, Store, SweepRecord
+from ablate.spec import Context
 from ablate.study.request import Request
 
 
@@ -32,11 +33,11 @@ def changed_since_the_runs(request: Request, plan: Plan, store: Store) -> str | 
     if digest != plan.context.data.digest and _lay_at(store, digest) == _absolute(request.data):
         changes = changed_data_files(store, digest, store.source(digest))
         said.append(_data_changed(changes))
-    now = plan.context.weights.sha256
-    before_sha256 = context.weights.sha256
-    if before_sha256 != now and (file := request.checkpoint) is not None:
-        changed = changed_weights(store, before_sha256, file)
-        said += [_weights_changed(changed)] if changed else []
+    said += [
+        _weights_changed(changed)
+        for then, now, file in _files_of_weights(request, context, plan.context)
+        if then != now and (changed := changed_weights(store, then, file))
+    ]
     if not said:
         return None
     count = sum(run.state is State.NEW for run in plan.runs)
@@ -61,8 +62,10 @@ def changes_of_sweeps(records: Iterable[SweepRecord], store: Store) -> Iterator[
         root = _lay_at(store, digest)
         if root and (changes := changed_data_files(store, digest, root, MOST_READ_BYTES)):
             said.append(_data_changed(changes))
-        if changed := changed_weights(store, context.weights.sha256):
-            said.append(_weights_changed(changed))
+        resnets = [each.sha256 for each in context.resnets.values()]
+        for sha256 in (context.weights.sha256, *resnets):
+            if changed := changed_weights(store, sha256):
+                said.append(_weights_changed(changed))
         if said:
             yield f"{record.sweep.name}: {'; '.join(said)}; its next start plans the runs anew"
 
@@ -70,6 +73,17 @@ def changes_of_sweeps(records: Iterable[SweepRecord], store: Store) -> Iterator[
 def _is_alike(record: SweepRecord, plan: Plan) -> bool:
     """Whether only data and weights may be others than those of a plan."""
     return record.context.protocol == plan.context.protocol
+
+
+def _files_of_weights(
+    request: Request, before: Context, now: Context
+) -> Iterator[tuple[str, str, Path]]:
+    """Each file of weights that the user gives: its digest then and now, and where it is."""
+    if request.checkpoint is not None:
+        yield before.weights.sha256, now.weights.sha256, request.checkpoint
+    for resnet, file in resnet_files(request.backbone_weights).items():
+        if resnet in before.resnets and resnet in now.resnets:
+            yield before.resnets[resnet].sha256, now.resnets[resnet].sha256, file
 
 
 def _lay_at(store: Store, digest: str) -> Path | None:

@@ -9,8 +9,10 @@ from PIL import Image
 
 from ablate import Study
 from ablate.cli.status import status
+from ablate.plan import create_run_folders
 from ablate.plan.data_files import changed_weights
 from ablate.runs import FileDigests, State, Store
+from ablate.study.run import record_sources
 from tiny_sweeps import OVERRIDES, tiny_study
 
 FOLDERS = "data={kind: folders, images: images, masks: masks}"
@@ -128,3 +130,27 @@ def test_weights_that_were_replaced_are_named(tmp_path: Path) -> None:
     assert changed_weights(store, first, tmp_path / "another.pth") is None
     file.unlink()
     assert changed_weights(store, first) == "sam.pth is gone"
+
+
+def test_weights_of_a_baseline_that_were_replaced_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "resnet50-mine.pth"
+    file.write_bytes(b"first")
+    sweep = Study(
+        "table2",
+        protocol="demo",
+        variants=["deeplabv3plus"],
+        backbone_weights=[file],
+        store=tmp_path / "store",
+    )
+    planned, store = sweep.plan(), Store(tmp_path / "store")
+    create_run_folders(planned.plan, store)
+    record_sources(sweep.request, planned.plan.context, store)
+    assert sweep.plan().changed is None
+    file.write_bytes(b"other")
+    changed = sweep.plan().changed
+    assert changed is not None
+    assert "resnet50-mine.pth has changed; 1 run is planned anew" in changed
+    # The plan has read it: now a look tells.
+    assert any("resnet50-mine.pth has changed" in line for line in said_by_status(tmp_path, capsys))
