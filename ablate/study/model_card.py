@@ -103,7 +103,7 @@ def _what_it_is(spec: RunSpec) -> str:
     on = "" if spec.variant.system == "cnn" else f" on frozen {weights.label}"
     return (
         f"It segments {_text(protocol.task.positive_class)}: {_text(spec.label)}{on}, trained by "
-        f"[ablate](https://pypi.org/project/ablate/) on {spec.context.data.train:,} images of "
+        f"ablate on {spec.context.data.train:,} images of "
         f"{_text(spec.context.data.label)} at {protocol.image_size_px}×{protocol.image_size_px} "
         f"pixels, by the protocol {_text(protocol.label)}."
     )
