@@ -29,7 +29,8 @@ def export(
         typer.Option(
             "--onnx",
             envvar="ABLATE_ONNX",
-            help="Also write the whole model as model.onnx, which QGIS's plug-in Deepness opens.",
+            help="Also write the whole model as model.onnx, with the metadata that QGIS's plug-in "
+            "Deepness reads.",
         ),
     ] = False,
     merged: Annotated[

@@ -1,8 +1,9 @@
 """A trained model as one ONNX graph: pixels in 0..1 to probabilities.
 
-The graph is what QGIS's plug-in Deepness opens as a segmentation model: one input Bx3xSxS of RGB in
-0..1, which the graph normalises itself, and one output Bx1xSxS with the probability of the positive
-class. B is free. What Deepness's form is filled in with lies in the file's metadata, as JSON.
+The graph is what QGIS's plug-in Deepness, by its source, takes for a segmentation model: one input
+Bx3xSxS of RGB in 0..1, which the graph normalises itself, and one output Bx1xSxS with the
+probability of the positive class. B is free. What Deepness's form is filled in with lies in the
+file's metadata, as JSON.
 """
 
 import copy
@@ -211,6 +212,7 @@ def _compare(path: Path, reference: nn.Module, batches: Sequence[Tensor], name: 
         with torch.no_grad():
             expected = reference(batch)
         found: list[npt.NDArray[np.float32]] = session.run(None, {"images": batch.numpy()})
+        # What is published gives probabilities alone; the reference gives the logits as well.
         differences = [
             float((torch.from_numpy(got) - want).abs().max())
             for got, want in zip(found, expected, strict=False)

@@ -185,7 +185,7 @@ def _onnx(spec: RunSpec, onnx: "OnnxFacts", ground_m: float | None) -> str:
     return (
         f"{files}: the whole model as an ONNX graph (operators of version {onnx.opset}). Input "
         f"`images`: RGB divided by 255, B×3×{size}×{size}, which the graph normalises; output "
-        f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness opens it as a "
+        f"`probabilities` of {positive}, B×1×{size}×{size}. QGIS's plug-in Deepness reads it as a "
         f"segmentation model{there}. onnxruntime and PyTorch differed by at most "
         f"{onnx.difference:.1g} in probability, in float32 on a CPU."
     )

@@ -46,7 +46,7 @@ class Document:
         self._append(begun + _line([_shown(each) for each in cells.values()]))
 
     def end_table(self) -> None:
-        """Whatever comes next is no row of the same table."""
+        """Ends the table: the next row begins a new one."""
         if self._columns:
             self._columns = []
             self._append("\n")

@@ -65,7 +65,7 @@ def run(measure: Callable[[Part], None]) -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, default=600.0)
     arguments = parser.parse_args()
-    # Also where nobody is left who would end it.
+    # Also where the process that would end it has died.
     signal.alarm(math.ceil(arguments.seconds) + 5)
     measure(Part(arguments.device, arguments.tiny, arguments.seconds, time.monotonic()))
 

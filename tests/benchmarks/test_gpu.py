@@ -109,7 +109,7 @@ def test_a_part_that_hangs_or_fails_loses_only_itself(
 
 
 def is_gone(process: int) -> bool:
-    """Whether a process has ended; a zombie is left where nobody reaps orphans."""
+    """Whether a process has ended; a zombie stays where no process waits for orphans."""
     status = Path(f"/proc/{process}/status")
     for _ in range(100):
         if not status.exists() or "State:\tZ" in status.read_text():

@@ -1,4 +1,4 @@
-"""The ONNX graph of an export computes what PyTorch computes, and is what Deepness opens."""
+"""The ONNX graph of an export computes what PyTorch computes, and has what Deepness reads."""
 
 import hashlib
 import json
