@@ -72,7 +72,12 @@ class RunFolder(ClaimedFolder):
         elif self.has_result():
             self._remove_what_is_over()
         if not os.path.lexists(self._spec_path):
-            atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
+            content = spec.model_dump_json(indent=2).encode()
+            try:
+                atomic.publish(self._spec_path, content)
+            except FileNotFoundError:
+                # A merge has put its copy in the folder's place meanwhile.
+                atomic.publish(self._spec_path, content)
 
     def spec_file(self) -> SpecFile:
         """Reads ``spec.json``.
@@ -132,11 +137,14 @@ class RunFolder(ClaimedFolder):
             return True
 
     def state(self) -> State:
-        """The state that the files show; of a damaged run, ``damage`` says why."""
+        """The state that the files show; of a damaged run, ``damage`` says why.
+
+        To the object that has the claim, the run is as it was left.
+        """
         if self.has_result():
             return State.DONE if self.damage() is None else State.DAMAGED
         try:
-            if self.is_claimed():
+            if self.is_with_another():
                 return State.RUNNING
             failure = self.failure()
         except StoreError:
@@ -235,7 +243,7 @@ class RunFolder(ClaimedFolder):
     def _last_ending(self) -> Ending:
         if self.has_result():
             return "done"
-        if self.is_claimed():
+        if self.is_with_another():
             return "running"
         return "failed" if self.has_failure() else "killed"
 
