@@ -153,16 +153,19 @@ def evaluate_rows(
         overrides: ``KEY=VALUE`` of the protocol's ``data``: how the folders are laid out and read.
         checkpoint: SAM's weights; None: where the store has last seen them.
         device: Where to compute.
-        announce: Is told what the user should know, before anything is computed.
+        announce: Is told what the user should know: before anything is computed, and where memory
+            is short.
         advance: Is told how far it is: what is being scored, images done, and of how many.
 
     Raises:
         BadInput: If data, weights or the device cannot be used; nothing was started.
+        RunFailed: If the device fails, or has too little memory for one image.
     """
     # Torch takes seconds to load.
     from ablate.models.devices import check_device
     from ablate.predict.elsewhere import evaluate_elsewhere, prepared_at, training_pixels
     from ablate.predict.loading import check_weights, load_runs, takes_checkpoint
+    from ablate.predict.pool import Copy
 
     where = check_device(device)
     notes = [*chosen.notes]
@@ -189,12 +192,15 @@ def evaluate_rows(
             continue
         given = checkpoint if takes_checkpoint(own[0].spec) else None
         models = dict(zip(used, load_runs(used, given, where), strict=True))
+        at_once: int | None = None
         for part in own:
+            # What the row's runs before have found holds for this one.
+            copy = Copy([models[part.folder]], announce, "image", at_once)
             images = prepared[part.images.digest()]
             if part.split not in trained:
                 trained[part.split] = training_pixels(part.spec, chosen.store)
             made = evaluate_elsewhere(
-                models[part.folder],
+                copy,
                 part.folder.key,
                 part.images,
                 images,
@@ -202,6 +208,7 @@ def evaluate_rows(
                 partial(_tell, advance, part.label, len(images.names)),
             )
             part.evaluations.publish(made)
+            at_once = copy.at_once
     return elsewhere_of(
         chosen.rows,
         [EvaluatedSet(each.label, each.digest, each.keys) for each in sets],
