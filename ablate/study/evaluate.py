@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablate.errors import BadInput, StoreError
 from ablate.report.elsewhere import EvaluatedSet, contradictions_of, elsewhere_of
@@ -14,15 +15,16 @@ from ablate.report.results import read_results, read_run
 from ablate.report.rows import RowRuns, TableRuns
 from ablate.report.summary import standard_columns
 from ablate.runs import RecordedRun, RunFolder, Store, SweepRecord, shown
-from ablate.spec import (
-    Context,
-    Sweep,
-)
+from ablate.runs.drivers import evaluating
+from ablate.spec import Context, Sweep
 from ablate.study.finding import find_run
-from ablate.study.other_data import open_sets
+from ablate.study.other_data import Part, open_sets
 from ablate.study.predict import chosen_devices
 from ablate.study.report import latest_start
 from ablate.study.trained_rows import trained_row
+
+if TYPE_CHECKING:
+    import torch
 
 _Advance = Callable[[str, int, int], None]
 
@@ -163,9 +165,7 @@ def evaluate_rows(
     """
     # Torch takes seconds to load.
     from ablate.models.devices import check_device
-    from ablate.predict.elsewhere import evaluate_elsewhere, prepared_at, training_pixels
-    from ablate.predict.loading import check_weights, load_runs, takes_checkpoint
-    from ablate.predict.pool import Copy
+    from ablate.predict.loading import check_weights
 
     where = check_device(device)
     notes = [*chosen.notes]
@@ -179,7 +179,35 @@ def evaluate_rows(
     damaged = [part.evaluations.set_damaged_aside(part.key, contradictions_of) for part in parts]
     for line in (*notes, *filter(None, damaged)):
         announce(line)
-    pending = [part for part in parts if part.evaluations.read(part.key) is None]
+    if pending := [part for part in parts if part.evaluations.read(part.key) is None]:
+        # Images and runs that no sweep names are needed until the end.
+        with evaluating(chosen.store.drivers_path):
+            _score(chosen, pending, checkpoint, where, announce, advance)
+    return elsewhere_of(
+        chosen.rows,
+        [EvaluatedSet(each.label, each.digest, each.keys) for each in sets],
+        chosen.store,
+        title=chosen.title,
+        context=chosen.context,
+        sweep=chosen.sweep,
+        metrics=standard_columns(chosen.context.protocol.task),
+        notes=notes,
+    )
+
+
+def _score(
+    chosen: ChosenRows,
+    pending: Sequence[Part],
+    checkpoint: Path | None,
+    device: torch.device,
+    announce: Callable[[str], None],
+    advance: _Advance,
+) -> None:
+    """Scores runs on data sets; each evaluation is published as soon as it is made."""
+    from ablate.predict.elsewhere import evaluate_elsewhere, prepared_at, training_pixels
+    from ablate.predict.loading import load_runs, takes_checkpoint
+    from ablate.predict.pool import Copy
+
     size_px = chosen.context.protocol.image_size_px
     prepared = {
         part.images.digest(): prepared_at(size_px, chosen.store, part.opened) for part in pending
@@ -191,7 +219,7 @@ def evaluate_rows(
         if not used:
             continue
         given = checkpoint if takes_checkpoint(own[0].spec) else None
-        models = dict(zip(used, load_runs(used, given, where), strict=True))
+        models = dict(zip(used, load_runs(used, given, device), strict=True))
         at_once: int | None = None
         for part in own:
             # What the row's runs before have found holds for this one.
@@ -209,16 +237,6 @@ def evaluate_rows(
             )
             part.evaluations.publish(made)
             at_once = copy.at_once
-    return elsewhere_of(
-        chosen.rows,
-        [EvaluatedSet(each.label, each.digest, each.keys) for each in sets],
-        chosen.store,
-        title=chosen.title,
-        context=chosen.context,
-        sweep=chosen.sweep,
-        metrics=standard_columns(chosen.context.protocol.task),
-        notes=notes,
-    )
 
 
 def _tell(advance: _Advance, label: str, images: int, done: int) -> None:

@@ -24,6 +24,7 @@ from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
 from ablate.runs import Evaluation, RunFolder, Store
 from ablate.spec import FoldersData, PercentileScale
 from ablate.study import (
+    cancel_drivers,
     find_leftovers,
     latest_start,
     merge_stores,
@@ -250,6 +251,33 @@ def test_memory_that_is_too_short_for_one_image_keeps_what_is_scored(
         evaluate(root, "north", "other", rows=(ROW,))
     assert "\n" not in str(caught.value)
     assert evaluations(root) == before
+
+
+def test_what_an_evaluation_uses_is_not_collected_meanwhile(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, score = root / "store", elsewhere.evaluate_elsewhere
+    notes: list[str] = []
+
+    def collected(*words: Any) -> Evaluation:
+        notes.extend(remove_leftovers(store).notes)
+        assert cancel_drivers(store) == ()
+        return score(*words)
+
+    monkeypatch.setattr(elsewhere, "evaluate_elsewhere", collected)
+    evaluate(root, "other", rows=(ROW,))
+    said = "a process evaluates here: what sweeps may name is kept meanwhile"
+    assert notes == [said] * 2
+    assert [each.kind for each in find_leftovers(store).found] == ["cache"]
+    assert [path.name for path in (store / "drivers").iterdir()] == [".drivers.lock"]
+
+
+def test_what_is_all_scored_needs_no_place_in_the_store(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluate(root, "other", rows=(ROW,))
+    monkeypatch.setattr("ablate.study.evaluate.evaluating", None)
+    assert evaluate(root, "other", rows=(ROW,)) == first
 
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "forged", "of-another-run"])
