@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from ablate.report.held_out_table import flat_cells, flat_columns
+from ablate.report.mask_difference_tables import flat_cells as flat_mask_cells
+from ablate.report.mask_difference_tables import flat_names
 from ablate.report.model import Difference, Report, Row, Score
 from ablate.report.summary import metrics_of
 from ablate.report.table import (
@@ -31,12 +33,14 @@ def flat_table(report: Report) -> Table:
     """
     structure = tuple(dict.fromkeys(name for row in report.rows for name in row.structure))
     tested = flat_columns(report) if report.held_out else ()
+    masks = flat_names(metrics_of(report))
     texts = ("sweep", "variant", "label", "system", *structure, "values")
     numbers = ["n", *(name for metric in metrics_of(report) for name in (metric, f"{metric}_sd"))]
     columns = [
         *(text_column(name, name) for name in texts),
         *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
         text_column(_METHOD, _METHOD),
+        *(number_column(name, name, "left") for name in masks),
         *(number_column(name, name, "left") for name in _SELECTION),
         *(number_column(name, name, "left") for name in tested),
         *(text_column(name, name) for name in ("note", "watermark")),
@@ -59,6 +63,9 @@ def _reproduced(row: Row, report: Report) -> list[TableCell]:
     for metric in metrics_of(report):
         cells += _mean_and_sd(row, row.scores[metric])
     cells += _no_delta(row, report) if row.delta is None else _delta(row, row.delta)
+    cells += flat_mask_cells(
+        report.mask_differences, metrics_of(report), row.name, report.baseline, row.missing_reason
+    )
     tested = flat_cells(report, report.held_out, row) if report.held_out else []
     return [*cells, *_selection(row), *tested]
 
@@ -78,7 +85,8 @@ def _published(row: Row, report: Report) -> list[TableCell]:
         cells += [NOT_REPORTED if published is None else _number(published)]
         cells += [NOT_REPORTED] * len(_DELTA)
     tested = flat_columns(report) if report.held_out else ()
-    return [*cells, *(NOT_REPORTED for _ in (*_SELECTION, *tested))]
+    unreported = (*flat_names(metrics_of(report)), *_SELECTION, *tested)
+    return [*cells, *(NOT_REPORTED for _ in unreported)]
 
 
 def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:

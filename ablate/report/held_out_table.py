@@ -2,6 +2,13 @@
 
 from ablate.report.difference_tables import IMAGES_ONLY, difference_cells
 from ablate.report.held_out_model import HeldOut, HeldOutRow
+from ablate.report.mask_difference_tables import (
+    delta_cells,
+    delta_columns,
+    delta_sentences,
+    flat_names,
+)
+from ablate.report.mask_difference_tables import flat_cells as flat_mask_cells
 from ablate.report.model import Report, Row
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
@@ -25,7 +32,8 @@ _DELTA = ("test_delta_miou", "test_delta_miou_low", "test_delta_miou_high")
 def flat_columns(report: Report) -> tuple[str, ...]:
     """The columns that the table for programs has where some run has a test part."""
     scores = (f"test_{name}{end}" for name in metrics_of(report) for end in ("", "_sd"))
-    return ("test_images", "test_n", *scores, *_DELTA)
+    masks = flat_names(metrics_of(report), "test_")
+    return ("test_images", "test_n", *scores, *_DELTA, *masks)
 
 
 def held_out_table(report: Report, tested: HeldOut) -> Table:
@@ -44,8 +52,20 @@ def held_out_table(report: Report, tested: HeldOut) -> Table:
                 if has_delta
                 else []
             ),
+            *delta_columns(tested.mask_differences, report.metrics),
         ),
-        rows=tuple(_cells(row, of_test[row.name], report, has_delta) for row in report.rows),
+        rows=tuple(
+            (
+                *_cells(row, of_test[row.name], report, has_delta),
+                *delta_cells(
+                    tested.mask_differences,
+                    row.name,
+                    report.baseline,
+                    of_test[row.name].missing_reason,
+                ),
+            )
+            for row in report.rows
+        ),
         caption=caption_of(report.watermark, *_sentences(report, tested, has_delta)),
         footnotes=footnotes_of(report),
     )
@@ -58,12 +78,15 @@ def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
     for metric in metrics_of(report):
         score = own.scores[metric]
         cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
+    masks = flat_mask_cells(
+        tested.mask_differences, metrics_of(report), row.name, report.baseline, own.missing_reason
+    )
     if own.delta is None:
         text = "baseline" if row.name == report.baseline else "n/a"
-        return [*cells, *[text_cell(text)] * len(_DELTA)]
+        return [*cells, *[text_cell(text)] * len(_DELTA), *masks]
     reason = own.missing_reason or own.delta.missing_reason
     values = (own.delta.mean, own.delta.low, own.delta.high)
-    return [*cells, *(_flat(value, reason) for value in values)]
+    return [*cells, *(_flat(value, reason) for value in values), *masks]
 
 
 def _flat(value: float | None, reason: str | None) -> TableCell:
@@ -111,4 +134,5 @@ def _sentences(report: Report, tested: HeldOut, has_delta: bool) -> list[str]:
                 f"for other test images ({drawn.draws:,} draws of {drawn.images}); with one "
                 f"training of a row for other images alone ({IMAGES_ONLY})."
             )
+        sentences += delta_sentences(tested.mask_differences, report.metrics)
     return sentences
