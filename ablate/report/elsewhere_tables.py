@@ -18,9 +18,9 @@ from ablate.report.table import (
     Table,
     TableCell,
     caption_of,
-    missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
@@ -169,14 +169,10 @@ def _numbers(found: Elsewhere, row: HeldOutRow) -> list[TableCell]:
         for metric in _metrics(found)
         for value in (row.scores[metric].mean, row.scores[metric].sd)
     ]
-    cells = [_number(value, row.missing_reason) for value in values]
+    cells = [precise_cell(value, row.missing_reason) for value in values]
     if row.delta is None:
         return cells + [text_cell("baseline" if row.name == found.baseline else "n/a")] * 3
     reason = row.missing_reason or row.delta.missing_reason
-    return cells + [_number(v, reason) for v in (row.delta.mean, row.delta.low, row.delta.high)]
-
-
-def _number(value: float | None, reason: str | None) -> TableCell:
-    if value is not None:
-        return number_cell(value, f"{value:z.6f}")
-    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
+    return cells + [
+        precise_cell(v, reason) for v in (row.delta.mean, row.delta.low, row.delta.high)
+    ]

@@ -8,18 +8,19 @@ from ablate.report.mask_difference_tables import flat_names
 from ablate.report.model import Difference, Report, Row, Score
 from ablate.report.summary import metrics_of
 from ablate.report.table import (
+    NOT_APPLICABLE,
     NOT_REPORTED,
     Table,
     TableCell,
     missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
 from ablate.spec import Cell
 
-_NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
 # What the interval accounts for.
 _METHOD = "delta_miou_method"
@@ -82,7 +83,7 @@ def _published(row: Row, report: Report) -> list[TableCell]:
         cells += _no_delta(row, report)
     else:
         published = row.delta.published
-        cells += [NOT_REPORTED if published is None else _number(published)]
+        cells += [NOT_REPORTED if published is None else precise_cell(published)]
         cells += [NOT_REPORTED] * len(_DELTA)
     tested = flat_columns(report) if report.held_out else ()
     unreported = (*flat_names(metrics_of(report)), *_SELECTION, *tested)
@@ -92,13 +93,13 @@ def _published(row: Row, report: Report) -> list[TableCell]:
 def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:
     if score.mean is None:
         return [missing_cell(str(row.missing_reason))] * 2
-    return [_number(score.mean), _number(score.sd)]
+    return [precise_cell(score.mean), precise_cell(score.sd)]
 
 
 def _delta(row: Row, delta: Difference) -> Sequence[TableCell]:
     if delta.mean is None:
         return [missing_cell(str(row.missing_reason or delta.missing_reason))] * (len(_DELTA) + 1)
-    numbers = (_number(value) for value in (delta.mean, delta.low, delta.high))
+    numbers = (precise_cell(value) for value in (delta.mean, delta.low, delta.high))
     return [*numbers, _text_or_none(delta.method)]
 
 
@@ -106,30 +107,26 @@ def _selection(row: Row) -> Sequence[TableCell]:
     selection = row.selection
     if selection is None:
         reason = row.missing_reason
-        return [missing_cell(reason) if reason else _NOT_APPLICABLE] * len(_SELECTION)
+        return [missing_cell(reason) if reason else NOT_APPLICABLE] * len(_SELECTION)
     if selection.gain is None:
         return [missing_cell("unreadable")] * len(_SELECTION)
     values = (selection.last, selection.best, selection.gain, selection.gain_sd)
-    return [_number(value) for value in values]
+    return [precise_cell(value) for value in values]
 
 
 def _no_delta(row: Row, report: Report) -> Sequence[TableCell]:
-    cell = text_cell("baseline") if row.name == report.baseline else _NOT_APPLICABLE
+    cell = text_cell("baseline") if row.name == report.baseline else NOT_APPLICABLE
     return [cell] * (len(_DELTA) + 1)
 
 
-def _number(value: float | None) -> TableCell:
-    return _NOT_APPLICABLE if value is None else number_cell(value, f"{value:z.6f}")
-
-
 def _text_or_none(text: str | None) -> TableCell:
-    return _NOT_APPLICABLE if text is None else text_cell(text)
+    return NOT_APPLICABLE if text is None else text_cell(text)
 
 
 def _value(value: Cell) -> TableCell:
     match value:
         case None:
-            return _NOT_APPLICABLE
+            return NOT_APPLICABLE
         case bool():
             return TableCell(kind="mark", text="yes" if value else "no", value=value)
         case str():

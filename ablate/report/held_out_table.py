@@ -21,6 +21,7 @@ from ablate.report.table import (
     missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
@@ -77,7 +78,10 @@ def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
     cells = [number_cell(tested.images), number_cell(own.scores["miou"].n)]
     for metric in metrics_of(report):
         score = own.scores[metric]
-        cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
+        cells += [
+            precise_cell(score.mean, own.missing_reason),
+            precise_cell(score.sd, own.missing_reason),
+        ]
     masks = flat_mask_cells(
         tested.mask_differences, metrics_of(report), row.name, report.baseline, own.missing_reason
     )
@@ -86,13 +90,7 @@ def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
         return [*cells, *[text_cell(text)] * len(_DELTA), *masks]
     reason = own.missing_reason or own.delta.missing_reason
     values = (own.delta.mean, own.delta.low, own.delta.high)
-    return [*cells, *(_flat(value, reason) for value in values), *masks]
-
-
-def _flat(value: float | None, reason: str | None) -> TableCell:
-    if value is not None:
-        return number_cell(value, f"{value:z.6f}")
-    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
+    return [*cells, *(precise_cell(value, reason) for value in values), *masks]
 
 
 def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tuple[TableCell, ...]:

@@ -13,9 +13,8 @@ from ablate.report.table import (
     Table,
     TableCell,
     caption_of,
-    missing_cell,
-    number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
@@ -136,14 +135,8 @@ def flat_cells(
             continue
         why = _reason(reason, difference)
         values = (difference.mean, difference.low, difference.high)
-        cells += [_flat(value, why) for value in values]
+        cells += [precise_cell(value, why) for value in values]
     return cells
-
-
-def _flat(value: float | None, reason: str | None) -> TableCell:
-    if value is not None:
-        return number_cell(value, f"{value:z.6f}")
-    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
 
 
 def _reason(missing: str | None, difference: Difference) -> str | None:
