@@ -14,7 +14,7 @@ from cli.command import environment
 
 HEAVY = (
     *("torch", "torchvision", "mlflow", "optuna", "ray", "submitit", "pandas", "sklearn"),
-    *("statsmodels", "matplotlib"),
+    *("statsmodels", "matplotlib", "numpy", "PIL"),
 )
 PROGRAM = f"""
 import sys
