@@ -30,7 +30,7 @@ Kind = Literal[
     "temporary",
 ]
 
-# While a process trains, it may use what no record names yet.
+# While a process trains or evaluates, it may use what no record names.
 _WAITING_KINDS = ("run", "cache", "source", "data-check", "log")
 # A removal renames first: a kill leaves what was begun under this name.
 _REMOVED = ".removed-"
@@ -138,9 +138,8 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
     if problems:
         left_out = _WAITING_KINDS
         notes.append("what sweeps may name is kept: not all of their records can be read")
-    if living := sum(file.lives() for file in driver_files(opened.drivers_path)):
+    for processes in _living(opened):
         left_out = _WAITING_KINDS
-        processes = "a process trains" if living == 1 else f"{living} processes train"
         notes.append(f"{processes} here: what sweeps may name is kept meanwhile")
     if waiting := {each.sweep for each in submitted.noted(opened.drivers_path)}:
         left_out = _WAITING_KINDS
@@ -158,6 +157,16 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
         if each.kind not in left_out and (not older_than_days or _changed(each.path) <= latest)
     ]
     return Leftovers(tuple(found), tuple(notes))
+
+
+def _living(store: Store) -> Iterator[str]:
+    """The processes that train or evaluate in a store, in words."""
+    drivers = [file.read() for file in driver_files(store.drivers_path) if file.lives()]
+    evaluate = sum(driver is not None and driver.work == "evaluation" for driver in drivers)
+    # One whose file cannot be read may train.
+    for count, verb in ((len(drivers) - evaluate, "train"), (evaluate, "evaluate")):
+        if count:
+            yield f"a process {verb}s" if count == 1 else f"{count} processes {verb}"
 
 
 def remove_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
