@@ -35,9 +35,18 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     assert not locks.is_held(path)
 
 
-def test_a_lock_whose_file_goes_is_held_by_one_all_the_same(tmp_path: Path) -> None:
-    """Also by who has opened the file before it was removed."""
-    path, inside, most = tmp_path / "lock", [], []
+def test_a_lock_whose_file_goes_is_held_by_one_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have opened the file before it is removed: it is held until then."""
+    path, inside, most, held = tmp_path / "lock", [], [], []
+    unlink = Path.unlink
+
+    def watched(removed: Path) -> None:
+        held.append(locks.is_held(removed))
+        unlink(removed)
+
+    monkeypatch.setattr(Path, "unlink", watched)
 
     def enter(_: int) -> None:
         with locks.held(path, leaves_file=False) as is_mine:
@@ -50,6 +59,7 @@ def test_a_lock_whose_file_goes_is_held_by_one_all_the_same(tmp_path: Path) -> N
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(enter, range(40)))
     assert most == [1] * 40
+    assert held == [True] * 40
     assert not path.exists()
     # Who does not get it leaves it.
     with locks.held(path), locks.held(path, 0, leaves_file=False) as is_mine:
