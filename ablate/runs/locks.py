@@ -73,16 +73,27 @@ def is_held(path: Path) -> bool:
     """
     try:
         with plain_files.opened(path) as file:
-            # Shared: those who only look are not in each other's way.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return is_locked(file)
     except (FileNotFoundError, PermissionError):
         return False
+    except OSError as error:
+        raise refusal(path, error, "remove it") from error
+
+
+def is_locked(file: IO[bytes]) -> bool:
+    """Whether some process holds the lock of an open file; not where there are no locks.
+
+    Raises:
+        OSError: If the system does not say.
+    """
+    try:
+        # Shared: those who only look are not in each other's way.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError as error:
-        if are_missing(error) and error.filename is None:
-            return False
-        raise refusal(path, error, "remove it") from error
+        if not are_missing(error):
+            raise
     return False
 
 
