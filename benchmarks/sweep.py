@@ -7,6 +7,7 @@ keeps the best weights, with torch's default number of threads. All read the sam
 """
 
 import argparse
+import compileall
 import copy
 import os
 import statistics
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import ablate
 from ablate.registry import Catalogue
 
 TABLE = "table4"
@@ -150,6 +152,8 @@ def main() -> None:
     if arguments.plain:
         train_plainly(arguments.plain, arguments.data, arguments.epochs, arguments.weights)
         return
+    # An editable install may be told to keep nothing compiled.
+    compileall.compile_dir(Path(ablate.__file__).parent, quiet=1)
     times: dict[str, list[float]] = {REFERENCE: [], OURS: []}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "scenes"

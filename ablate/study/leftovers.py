@@ -12,6 +12,7 @@ from typing import Literal
 
 from ablate.errors import BadInput, StoreError
 from ablate.runs import RunFolder, Store, locks, shown, submitted
+from ablate.runs.copying import MERGE_LOCK
 from ablate.runs.data_check import data_check_id
 from ablate.runs.drivers import driver_files, no_new_drivers, wait_for_signs
 from ablate.spec import Context, InnerSplit
@@ -146,6 +147,9 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
             f"{', '.join(sorted(map(shown, waiting)))} may have jobs in a cluster: what sweeps may "
             "name is kept meanwhile (`ablate status`, `ablate cancel`)"
         )
+    if _is_locked(opened.root / MERGE_LOCK):
+        left_out = _WAITING_KINDS
+        notes.append("a merge is under way: what sweeps may name is kept meanwhile")
     latest = time.time() - older_than_days * 86_400
     found = [
         each
@@ -251,7 +255,7 @@ def _in_runs(store: Store, named: _Named) -> Iterator[Leftover]:
     for path in _entries(store.root / "runs"):
         if path.name.startswith((_REMOVED, ".merge-new-")):
             # A copy that is under way holds the lock of its merge.
-            if not _is_locked(store.root / ".merge.lock"):
+            if not _is_locked(store.root / MERGE_LOCK):
                 yield _leftover("temporary", path, "its process has ended")
             continue
         if not _KEY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
