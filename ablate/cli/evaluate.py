@@ -81,7 +81,7 @@ def evaluate(
             f"no format of tables is called {format[:40]!r}", f"use one of {', '.join(WRITERS)}"
         )
     chosen = choose_rows(store, grid, row or (), run)
-    with bars_of("images") as bars:
+    with bars_of("images", "what is scored") as bars:
         tasks: dict[str, TaskID] = {}
 
         def advance(what: str, done: int, total: int) -> None:

@@ -96,7 +96,7 @@ def predict(
 
     settings = MapSettings(_metres(resolution), window_overlap, polygons, min_area, simplify)
     source = export if export is not None else find_trained(store, grid, row, run)
-    with bars_of("windows") as bars:
+    with bars_of("windows", "what is finished") as bars:
         # One bar, of one scene after the other: there may be thousands.
         bar = bars.add_task("", visible=False)
         begun: dict[int, str] = {}
