@@ -9,6 +9,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _NAMED_VALUES = {
 }
 
 _TAGS = "tag:yaml.org,2002:"
+_RESOLVER: Any = yaml.resolver.Resolver()
 _QUOTE = "quote it if it is a text"
 # What to write instead, by the type that YAML 1.1 sees.
 _REPAIRS = {
@@ -54,8 +56,13 @@ def read(path: Path) -> Document:
         SpecError: If the file is unreadable, too large, not YAML, not a mapping, repeats a key, or
             holds a value that is not of YAML 1.2's core schema.
     """
-    name = shown(path)
-    reader = _Reader(_text_of(path), lambda line: Place(name, line))
+    return _document(_text_of(path), shown(path)).copy()
+
+
+# A report reads a published table, and the variants that it names, several times over.
+@lru_cache(maxsize=128)
+def _document(text: str, name: str) -> Document:
+    reader = _Reader(text, lambda line: Place(name, line))
     value = reader.value()
     if not isinstance(value, dict):
         raise SpecError([f"{name}: is not a mapping; write `key: value` lines"])
@@ -268,6 +275,9 @@ class _Reader:
     def _text(self, event: Any, loc: Loc) -> str:
         """The scalar's text; characters that steer terminals, or are none, are refused."""
         text: str = event.value
+        if text.isprintable():
+            # So nearly every text is, and its characters need not be looked at one by one.
+            return text
         for character in text:
             if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}:
                 self._report(event, loc, f"holds the character U+{ord(character):04X}; remove it")
@@ -277,8 +287,7 @@ class _Reader:
 
 def _type_in_yaml_1_1(text: str) -> str:
     """``bool``, ``int``, ``timestamp`` …: what a plain scalar was before YAML 1.2."""
-    resolver: Any = yaml.resolver.Resolver()
-    tag: str = resolver.resolve(yaml.ScalarNode, text, (True, False))
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
     return tag.removeprefix(_TAGS)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ablate.errors import SpecError
-from ablate.executors import call_with_torch
 from ablate.registry import Catalogue
 from ablate.report import parameters_key
 from ablate.runs import MatchedRow, Parameters, Store
@@ -82,6 +81,8 @@ def match_rows(
     try:
         return _matching(rows, targets, backbone, count)
     except _NotCountedError:
+        from ablate.executors import call_with_torch
+
         known |= call_with_torch(
             "ablate.study.matching:count_candidates", dict(rows), targets, backbone
         )

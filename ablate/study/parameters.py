@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from ablate.executors import call_with_torch
 from ablate.report import required_parameters
 from ablate.runs import Parameters, Store, SweepRecord
 from ablate.runs.remembered import recall, remember
@@ -33,6 +32,8 @@ def count_for_report(record: SweepRecord, store: Store) -> dict[str, Parameters]
     known = read_counts(store)
     missing = {key: model for key, model in wanted.items() if key not in known}
     if missing:
+        from ablate.executors import call_with_torch
+
         known |= call_with_torch("ablate.study.parameters:count_all", missing)
         write_counts(store, known)
     return {key: known[key] for key in wanted}
