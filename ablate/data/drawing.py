@@ -7,8 +7,6 @@ paper's released code (JunchuanYu/TransLandSeg on GitHub).
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
@@ -145,12 +143,17 @@ def _fold(count: int, declared: KFoldSplit) -> tuple[list[int], list[int]]:
             f"{counted(count, 'image')} cannot be cut into {declared.folds} folds",
             "add images or lower split.folds",
         )
+    import numpy as np
+
     folds = np.array_split(np.array(_shuffled(count, declared.seed)), declared.folds)
     validation = folds.pop(declared.fold)
     return np.concatenate(folds).tolist(), validation.tolist()
 
 
 def _shuffled(count: int, seed: int) -> list[int]:
+    # Given lists, or groups alone, nothing is drawn, and NumPy is not loaded.
+    import numpy as np
+
     indices = np.arange(count)
     np.random.RandomState(seed).shuffle(indices)
     shuffled: list[int] = indices.tolist()

@@ -1,9 +1,14 @@
 """Procedural landslide scenes as a data set."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from ablate.data.images import Image, Images, Mask
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ablate.spec import GeneratedData, digest_of
+
+if TYPE_CHECKING:
+    from ablate.data.images import Image, Images, Mask
 
 GENERATOR_VERSION: int = 1
 """Raised whenever the same ``(seed, index, size_px)`` gives other pixels; part of the digest."""

@@ -1,25 +1,26 @@
 """From a data spec, or from a folder alone, to a data set."""
 
-from collections.abc import Callable
-from pathlib import Path
+from __future__ import annotations
 
-from ablate.data.bijie import is_bijie, open_bijie
-from ablate.data.coco import open_coco
-from ablate.data.folders import find_folders, open_folders
-from ablate.data.generated_images import open_generated
-from ablate.data.images import Images
-from ablate.data.landslide4sense import default, is_landslide4sense, open_landslide4sense
-from ablate.data.pairs import check_folder
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
 from ablate.errors import DataError
 from ablate.spec import BijieData, Data
 
-# By the data spec's ``kind``; called with the spec, its folder and the file of digests.
-OPENERS: dict[str, Callable[..., Images]] = {
-    "bijie": open_bijie,
-    "coco": open_coco,
-    "folders": open_folders,
-    "generated": open_generated,
-    "landslide4sense": open_landslide4sense,
+if TYPE_CHECKING:
+    from ablate.data.images import Images
+
+# By the data spec's ``kind``, a function that is called with the spec, its folder and the file of
+# digests; as ``module:function``, imported when it is used: NumPy and Pillow, which all but one
+# need, take as long to import as a plan to make.
+OPENERS: dict[str, str] = {
+    "bijie": "ablate.data.bijie:open_bijie",
+    "coco": "ablate.data.coco:open_coco",
+    "folders": "ablate.data.folders:open_folders",
+    "generated": "ablate.data.generated_images:open_generated",
+    "landslide4sense": "ablate.data.landslide4sense:open_landslide4sense",
 }
 
 
@@ -37,7 +38,8 @@ def open_images(data: Data, root: Path | None, digests: Path | None = None) -> I
     """
     if root is None and data.kind != "generated":
         raise DataError(f"the data set {data.kind} needs a folder", "give it with --data PATH")
-    return OPENERS[data.kind](data, root, digests)
+    images: Images = resolve_name(OPENERS[data.kind])(data, root, digests)
+    return images
 
 
 def detect(root: Path) -> Data:
@@ -46,6 +48,11 @@ def detect(root: Path) -> Data:
     Raises:
         DataError: If it is missing or of no known layout.
     """
+    from ablate.data.bijie import is_bijie
+    from ablate.data.folders import find_folders
+    from ablate.data.landslide4sense import default, is_landslide4sense
+    from ablate.data.pairs import check_folder
+
     check_folder(root)
     if is_bijie(root):
         return BijieData(kind="bijie")

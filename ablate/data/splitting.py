@@ -1,17 +1,14 @@
 """Which images train, which validate, and which are kept for a test."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, runtime_checkable
 from typing import Protocol as Interface
-from typing import runtime_checkable
 
 from ablate.data.drawing import divide_groups, draw, draw_groups, split
-from ablate.data.groups import groups_of
-from ablate.data.images import Images
-from ablate.data.lists import listed_parts
-from ablate.data.pairs import some
-from ablate.data.scaling import Ranges
 from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
@@ -26,6 +23,12 @@ from ablate.spec import (
     Split,
     digest_of,
 )
+
+# What reads files of the data's folder is imported where it is used: a plan of generated scenes
+# needs no Pillow.
+if TYPE_CHECKING:
+    from ablate.data.images import Images
+    from ablate.data.scaling import Ranges
 
 
 @runtime_checkable
@@ -66,8 +69,12 @@ def parts(names: Sequence[str], declared: Split, root: Path | None) -> Parts:
         case HoldoutSplit() | KFoldSplit():
             return draw(len(names), declared)
         case GroupsSplit():
+            from ablate.data.groups import groups_of
+
             return draw_groups(groups_of(names, declared, root), declared)
         case ListsSplit():
+            from ablate.data.lists import listed_parts
+
             return listed_parts(names, declared, root)
         case FoldersSplit():
             train, validation = (
@@ -85,7 +92,11 @@ def groups_in(names: Sequence[str], declared: Split, root: Path | None) -> tuple
         DataError: If the group of an image cannot be told.
     """
     outer = declared.of if isinstance(declared, InnerSplit) else declared
-    return groups_of(names, outer, root) if isinstance(outer, GroupsSplit) else None
+    if not isinstance(outer, GroupsSplit):
+        return None
+    from ablate.data.groups import groups_of
+
+    return groups_of(names, outer, root)
 
 
 def _inner(names: Sequence[str], declared: InnerSplit, root: Path | None) -> Parts:
@@ -147,6 +158,8 @@ def _in_folder(names: Iterable[str], declared: FoldersSplit, part: str) -> list[
     folder = getattr(declared, part)
     indices = [index for index, name in enumerate(names) if name.startswith(f"{folder}/")]
     if not indices:
+        from ablate.data.pairs import some
+
         folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
         held = f"they lie in {some(folders)}" if all(folders) else "data.image has no {folder}"
         raise DataError(

@@ -1,11 +1,15 @@
 """All pixels of a data set are read once before anything starts, and that is remembered."""
 
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from __future__ import annotations
 
-from ablate.data.images import Images
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
 from ablate.errors import DataError
 from ablate.runs.remembered import recall, remember
+
+if TYPE_CHECKING:
+    from ablate.data.images import Images
 
 # Raised whenever ``load`` refuses more than before.
 _VERSION = 1

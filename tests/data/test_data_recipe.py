@@ -47,7 +47,7 @@ def open_stripes(data: StripesData, root: Path, digests: Path | None) -> Stripes
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(opening.OPENERS, "stripes", open_stripes)
+    monkeypatch.setitem(opening.OPENERS, "stripes", f"{__name__}:{open_stripes.__name__}")
 
 
 def test_a_new_kind_is_opened_identified_split_and_prepared(tmp_path: Path) -> None:
