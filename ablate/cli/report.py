@@ -8,7 +8,6 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
-from ablate.cli.explanation import print_explanation, split_place
 from ablate.cli.hidden import print_hidden
 from ablate.errors import ExitCode
 from ablate.registry import Catalogue
@@ -33,25 +32,13 @@ def report(
             help="How to write it; all: a file of every format.",
         ),
     ] = "markdown",
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_PROTOCOL",
-            help="Only runs of this protocol, overridden or not. [default: the sweep's latest "
-            "start]",
-            show_default=False,
-        ),
-    ] = None,
+    protocol: options.OnlyProtocol = None,
     store: options.StorePath = options.DEFAULT_STORE,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            envvar="ABLATE_OUT",
-            callback=options.expand,
-            help="The file to write, or the folder for all formats. [default: reports/GRID with "
-            "the format's suffix]",
-            show_default=False,
+        options.out_option(
+            "The file to write, or the folder for all formats. [default: reports/GRID with the "
+            "format's suffix]"
         ),
     ] = None,
     figures: Annotated[
@@ -81,6 +68,8 @@ def report(
     The exit code is 1 where a run's files are damaged or contradict each other.
     """
     if explain is not None:
+        from ablate.cli.explanation import print_explanation, split_place
+
         row, metric = split_place(explain, format)
         opened = Store(store)
         made = report_sweep(latest_start(opened, grid, protocol)[0], opened)

@@ -1,16 +1,20 @@
 """Locks of files, which the operating system releases with the process that holds them."""
 
+from __future__ import annotations
+
 import errno
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
-
-from filelock import FileLock, Timeout
+from typing import IO, TYPE_CHECKING
 
 from ablate.errors import StoreError
 from ablate.runs import plain_files
+
+# What only reads a store waits for no lock.
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 # What file systems say that have no locks, such as Lustre without `-o flock` and some of FUSE.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -23,6 +27,8 @@ def file_lock(path: Path) -> FileLock:
     Where there are no locks, acquiring it raises: a mark in the file, which filelock would leave
     instead, outlives a process that is killed.
     """
+    from filelock import FileLock
+
     return FileLock(path, fallback_to_soft=False)
 
 
@@ -44,6 +50,8 @@ def held(
     Raises:
         StoreError: If it cannot be locked.
     """
+    from filelock import Timeout
+
     lock = file_lock(path)
     try:
         lock.acquire(timeout=timeout_s)
