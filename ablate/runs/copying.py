@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ablate.errors import StoreError
 from ablate.runs import atomic
+from ablate.runs.attempts import Attempt
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import Result
 
@@ -38,23 +39,26 @@ def place_copy(folder: RunFolder, target: Path, others: Sequence[RunFolder]) -> 
         StoreError: If the folder holds anything but files and folders, or a process has begun to
             work on the run meanwhile.
     """
-    with _copied(folder, target, others) as new:
+    with _copied(folder, target, [], others) as new:
         return _renamed(new, target)
 
 
-def replace_by_copy(folder: RunFolder, target: Path, others: Sequence[RunFolder]) -> None:
-    """Puts a copy of a run's folder in place of the one at ``target``, whose claim must be held.
+def replace_by_copy(folder: RunFolder, own: RunFolder, others: Sequence[RunFolder]) -> None:
+    """Puts a copy of a run's folder in place of another, whose claim must be held.
+
+    What the other has cost goes into the copy.
 
     Args:
         folder: The run.
-        target: Where it lies in another store.
+        own: The same run in the store that gets the copy.
         others: As for ``place_copy``.
 
     Raises:
         StoreError: As ``place_copy``.
     """
+    target = own.path
     old = target.with_name(f"{_OLD}{target.name}")
-    with _copied(folder, target, others) as new:
+    with _copied(folder, target, own.attempts_as_left(), others) as new:
         # Nothing is forced to the disk in between: for that long there would be no folder.
         target.replace(old)
         while not _renamed(new, target):
@@ -70,7 +74,7 @@ def add_from(others: Sequence[RunFolder], folder: RunFolder, result: Result | No
 
     Args:
         others: The run in other stores.
-        folder: The run, which no other process may work on.
+        folder: The run, whose claim must be held.
         result: What it gave; None: it is not done.
     """
     for other in others:
@@ -80,7 +84,9 @@ def add_from(others: Sequence[RunFolder], folder: RunFolder, result: Result | No
 
 
 @contextmanager
-def _copied(folder: RunFolder, target: Path, others: Sequence[RunFolder]) -> Iterator[Path]:
+def _copied(
+    folder: RunFolder, target: Path, attempts: Sequence[Attempt], others: Sequence[RunFolder]
+) -> Iterator[Path]:
     """A copy of a run beside ``target``, which is removed at the end if it is still there."""
     new = target.with_name(f"{_NEW}{target.name}")
     atomic.make_folder(new.parent)
@@ -89,7 +95,9 @@ def _copied(folder: RunFolder, target: Path, others: Sequence[RunFolder]) -> Ite
         _copy(folder.path, new)
         if folder.is_claimed():
             raise StoreError(f"{folder.path} is being worked on", "wait until its sweep has ended")
-        add_from(others, RunFolder(new), folder.result())
+        copy = RunFolder(new)
+        copy.add_attempts(attempts)
+        add_from(others, copy, folder.result())
         yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -128,15 +128,19 @@ class RunFolder(TrainingFolder):
             return True
 
     def state(self) -> State:
-        """The state that the files show; of a damaged run, ``damage`` says why.
+        """The state that the files show; of a damaged run, ``damage`` says why."""
+        try:
+            if not self.has_result() and self.is_claimed():
+                return State.RUNNING
+        except StoreError:
+            return State.DAMAGED
+        return self.state_as_left()
 
-        To the object that has the claim, the run is as it was left.
-        """
+    def state_as_left(self) -> State:
+        """The same without a look at who works on it, which is for whoever has the claim."""
         if self.has_result():
             return State.DONE if self.damage() is None else State.DAMAGED
         try:
-            if self.is_with_another():
-                return State.RUNNING
             failure = self.failure()
         except StoreError:
             return State.DAMAGED
@@ -223,19 +227,30 @@ class RunFolder(TrainingFolder):
         """
         return self._attempts.read(self._last_ending)
 
+    def attempts_as_left(self) -> list[Attempt]:
+        """The same for whoever has the claim: none of them goes on.
+
+        Raises:
+            StoreError: If one cannot be read.
+        """
+        return self._attempts.read(self._ending_as_left)
+
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
-        """Adds attempts at this run that were made in another store.
+        """Adds attempts at this run that were made in another store; to be called with the claim.
 
         Raises:
             StoreError: If an attempt of this folder cannot be read.
         """
-        self._attempts.add(attempts, self._last_ending)
+        self._attempts.add(attempts, self._ending_as_left)
 
     def _last_ending(self) -> Ending:
+        if not self.has_result() and self.is_claimed():
+            return "running"
+        return self._ending_as_left()
+
+    def _ending_as_left(self) -> Ending:
         if self.has_result():
             return "done"
-        if self.is_with_another():
-            return "running"
         return "failed" if self.has_failure() else "killed"
 
     # What a result is of ------------------------------------------------------------------

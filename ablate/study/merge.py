@@ -328,11 +328,11 @@ def _join_run(found: _Found, target: Store, sources: Sequence[Store]) -> _End:
         if not is_mine:
             return _End.LEFT
         # It may be further by now than when it was looked at.
-        state = own.state()
+        state = own.state_as_left()
         if state is State.DAMAGED:
             return _End.LEFT
         if _RANKS.index(found.state) > _RANKS.index(state):
-            replace_by_copy(found.folder, own.path, [own, *others])
+            replace_by_copy(found.folder, own, others)
             return _End.REPLACED
         add_from(others, own, own.result())
     return _End.KEPT

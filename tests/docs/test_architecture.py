@@ -38,6 +38,11 @@ def test_every_file_that_is_named_is_there() -> None:
     assert gone == []
 
 
+def test_every_row_of_the_table_is_there_once() -> None:
+    rows = re.findall(r"^\| ([^|]+) \|", PAGE, flags=re.MULTILINE)
+    assert [row for row in set(rows) if rows.count(row) > 1] == []
+
+
 def _matching(path: Path) -> list[Path]:
     return list(path.parent.glob(path.name)) if "*" in path.name else [path] * path.exists()
 
