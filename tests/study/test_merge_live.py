@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ablate.registry import Catalogue
-from ablate.runs import RunFolder, State, Store, copying
+from ablate.runs import RunFolder, State, Store, claims, copying
 from ablate.runs.attempts import Attempt
 from ablate.runs.drivers import no_new_drivers
 from ablate.study import find_leftovers, merge, merge_stores
@@ -193,6 +194,25 @@ def test_a_start_goes_on_where_a_merge_has_replaced_the_folder(
     folder.create(spec)
     assert len(calls) == 2
     assert folder.state() is State.DONE
+
+
+def test_a_folder_that_is_replaced_counts_as_claimed(
+    target: SweepOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge holds the claim of the old one; between its two renames there is none."""
+    folder = target.folder(ROW)
+    away, prepare = folder.path.with_name("away"), claims._prepare
+
+    def too_late(stage: Path) -> object:
+        folder.path.rename(away)
+        return prepare(stage)
+
+    monkeypatch.setattr(claims, "_prepare", too_late)
+    monkeypatch.setattr(
+        claims, "time", SimpleNamespace(sleep=lambda pause_s: away.rename(folder.path))
+    )
+    with folder.claim() as is_mine:
+        assert not is_mine
 
 
 def test_what_attempts_have_cost_is_not_said_to_go_on(
