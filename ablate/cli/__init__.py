@@ -26,6 +26,8 @@ def main() -> None:
     # What is left at the end goes with the process. Python would look through all of it for cycles
     # first, several times: a fifth of the time of a short command.
     atexit.register(gc.freeze)
+    # Looking for plug-ins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     interrupt_on_signals()
     try:
         _run()

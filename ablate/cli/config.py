@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -113,6 +112,9 @@ def read_settings(path: Path = _FILE) -> Settings:
     """
     if not path.exists():
         return Settings()
+    # Most folders have no such file.
+    import tomllib
+
     try:
         # Editors on Windows begin a file with a byte order mark.
         document = tomllib.loads(path.read_text(encoding="utf-8-sig"))

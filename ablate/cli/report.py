@@ -8,7 +8,6 @@ import typer
 
 from ablate.cli import options
 from ablate.cli.console import err, write_json
-from ablate.cli.explanation import print_explanation, split_place
 from ablate.cli.hidden import print_hidden
 from ablate.errors import ExitCode
 from ablate.registry import Catalogue
@@ -69,6 +68,8 @@ def report(
     The exit code is 1 where a run's files are damaged or contradict each other.
     """
     if explain is not None:
+        from ablate.cli.explanation import print_explanation, split_place
+
         row, metric = split_place(explain, format)
         opened = Store(store)
         made = report_sweep(latest_start(opened, grid, protocol)[0], opened)

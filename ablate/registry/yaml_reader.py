@@ -9,6 +9,8 @@ import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,13 @@ _NAMED_VALUES = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+# None where PyYAML was built without it.
+_LIBYAML: Any = getattr(yaml, "CSafeLoader", None)
+# Question marks, and a comment right behind the mark of a block.
+_READ_OTHERWISE = re.compile(r"\?|[|>]\S*#")
+
 _TAGS = "tag:yaml.org,2002:"
+_RESOLVER: Any = yaml.resolver.Resolver()
 _QUOTE = "quote it if it is a text"
 # What to write instead, by the type that YAML 1.1 sees.
 _REPAIRS = {
@@ -54,12 +62,16 @@ def read(path: Path) -> Document:
         SpecError: If the file is unreadable, too large, not YAML, not a mapping, repeats a key, or
             holds a value that is not of YAML 1.2's core schema.
     """
-    name = shown(path)
-    reader = _Reader(_text_of(path), lambda line: Place(name, line))
-    value = reader.value()
+    return _document(_text_of(path), shown(path)).copy()
+
+
+# A report reads a published table, and the variants that it names, several times over.
+@lru_cache(maxsize=128)
+def _document(text: str, name: str) -> Document:
+    value, places = _parsed(text, lambda line: Place(name, line))
     if not isinstance(value, dict):
         raise SpecError([f"{name}: is not a mapping; write `key: value` lines"])
-    return Document(value, reader.places)
+    return Document(value, places)
 
 
 def parse_value(text: str, place: Place) -> Any:
@@ -73,6 +85,35 @@ def parse_value(text: str, place: Place) -> Any:
         SpecError: As ``read``.
     """
     return _Reader(text, lambda line: place).value()
+
+
+def _parsed(text: str, place: Callable[[int], Place]) -> tuple[Any, dict[Loc, Place]]:
+    """The value of a text, and the places of its parts.
+
+    libyaml takes a tenth of the time. What it refuses, or may read in another way, PyYAML's own
+    parser reads, whose words are those of all messages.
+
+    Raises:
+        SpecError: As ``read``.
+    """
+    if _LIBYAML and _is_read_alike(text):
+        reader = _Reader(text, place, _LIBYAML)
+        with suppress(SpecError):
+            return reader.value(), reader.places
+    reader = _Reader(text, place)
+    return reader.value(), reader.places
+
+
+def _is_read_alike(text: str) -> bool:
+    """Whether libyaml reads this as PyYAML's own parser does, unless either refuses it.
+
+    They differ in tabs, byte order marks, rare line breaks, and the lines of an end without one.
+    """
+    return (
+        text.endswith("\n")
+        and text.replace("\n", "").isprintable()
+        and not _READ_OTHERWISE.search(text)
+    )
 
 
 def _text_of(path: Path) -> str:
@@ -102,12 +143,14 @@ class _Reader:
         places: The place of each key, of each item and of the whole.
     """
 
-    def __init__(self, text: str, place: Callable[[int], Place]) -> None:
+    def __init__(
+        self, text: str, place: Callable[[int], Place], parser: Any = yaml.SafeLoader
+    ) -> None:
         """Reads nothing yet; ``place`` makes the place of a line, counted from 1."""
         self.places: dict[Loc, Place] = {}
         self._place = place
         # ``Any``: the stubs know neither the marks nor the tags of events.
-        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)
+        self._events: Iterator[Any] = yaml.parse(text, Loader=parser)
         self._problems: list[str] = []
         self._count = 0
         # Values with the number of values in them; None: its end is not read yet.
@@ -213,7 +256,7 @@ class _Reader:
                 continue
             key = event.value
             here = (*loc, key)
-            if key == "<<" and event.style is None:
+            if key == "<<" and not event.style:
                 self._report(event, loc, "merge keys (<<) are not supported; write the keys out")
             elif key in mapping:
                 first = self.places[here].line
@@ -232,7 +275,8 @@ class _Reader:
 
     def _scalar(self, event: Any, loc: Loc) -> Any:
         text = event.value
-        if event.style is not None:
+        # None; of libyaml, an empty text.
+        if event.style:
             return self._text(event, loc)
         if text in _NAMED_VALUES:
             return _NAMED_VALUES[text]
@@ -268,6 +312,9 @@ class _Reader:
     def _text(self, event: Any, loc: Loc) -> str:
         """The scalar's text; characters that steer terminals, or are none, are refused."""
         text: str = event.value
+        if text.isprintable():
+            # So nearly every text is, and its characters need not be looked at one by one.
+            return text
         for character in text:
             if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}:
                 self._report(event, loc, f"holds the character U+{ord(character):04X}; remove it")
@@ -277,8 +324,7 @@ class _Reader:
 
 def _type_in_yaml_1_1(text: str) -> str:
     """``bool``, ``int``, ``timestamp`` …: what a plain scalar was before YAML 1.2."""
-    resolver: Any = yaml.resolver.Resolver()
-    tag: str = resolver.resolve(yaml.ScalarNode, text, (True, False))
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
     return tag.removeprefix(_TAGS)
 
 

@@ -3,15 +3,20 @@
 The estimates are those of ``least_squares``.
 """
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablate.report.effects import Effect, Effects, FactorRun
-from ablate.report.least_squares import Estimate, fit
 from ablate.report.results import RunRecord
 from ablate.spec import Cell, Sweep, Variant, canonical_json, value_at
+
+# Most sweeps have no factors.
+if TYPE_CHECKING:
+    from ablate.report.least_squares import Estimate
 
 _NOT_INSTALLED = (
     "Effects need statsmodels, which is not installed: install ablate with its extra `stats`."
@@ -176,6 +181,8 @@ def estimate(
         )
     fitted = None
     if varied:
+        from ablate.report.least_squares import fit
+
         try:
             fitted = fit(
                 varied,

@@ -13,20 +13,14 @@ from .mirrored_report import sync_mirror
 from .plan import SweepPlan, plan_sweep
 from .predict import chosen_devices, predict_row
 from .report import SweepReport, latest_start, report_sweep
-from .request import DEFAULT_EXECUTOR
+from .request import DEFAULT_EXECUTOR, DEFAULT_SAMPLER, DEFAULT_TRIALS
 from .run import EndedRun, Outcome, expect_training, run_sweep
 from .status import status_of
 from .study import Study
 from .trained_rows import trained_row
 from .tune import TuningOutcome, TuningProgress, tune_sweep
 from .tuning_ledger import RowTrials
-from .tuning_plan import (
-    DEFAULT_SAMPLER,
-    DEFAULT_TRIALS,
-    MAX_TRIALS,
-    TuningPlan,
-    plan_tuning,
-)
+from .tuning_plan import MAX_TRIALS, TuningPlan, plan_tuning
 from .verify import verify_store, verify_sweep
 from .watching import Progress, RunProgress
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from ablate import executors, report
 from ablate.errors import SpecError
-from ablate.executors import call_with_torch
 from ablate.registry import Catalogue
-from ablate.report import parameters_key
 from ablate.runs import MatchedRow, Parameters, Store
 from ablate.spec import (
     BackboneName,
@@ -75,14 +74,14 @@ def match_rows(
 
     def count(variant: Variant, default: BackboneName) -> int:
         try:
-            return known[parameters_key(variant, default)].adapter
+            return known[report.parameters_key(variant, default)].adapter
         except KeyError as missing:
             raise _NotCountedError from missing
 
     try:
         return _matching(rows, targets, backbone, count)
     except _NotCountedError:
-        known |= call_with_torch(
+        known |= executors.call_with_torch(
             "ablate.study.matching:count_candidates", dict(rows), targets, backbone
         )
     if store.root.exists():
@@ -175,7 +174,7 @@ def _counting(counts: dict[str, Parameters]) -> Count:
     from ablate.models import count
 
     def counted(variant: Variant, backbone: BackboneName) -> int:
-        key = parameters_key(variant, backbone)
+        key = report.parameters_key(variant, backbone)
         if key not in counts:
             counts[key] = count(variant, variant.backbone or backbone)
         return counts[key].adapter

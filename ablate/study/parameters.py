@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from ablate.executors import call_with_torch
-from ablate.report import required_parameters
+from ablate import executors, report
 from ablate.runs import Parameters, Store, SweepRecord
 from ablate.runs.remembered import recall, remember
 from ablate.spec import ENGINE_VERSION, BackboneName, Variant, digest_of
@@ -29,11 +28,11 @@ def count_for_report(record: SweepRecord, store: Store) -> dict[str, Parameters]
     Raises:
         BadInput: If something must be counted and torch is broken.
     """
-    wanted = required_parameters(record)
+    wanted = report.required_parameters(record)
     known = read_counts(store)
     missing = {key: model for key, model in wanted.items() if key not in known}
     if missing:
-        known |= call_with_torch("ablate.study.parameters:count_all", missing)
+        known |= executors.call_with_torch("ablate.study.parameters:count_all", missing)
         write_counts(store, known)
     return {key: known[key] for key in wanted}
 

@@ -14,7 +14,6 @@ from ablate.study.changed_inputs import changed_since_the_runs
 from ablate.study.devices import choose_devices
 from ablate.study.request import Request
 from ablate.study.resolve import resolve
-from ablate.tracking import check_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +90,8 @@ def plan_sweep(request: Request) -> SweepPlan:
     if request.detach:
         _check_detach(request)
     if request.track and request.tracking_uri is not None:
+        from ablate.tracking import check_uri
+
         check_uri(request.tracking_uri)
     resolved = resolve(request, store)
     first, *further = resolved.contexts

@@ -24,7 +24,6 @@ from ablate.report import (
 )
 from ablate.report.comparison_model import MaskDifferences
 from ablate.report.effects import Importances
-from ablate.report.explanation import Explanation, explain
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
 from ablate.spec import Variant
@@ -33,6 +32,8 @@ from ablate.study.parameters import count_for_report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ablate.report.explanation import Explanation
 
 
 class WrittenFigures(NamedTuple):
@@ -135,6 +136,8 @@ class SweepReport:
         Raises:
             BadInput: If the report has no such row or metric.
         """
+        from ablate.report.explanation import explain
+
         return explain(self.report, self.record, self.store, row, metric)
 
     def write_figures(self, folder: str | Path) -> WrittenFigures:

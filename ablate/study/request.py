@@ -10,6 +10,8 @@ from ablate.plan import Retry
 from ablate.spec import MAX_SPLITS
 
 DEFAULT_EXECUTOR = "local"
+DEFAULT_SAMPLER = "qmc"
+DEFAULT_TRIALS = 16
 _SEEDS = 2**32
 
 

@@ -13,13 +13,14 @@ from ablate.runs import DEFAULT_STORE, Store
 from ablate.study.cancel import PATIENCE_S
 from ablate.study.request import (
     DEFAULT_EXECUTOR,
+    DEFAULT_SAMPLER,
+    DEFAULT_TRIALS,
     Request,
     checked_retry,
     checked_seeds,
     checked_splits,
     expanded,
 )
-from ablate.study.tuning_plan import DEFAULT_SAMPLER, DEFAULT_TRIALS
 
 if TYPE_CHECKING:
     from ablate.executors import Tell

@@ -14,8 +14,6 @@ from ablate.study.request import Request
 from ablate.study.settings import Settings, tuning_of
 from ablate.tune import Attempt, Sampler, find_sampler
 
-DEFAULT_TRIALS = 16
-DEFAULT_SAMPLER = "qmc"
 MAX_TRIALS = 1_000
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from ablate import Study
+from ablate import Study, executors
 from ablate.errors import SpecError
 from ablate.models import count
 from ablate.registry import Catalogue, shipped
 from ablate.runs import Store
 from ablate.runs.remembered import recall
 from ablate.spec import Match, SamVariant
-from ablate.study import matching, parameters
 from ablate.study.matching import match_rows, match_variant, nearest
 from ablate.study.report import declared_rows, report_sweep
 from tiny_sweeps import OVERRIDES
@@ -208,14 +207,14 @@ def test_what_is_counted_is_remembered_by_the_store(
     first = study.plan().plan
     cache = recall(folder / "store/cache/parameters.json")
     assert len(cache["parameters"]) > 3
-    monkeypatch.setattr(matching, "call_with_torch", None)
+    monkeypatch.setattr(executors, "call_with_torch", None)
     assert study.plan().plan.matched == first.matched
 
 
 def test_sweeps_without_a_match_count_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching, "call_with_torch", None)
+    monkeypatch.setattr(executors, "call_with_torch", None)
     plan = sweep(folder, "variants: [translandseg-1]\n").plan().plan
     assert plan.matched == {}
 
@@ -234,8 +233,7 @@ def test_the_report_says_how_near_each_row_came_and_counts_nothing(
     text = "variants: [translandseg-4, pspnet]\nmatch: {parameters: translandseg-d24}\n"
     study = sweep(folder, text, variants=["translandseg-4"], track=False)
     store = run(study)
-    monkeypatch.setattr(matching, "call_with_torch", None)
-    monkeypatch.setattr(parameters, "call_with_torch", None)
+    monkeypatch.setattr(executors, "call_with_torch", None)
     (record,) = store.sweep_records()
     reported = report_sweep(record, store)
     report = reported.report

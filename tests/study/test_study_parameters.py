@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from ablate import executors
 from ablate.runs import Parameters, Store
 from ablate.runs.remembered import recall, remember
 from ablate.spec import Context
-from ablate.study import parameters
 from ablate.study.parameters import count_for_report
 from tiny_sweeps import start_table4
 
@@ -26,7 +26,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             for index, key in enumerate(wanted)
         }
 
-    monkeypatch.setattr(parameters, "call_with_torch", call)
+    monkeypatch.setattr(executors, "call_with_torch", call)
     return made
 
 
