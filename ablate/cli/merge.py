@@ -28,8 +28,9 @@ def merge(
     """Join the stores of several machines into one, or say why they cannot be joined.
 
     Runs are copied whole or not at all; merged twice, nothing changes. Refused, with every reason:
-    one run with two results, a sweep run by two engines or on other splits, a run under way,
-    damaged folders.
+    one run with two results, a sweep run by two engines or on other splits, a run under way in a
+    store that is to be joined, damaged folders. A run that a process works on in the store that
+    gets everything is left to it.
     """
     with err.status("merging"):
         done = merge_stores([expanded(store) for store in stores], into)
@@ -38,3 +39,11 @@ def merge(
         f"{len(done.replaced)}, kept: {done.kept}; sweeps joined: {', '.join(done.sweeps)}",
         soft_wrap=True,
     )
+    if done.left:
+        out.print(
+            f"left to the processes that work on them: {', '.join(done.left)}; once they have "
+            "ended, merge again",
+            soft_wrap=True,
+        )
+    for note in done.notes:
+        out.print(note, soft_wrap=True)

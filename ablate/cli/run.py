@@ -16,7 +16,15 @@ from ablate.cli.display import Display, duration
 from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State
-from ablate.study import DEFAULT_EXECUTOR, EndedRun, Outcome, Study, SweepPlan, run_sweep
+from ablate.study import (
+    DEFAULT_EXECUTOR,
+    EndedRun,
+    Outcome,
+    Study,
+    SweepPlan,
+    expect_training,
+    run_sweep,
+)
 
 # So many are repeated in a line.
 _MOST_SEEDS = 10
@@ -90,6 +98,8 @@ def run(
         track=track,
         tracking_uri=tracking_uri,
     )
+    if not dry_run:
+        expect_training()
     planned = study.plan()
     if dry_run:
         print_plan(planned, TableFormat.TABLE)

@@ -19,6 +19,7 @@ from ablate.study import (
     Study,
     TuningOutcome,
     TuningPlan,
+    expect_training,
     tune_sweep,
 )
 
@@ -110,6 +111,8 @@ def tune(
         track=track,
         tracking_uri=tracking_uri,
     )
+    if not dry_run:
+        expect_training()
     planned = study.plan_tuning(
         trials=trials, sampler=sampler, sampler_seed=sampler_seed, storage=storage
     )

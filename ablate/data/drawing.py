@@ -1,14 +1,11 @@
 """Parts that are drawn by a seed: holdouts, folds and groups.
 
-The order follows the paper's released code (JunchuanYu/TransLandSeg on GitHub), which shuffles with
-NumPy's legacy generator; its stream is promised never to change. It is computed here: NumPy takes
-longer to import than all else that a plan of generated scenes needs.
+NumPy's legacy generator shuffles: its stream is promised never to change. The order follows the
+paper's released code (JunchuanYu/TransLandSeg on GitHub).
 """
 
 import math
-import random
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 
 from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
@@ -146,29 +143,18 @@ def _fold(count: int, declared: KFoldSplit) -> tuple[list[int], list[int]]:
             f"{counted(count, 'image')} cannot be cut into {declared.folds} folds",
             "add images or lower split.folds",
         )
-    shuffled = _shuffled(count, declared.seed)
-    # As ``numpy.array_split``: the first folds have one more where they cannot be equally large.
-    size, larger = divmod(count, declared.folds)
-    sizes = [size + (fold < larger) for fold in range(declared.folds)]
-    first, last = list(pairwise(accumulate(sizes, initial=0)))[declared.fold]
-    return shuffled[:first] + shuffled[last:], shuffled[first:last]
+    import numpy as np
+
+    folds = np.array_split(np.array(_shuffled(count, declared.seed)), declared.folds)
+    validation = folds.pop(declared.fold)
+    return np.concatenate(folds).tolist(), validation.tolist()
 
 
 def _shuffled(count: int, seed: int) -> list[int]:
-    """``range(count)`` in the order of ``numpy.random.RandomState(seed).shuffle``.
+    # Given lists, or groups alone, nothing is drawn, and NumPy is not loaded.
+    import numpy as np
 
-    Source: ``_legacy_seeding``, ``random_interval`` and ``shuffle`` of numpy/random; the generator,
-    MT19937, is Python's own, but for how a seed fills its state.
-    """
-    words = [seed]
-    for number in range(1, 624):
-        words.append((1812433253 * (words[-1] ^ words[-1] >> 30) + number) & 0xFFFFFFFF)
-    generator = random.Random()
-    generator.setstate((3, (*words, len(words)), None))
-    order = list(range(count))
-    for last in range(count - 1, 0, -1):
-        mask = (1 << last.bit_length()) - 1
-        while (place := generator.getrandbits(32) & mask) > last:
-            pass
-        order[last], order[place] = order[place], order[last]
-    return order
+    indices = np.arange(count)
+    np.random.RandomState(seed).shuffle(indices)
+    shuffled: list[int] = indices.tolist()
+    return shuffled

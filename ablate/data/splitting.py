@@ -25,7 +25,7 @@ from ablate.spec import (
 )
 
 # What reads files of the data's folder is imported where it is used: a plan of generated scenes
-# needs neither NumPy nor Pillow.
+# needs no Pillow.
 if TYPE_CHECKING:
     from ablate.data.images import Images
     from ablate.data.scaling import Ranges

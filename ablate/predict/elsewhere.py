@@ -15,8 +15,8 @@ from ablate.errors import BadInput, DataError
 from ablate.metrics import Confusion, scores
 from ablate.metrics.masks import count_images
 from ablate.models.devices import limit_threads, machine, precision_on
-from ablate.predict.trained import TrainedModel, batch_logits
-from ablate.runs import EvaluatedData, Evaluation, Store, shown
+from ablate.predict.pool import Copy
+from ablate.runs import EvaluatedData, Evaluation, MicroBatch, Store, shown
 from ablate.runs.cells import CELLS, MASK_COUNTS
 from ablate.runs.evaluations import EVALUATION_VERSION
 from ablate.spec import CocoData, Data, FoldersData, GeneratedData, PercentileScale, RunSpec
@@ -90,7 +90,7 @@ def prepared_at(size_px: int, store: Store, opened: Callable[[], Images]) -> Pre
 
 
 def evaluate_elsewhere(
-    model: TrainedModel,
+    copy: Copy,
     run: str,
     images: Images,
     prepared: Prepared,
@@ -100,19 +100,24 @@ def evaluate_elsewhere(
     """Scores a model on every image, in batches of its protocol, as its own test part is.
 
     Args:
-        model: Of a finished run.
+        copy: The model of a finished run.
         run: The run's key.
         images: The data set.
         prepared: The same, at the model's size.
         trained: Digests of the run's training images; None: they are not known.
         advance: Is told how many images are done.
+
+    Raises:
+        OutOfMemory: If not even one image fits into the device's memory.
+        RunFailed: If the device fails.
     """
+    (model,) = copy.models
     protocol = model.spec.context.protocol
     limit_threads(model.spec.context.weights.backbone)
     confusions: list[Confusion] = []
     for start in range(0, len(prepared.names), protocol.batch_size):
         stop = start + protocol.batch_size
-        logits = batch_logits([model], np.asarray(prepared.images[start:stop]))[0]
+        logits = copy.logits(np.asarray(prepared.images[start:stop]))[0]
         masks = torch.from_numpy(np.array(prepared.masks[start:stop]))
         confusions += count_images(logits[:, None], masks[:, None], protocol.task)
         advance(len(confusions))
@@ -131,5 +136,14 @@ def evaluate_elsewhere(
         if trained is None
         else sum(_pixels(prepared, index) in trained for index in range(len(prepared.names))),
         machine=machine(model.device, precision_on(model.device, protocol.precision)),
+        micro_batches=_micro_batches(copy, min(protocol.batch_size, len(prepared.names))),
         finished=time.time(),
     )
+
+
+def _micro_batches(copy: Copy, batch: int) -> tuple[MicroBatch, ...]:
+    """What memory has allowed, of a batch with so many images."""
+    at_once = copy.at_once
+    if at_once is None or at_once >= batch:
+        return ()
+    return (MicroBatch(purpose="evaluation", images=at_once, batch=batch, after_steps=0),)

@@ -28,27 +28,38 @@ class Copy:
     Args:
         models: One, or several whose mean is taken.
         say: Is told in a line what the user should know.
+        item: What a line calls an image.
+        at_once: Images at once at most; None: as many as are given.
+
+    Attributes:
+        at_once: The same, after what memory has allowed so far.
     """
 
-    def __init__(self, models: Sequence[TrainedModel], say: Say) -> None:
+    def __init__(
+        self,
+        models: Sequence[TrainedModel],
+        say: Say,
+        item: str = "window",
+        at_once: int | None = None,
+    ) -> None:
         """Computes nothing yet."""
         self.models = models
+        self.at_once = at_once
         self._device = models[0].device
         self._say = say
-        # Of windows at once; None: as many as are given.
-        self._most: int | None = None
+        self._item = item
 
-    def logits(self, windows: npt.NDArray[np.uint8]) -> torch.Tensor:
-        """See ``batch_logits``; where memory is short, fewer windows at once from now on.
+    def logits(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """See ``batch_logits``; where memory is short, fewer images at once from now on.
 
         Raises:
             OutOfMemory: If not even one fits.
             RunFailed: If the device fails.
         """
         parts, begin = [], 0
-        while begin < len(windows):
-            count = min(self._most or len(windows), len(windows) - begin)
-            part = windows[begin : begin + count]
+        while begin < len(images):
+            count = min(self.at_once or len(images), len(images) - begin)
+            part = images[begin : begin + count]
             found = self.attempt(partial(batch_logits, self.models, part))
             if found is None:
                 self._halve(count)
@@ -89,11 +100,11 @@ class Copy:
     def _halve(self, count: int) -> None:
         if count == 1:
             raise self.too_short()
-        self._most = count // 2
-        windows = "window" if self._most == 1 else "windows"
+        self.at_once = count // 2
+        items = self._item if self.at_once == 1 else f"{self._item}s"
         self._say(
-            f"{self._device} has too little memory for {count} windows at once: {self._most} "
-            f"{windows} at once from now on"
+            f"{self._device} has too little memory for {count} {self._item}s at once: "
+            f"{self.at_once} {items} at once from now on"
         )
 
 

@@ -1,8 +1,8 @@
-"""Differences between rows and the claims about them, as values; percentage points of MIoU."""
+"""Differences between rows and the claims about them, as values; percentage points."""
 
 from typing import Literal
 
-from ablate.spec import JUST_AHEAD, Frozen
+from ablate.spec import JUST_AHEAD, Frozen, MaskMetricName
 
 NotReported = Literal["not reported"]
 
@@ -13,7 +13,7 @@ Method = Literal["repeats and images", "repeats", "images"]
 
 
 class Difference(Frozen):
-    """MIoU of one row minus that of another.
+    """MIoU, or a metric of masks, of one row minus that of another.
 
     Attributes:
         n: Number of repeats that both rows have results of; what is only evaluated has the same
@@ -53,6 +53,21 @@ class DrawnImages(Frozen):
     draws: int
     runs_drawn: int
     runs_left_out: int
+
+
+class MaskDifferences(Frozen):
+    """A metric of masks of each row minus that of the baseline; percentage points.
+
+    Attributes:
+        metric: Which.
+        drawn_images: The images behind the intervals, of those that tell of the metric: with a
+            boundary, with a small object; None where they were not drawn anew.
+        rows: By the variant's name, without the baseline.
+    """
+
+    metric: MaskMetricName
+    drawn_images: DrawnImages | None
+    rows: dict[str, Difference]
 
 
 class BestRow(Frozen):

@@ -1,4 +1,4 @@
-"""MIoU of one row minus that of another, paired by repeat and by image."""
+"""A metric of one row minus that of another, paired by repeat and by image: MIoU, or of masks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from ablate.report.comparison_model import Difference
-from ablate.report.images import ImageDraws, draw_images
+from ablate.report.images import QUOTIENTS, DrawnMetric, ImageDraws, draw_images
 from ablate.report.paired import Images, PairedMean, paired_mean
 from ablate.report.rows import RowRuns
 from ablate.spec import Repeat, Sweep
@@ -27,7 +27,9 @@ class Compared:
     paired: PairedMean | None
 
 
-def draw_images_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> ImageDraws:
+def draw_images_of(
+    rows: Mapping[str, RowRuns], sweep: Sweep, metric: DrawnMetric = "miou"
+) -> ImageDraws:
     """Draws the images of all runs anew; where there are too many, not those of all rows.
 
     The rows of the sweep's claims come first, then its baseline.
@@ -35,14 +37,16 @@ def draw_images_of(rows: Mapping[str, RowRuns], sweep: Sweep) -> ImageDraws:
     Args:
         rows: By name.
         sweep: With the claims and the baseline.
+        metric: What is computed of the images.
     """
     claimed = [name for each in sweep.comparisons for name in (each.better, *each.worse)]
     order = dict.fromkeys([*claimed, *([sweep.baseline] if sweep.baseline else []), *rows])
-    return draw_images(run for name in order if name in rows for run in rows[name].runs)
+    runs = (run for name in order if name in rows for run in rows[name].runs)
+    return draw_images(runs, metric)
 
 
 def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
-    """MIoU of one row minus that of another.
+    """The metric of the draws of one row minus that of another.
 
     Args:
         of: The one row.
@@ -52,14 +56,16 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
     paired, images = paired_values(of, to, draws)
     mean = paired_mean(paired, images)
     low, high = (mean.interval() if mean else None) or (None, None)
-    ours, theirs = (row.printed.values.get("miou") if row.printed else None for row in (of, to))
+    ours, theirs = (
+        row.printed.values.get(draws.metric) if row.printed else None for row in (of, to)
+    )
     difference = Difference(
         n=len(paired),
         mean=mean.mean if mean else None,
         low=low,
         high=high,
         method=mean.method if mean else None,
-        missing_reason=None if paired else reason_of(of, to),
+        missing_reason=None if paired else _reason_of_none(of, to, draws.metric),
         # In decimals: 88.1 - 73.3 is to be 14.8.
         published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,
     )
@@ -69,10 +75,31 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
 def paired_values(
     of: RowRuns, to: RowRuns, draws: ImageDraws
 ) -> tuple[dict[Repeat, float], Images | None]:
-    """MIoU of one row minus that of another by repeat, and what drawing images anew does to it."""
-    first, second = by_repeat(of.percent("miou"), to.percent("miou"), of, to)
+    """The metric of one row minus that of another by repeat, and what drawing images anew does."""
+    first, second = by_repeat(_counted(of, draws.metric), _counted(to, draws.metric), of, to)
     paired = {repeat: first[repeat] - second[repeat] for repeat in first if repeat in second}
     return paired, _images_of(of, to, paired, draws)
+
+
+def _counted(row: RowRuns, metric: DrawnMetric) -> dict[Repeat, float]:
+    """A metric by repeat, without what is 0/0."""
+    values = row.percent(metric)
+    if metric not in QUOTIENTS:
+        return values
+    divisor = QUOTIENTS[metric][1]
+    counts = {
+        run.run.repeat: run.finished.result.confusion.get(divisor, 0)
+        for run in row.runs
+        if run.finished
+    }
+    return {repeat: value for repeat, value in values.items() if counts[repeat]}
+
+
+def _reason_of_none(of: RowRuns, to: RowRuns, metric: DrawnMetric) -> str:
+    first, second = by_repeat(of.percent(metric), to.percent(metric), of, to)
+    if metric in QUOTIENTS and first.keys() & second.keys():
+        return "nothing to count"
+    return reason_of(of, to)
 
 
 def own_values(row: RowRuns, draws: ImageDraws) -> tuple[dict[Repeat, float], Images | None]:
@@ -80,7 +107,7 @@ def own_values(row: RowRuns, draws: ImageDraws) -> tuple[dict[Repeat, float], Im
     values, keys = row.percent("miou"), drawn_keys(row, draws)
     if not values or values.keys() - keys.keys():
         return values, None
-    number = min(len(draws.confusions[keys[repeat]].names) for repeat in values)
+    number = min(draws.images[keys[repeat]] for repeat in values)
     return values, Images(number, {repeat: draws.deviations[keys[repeat]] for repeat in values})
 
 
@@ -97,7 +124,7 @@ def _images_of(
         if draws.confusions[one].names != draws.confusions[other].names:
             return None
         deviations[repeat] = draws.deviations[one] - draws.deviations[other]
-        numbers.append(len(draws.confusions[one].names))
+        numbers.append(min(draws.images[one], draws.images[other]))
     return Images(min(numbers), deviations) if numbers else None
 
 

@@ -1,5 +1,6 @@
 """Trained rows on data sets that they were not trained on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from ablate.errors import StoreError
 from ablate.metrics import Confusion, scores
 from ablate.report.elsewhere_model import Elsewhere, OtherData
 from ablate.report.held_out import scores_on
+from ablate.report.notes import short_memory
 from ablate.report.recomputed import contradictions
 from ablate.report.results import RunRecord, cause_of
 from ablate.report.rows import RowRuns
@@ -154,13 +156,25 @@ class _Evaluations:
     def __init__(self, data: EvaluatedSet, store: Store) -> None:
         self._data, self._store = data, store
         self._trained: list[int | None] = []
+        # How many evaluations were computed with fewer images at once, in words.
+        self._deviations: Counter[str] = Counter()
 
     def row(self, row: RowRuns) -> RowRuns:
         """The row with its scores and pixels here in place of the validation part's."""
         return replace(row, printed=None, runs=tuple(map(self._run, row.runs)))
 
     def notes(self, images: int) -> list[str]:
-        """Whether rows were trained on images of this data set."""
+        """Whether rows were trained on images of this data set, and where memory was short."""
+        of_all = len(self._trained)
+        return [
+            *self._trained_images(images),
+            *(
+                f"{self._data.label}: {text} ({count} of {of_all} runs)"
+                for text, count in self._deviations.items()
+            ),
+        ]
+
+    def _trained_images(self, images: int) -> list[str]:
         if most := max((each for each in self._trained if each is not None), default=0):
             return [
                 f"{self._data.label}: {most} of its {images} images are training images of a row, "
@@ -188,8 +202,14 @@ class _Evaluations:
         if found is None:
             return replace(run, finished=None, missing_reason="not run", cause=None)
         self._trained.append(found.trained_images)
+        self._deviations.update(map(short_memory, found.micro_batches))
         result = finished.result.model_copy(
-            update={"metrics": found.metrics, "confusion": found.confusion, "test": None}
+            update={
+                "metrics": found.metrics,
+                "confusion": found.confusion,
+                "test": None,
+                "micro_batches": found.micro_batches,
+            }
         )
         own = replace(finished, result=result, confusions=found.confusions)
         return replace(run, finished=own)

@@ -6,14 +6,21 @@ from ablate.report.difference_tables import IMAGES_ONLY, difference_cells
 from ablate.report.elsewhere_model import Elsewhere, OtherData
 from ablate.report.held_out_model import HeldOut, HeldOutRow
 from ablate.report.held_out_table import mean_cell
+from ablate.report.mask_difference_tables import (
+    delta_cells,
+    delta_columns,
+    delta_sentences,
+    flat_cells,
+    flat_names,
+)
 from ablate.report.table import (
     DASH,
     Table,
     TableCell,
     caption_of,
-    missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
@@ -78,13 +85,16 @@ def _of_data(found: Elsewhere, data: OtherData, number: int) -> Table:
             number_column("n", "n", "left"),
             *(number_column(key, name, "left") for key, name in found.metrics.items()),
             *deltas,
+            *delta_columns(data.scores.mask_differences, found.metrics),
         ),
-        rows=tuple(_cells(found, row, has_delta) for row in data.scores.rows),
+        rows=tuple(_cells(found, data, row, has_delta) for row in data.scores.rows),
         caption=caption_of(found.watermark, *_sentences(found, data.scores, has_delta)),
     )
 
 
-def _cells(found: Elsewhere, row: HeldOutRow, has_delta: bool) -> tuple[TableCell, ...]:
+def _cells(
+    found: Elsewhere, data: OtherData, row: HeldOutRow, has_delta: bool
+) -> tuple[TableCell, ...]:
     cells = [
         text_cell(row.label),
         number_cell(len(row.repeats)),
@@ -95,7 +105,8 @@ def _cells(found: Elsewhere, row: HeldOutRow, has_delta: bool) -> tuple[TableCel
     elif row.delta is not None:
         reason = row.missing_reason or row.delta.missing_reason
         cells += difference_cells(row.delta, reason)[1:]
-    return tuple(cells)
+    masks = data.scores.mask_differences
+    return (*cells, *delta_cells(masks, row.name, found.baseline, row.missing_reason))
 
 
 def _sentences(found: Elsewhere, scores: HeldOut, has_delta: bool) -> Sequence[str]:
@@ -111,6 +122,7 @@ def _sentences(found: Elsewhere, scores: HeldOut, has_delta: bool) -> Sequence[s
                 f"other images of this data set ({drawn.draws:,} draws of {drawn.images}); with "
                 f"one training of a row for other images alone ({IMAGES_ONLY})."
             )
+        sentences += delta_sentences(scores.mask_differences, found.metrics)
     return sentences
 
 
@@ -125,6 +137,7 @@ def flat_elsewhere(found: Elsewhere) -> Table:
         columns=(
             *(text_column(name, name) for name in ("data", "part", "variant", "label")),
             *(number_column(name, name, "left") for name in ("images", "n", *names, *_DELTA)),
+            *(number_column(name, name, "left") for name in flat_names(_metrics(found))),
         ),
         rows=tuple(
             (
@@ -132,6 +145,13 @@ def flat_elsewhere(found: Elsewhere) -> Table:
                 number_cell(scores.images),
                 number_cell(len(row.repeats)),
                 *_numbers(found, row),
+                *flat_cells(
+                    scores.mask_differences,
+                    _metrics(found),
+                    row.name,
+                    found.baseline,
+                    row.missing_reason,
+                ),
             )
             for label, part, scores in sets
             for row in scores.rows
@@ -149,14 +169,10 @@ def _numbers(found: Elsewhere, row: HeldOutRow) -> list[TableCell]:
         for metric in _metrics(found)
         for value in (row.scores[metric].mean, row.scores[metric].sd)
     ]
-    cells = [_number(value, row.missing_reason) for value in values]
+    cells = [precise_cell(value, row.missing_reason) for value in values]
     if row.delta is None:
         return cells + [text_cell("baseline" if row.name == found.baseline else "n/a")] * 3
     reason = row.missing_reason or row.delta.missing_reason
-    return cells + [_number(v, reason) for v in (row.delta.mean, row.delta.low, row.delta.high)]
-
-
-def _number(value: float | None, reason: str | None) -> TableCell:
-    if value is not None:
-        return number_cell(value, f"{value:z.6f}")
-    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
+    return cells + [
+        precise_cell(v, reason) for v in (row.delta.mean, row.delta.low, row.delta.high)
+    ]

@@ -3,21 +3,24 @@
 from collections.abc import Sequence
 
 from ablate.report.held_out_table import flat_cells, flat_columns
+from ablate.report.mask_difference_tables import flat_cells as flat_mask_cells
+from ablate.report.mask_difference_tables import flat_names
 from ablate.report.model import Difference, Report, Row, Score
 from ablate.report.summary import metrics_of
 from ablate.report.table import (
+    NOT_APPLICABLE,
     NOT_REPORTED,
     Table,
     TableCell,
     missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
 from ablate.spec import Cell
 
-_NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 _DELTA = ("delta_miou", "delta_miou_low", "delta_miou_high")
 # What the interval accounts for.
 _METHOD = "delta_miou_method"
@@ -31,12 +34,14 @@ def flat_table(report: Report) -> Table:
     """
     structure = tuple(dict.fromkeys(name for row in report.rows for name in row.structure))
     tested = flat_columns(report) if report.held_out else ()
+    masks = flat_names(metrics_of(report))
     texts = ("sweep", "variant", "label", "system", *structure, "values")
     numbers = ["n", *(name for metric in metrics_of(report) for name in (metric, f"{metric}_sd"))]
     columns = [
         *(text_column(name, name) for name in texts),
         *(number_column(name, name, "left") for name in (*numbers, *_DELTA)),
         text_column(_METHOD, _METHOD),
+        *(number_column(name, name, "left") for name in masks),
         *(number_column(name, name, "left") for name in _SELECTION),
         *(number_column(name, name, "left") for name in tested),
         *(text_column(name, name) for name in ("note", "watermark")),
@@ -59,6 +64,9 @@ def _reproduced(row: Row, report: Report) -> list[TableCell]:
     for metric in metrics_of(report):
         cells += _mean_and_sd(row, row.scores[metric])
     cells += _no_delta(row, report) if row.delta is None else _delta(row, row.delta)
+    cells += flat_mask_cells(
+        report.mask_differences, metrics_of(report), row.name, report.baseline, row.missing_reason
+    )
     tested = flat_cells(report, report.held_out, row) if report.held_out else []
     return [*cells, *_selection(row), *tested]
 
@@ -75,22 +83,23 @@ def _published(row: Row, report: Report) -> list[TableCell]:
         cells += _no_delta(row, report)
     else:
         published = row.delta.published
-        cells += [NOT_REPORTED if published is None else _number(published)]
+        cells += [NOT_REPORTED if published is None else precise_cell(published)]
         cells += [NOT_REPORTED] * len(_DELTA)
     tested = flat_columns(report) if report.held_out else ()
-    return [*cells, *(NOT_REPORTED for _ in (*_SELECTION, *tested))]
+    unreported = (*flat_names(metrics_of(report)), *_SELECTION, *tested)
+    return [*cells, *(NOT_REPORTED for _ in unreported)]
 
 
 def _mean_and_sd(row: Row, score: Score) -> list[TableCell]:
     if score.mean is None:
         return [missing_cell(str(row.missing_reason))] * 2
-    return [_number(score.mean), _number(score.sd)]
+    return [precise_cell(score.mean), precise_cell(score.sd)]
 
 
 def _delta(row: Row, delta: Difference) -> Sequence[TableCell]:
     if delta.mean is None:
         return [missing_cell(str(row.missing_reason or delta.missing_reason))] * (len(_DELTA) + 1)
-    numbers = (_number(value) for value in (delta.mean, delta.low, delta.high))
+    numbers = (precise_cell(value) for value in (delta.mean, delta.low, delta.high))
     return [*numbers, _text_or_none(delta.method)]
 
 
@@ -98,30 +107,26 @@ def _selection(row: Row) -> Sequence[TableCell]:
     selection = row.selection
     if selection is None:
         reason = row.missing_reason
-        return [missing_cell(reason) if reason else _NOT_APPLICABLE] * len(_SELECTION)
+        return [missing_cell(reason) if reason else NOT_APPLICABLE] * len(_SELECTION)
     if selection.gain is None:
         return [missing_cell("unreadable")] * len(_SELECTION)
     values = (selection.last, selection.best, selection.gain, selection.gain_sd)
-    return [_number(value) for value in values]
+    return [precise_cell(value) for value in values]
 
 
 def _no_delta(row: Row, report: Report) -> Sequence[TableCell]:
-    cell = text_cell("baseline") if row.name == report.baseline else _NOT_APPLICABLE
+    cell = text_cell("baseline") if row.name == report.baseline else NOT_APPLICABLE
     return [cell] * (len(_DELTA) + 1)
 
 
-def _number(value: float | None) -> TableCell:
-    return _NOT_APPLICABLE if value is None else number_cell(value, f"{value:z.6f}")
-
-
 def _text_or_none(text: str | None) -> TableCell:
-    return _NOT_APPLICABLE if text is None else text_cell(text)
+    return NOT_APPLICABLE if text is None else text_cell(text)
 
 
 def _value(value: Cell) -> TableCell:
     match value:
         case None:
-            return _NOT_APPLICABLE
+            return NOT_APPLICABLE
         case bool():
             return TableCell(kind="mark", text="yes" if value else "no", value=value)
         case str():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ablate.report.differences import compare, draw_images_of
 from ablate.report.held_out_model import HeldOut, HeldOutRepeat, HeldOutRow
 from ablate.report.images import ImageDraws, draw_images
+from ablate.report.mask_differences import mask_differences_of
 from ablate.report.results import RunRecord
 from ablate.report.rows import RowRuns
 from ablate.report.statistics import mean_of, sd_of
@@ -46,6 +47,7 @@ def scores_on(rows: Mapping[str, RowRuns], sweep: Sweep | None, task: Task) -> H
         images=max((len(run.finished.confusions.names) for run in runs if run.finished), default=0),
         drawn_images=draws.drawn_images(),
         rows=tuple(_row(row, baseline, draws, metrics) for row in rows.values()),
+        mask_differences=mask_differences_of(rows, sweep, task) if sweep else (),
     )
 
 

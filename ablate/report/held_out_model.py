@@ -1,6 +1,6 @@
 """The scores on the test part, as values; percent, differences in percentage points."""
 
-from ablate.report.comparison_model import Difference, DrawnImages
+from ablate.report.comparison_model import Difference, DrawnImages, MaskDifferences
 from ablate.report.tuning_model import MeanScore
 from ablate.spec import Frozen, MetricName
 
@@ -46,8 +46,10 @@ class HeldOut(Frozen):
         images: How many images it has.
         drawn_images: The images behind the intervals; None where they were not drawn anew.
         rows: In the table's order.
+        mask_differences: Differences to the baseline by the metrics that the task counts besides.
     """
 
     images: int
     drawn_images: DrawnImages | None
     rows: tuple[HeldOutRow, ...]
+    mask_differences: tuple[MaskDifferences, ...] = ()

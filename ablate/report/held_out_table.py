@@ -2,6 +2,13 @@
 
 from ablate.report.difference_tables import IMAGES_ONLY, difference_cells
 from ablate.report.held_out_model import HeldOut, HeldOutRow
+from ablate.report.mask_difference_tables import (
+    delta_cells,
+    delta_columns,
+    delta_sentences,
+    flat_names,
+)
+from ablate.report.mask_difference_tables import flat_cells as flat_mask_cells
 from ablate.report.model import Report, Row
 from ablate.report.notes import footnotes_of, label_cell
 from ablate.report.score_cells import repeats_word
@@ -14,6 +21,7 @@ from ablate.report.table import (
     missing_cell,
     number_cell,
     number_column,
+    precise_cell,
     text_cell,
     text_column,
 )
@@ -25,7 +33,8 @@ _DELTA = ("test_delta_miou", "test_delta_miou_low", "test_delta_miou_high")
 def flat_columns(report: Report) -> tuple[str, ...]:
     """The columns that the table for programs has where some run has a test part."""
     scores = (f"test_{name}{end}" for name in metrics_of(report) for end in ("", "_sd"))
-    return ("test_images", "test_n", *scores, *_DELTA)
+    masks = flat_names(metrics_of(report), "test_")
+    return ("test_images", "test_n", *scores, *_DELTA, *masks)
 
 
 def held_out_table(report: Report, tested: HeldOut) -> Table:
@@ -44,8 +53,20 @@ def held_out_table(report: Report, tested: HeldOut) -> Table:
                 if has_delta
                 else []
             ),
+            *delta_columns(tested.mask_differences, report.metrics),
         ),
-        rows=tuple(_cells(row, of_test[row.name], report, has_delta) for row in report.rows),
+        rows=tuple(
+            (
+                *_cells(row, of_test[row.name], report, has_delta),
+                *delta_cells(
+                    tested.mask_differences,
+                    row.name,
+                    report.baseline,
+                    of_test[row.name].missing_reason,
+                ),
+            )
+            for row in report.rows
+        ),
         caption=caption_of(report.watermark, *_sentences(report, tested, has_delta)),
         footnotes=footnotes_of(report),
     )
@@ -57,19 +78,19 @@ def flat_cells(report: Report, tested: HeldOut, row: Row) -> list[TableCell]:
     cells = [number_cell(tested.images), number_cell(own.scores["miou"].n)]
     for metric in metrics_of(report):
         score = own.scores[metric]
-        cells += [_flat(score.mean, own.missing_reason), _flat(score.sd, own.missing_reason)]
+        cells += [
+            precise_cell(score.mean, own.missing_reason),
+            precise_cell(score.sd, own.missing_reason),
+        ]
+    masks = flat_mask_cells(
+        tested.mask_differences, metrics_of(report), row.name, report.baseline, own.missing_reason
+    )
     if own.delta is None:
         text = "baseline" if row.name == report.baseline else "n/a"
-        return [*cells, *[text_cell(text)] * len(_DELTA)]
+        return [*cells, *[text_cell(text)] * len(_DELTA), *masks]
     reason = own.missing_reason or own.delta.missing_reason
     values = (own.delta.mean, own.delta.low, own.delta.high)
-    return [*cells, *(_flat(value, reason) for value in values)]
-
-
-def _flat(value: float | None, reason: str | None) -> TableCell:
-    if value is not None:
-        return number_cell(value, f"{value:z.6f}")
-    return missing_cell(reason) if reason else TableCell(kind="not-applicable", text="n/a")
+    return [*cells, *(precise_cell(value, reason) for value in values), *masks]
 
 
 def _cells(row: Row, tested: HeldOutRow, report: Report, has_delta: bool) -> tuple[TableCell, ...]:
@@ -111,4 +132,5 @@ def _sentences(report: Report, tested: HeldOut, has_delta: bool) -> list[str]:
                 f"for other test images ({drawn.draws:,} draws of {drawn.images}); with one "
                 f"training of a row for other images alone ({IMAGES_ONLY})."
             )
+        sentences += delta_sentences(tested.mask_differences, report.metrics)
     return sentences

@@ -1,4 +1,4 @@
-"""How far MIoU depends on which images it was validated on: images are drawn anew.
+"""How far a metric depends on which images it was validated on: images are drawn anew.
 
 The draw is the Bayesian bootstrap (Rubin 1981, The Annals of Statistics 9, 130-134): every image
 gets a weight from the exponential distribution of mean 1, the pixels of all images are pooled with
@@ -6,21 +6,34 @@ these weights, and MIoU is that of the pooled pixels. A weight belongs to the im
 were validated on an image see the same weight of it in the same draw, so differences between rows
 are paired by image, and repeats on one split, or on splits that share images, vary together. No
 weight is 0, so no draw lacks the positive class.
+
+The metrics of masks are quotients of sums over images too, and are drawn likewise. An image that
+adds nothing to the divisor, as one without small objects, tells nothing of them: it is not counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ablate.report.comparison_model import DrawnImages
 from ablate.report.results import RunRecord
 from ablate.runs import Confusions
+from ablate.runs.cells import MaskCount
+from ablate.spec import MaskMetricName
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+DrawnMetric = Literal["miou", MaskMetricName]
+
+QUOTIENTS: dict[DrawnMetric, tuple[MaskCount, MaskCount]] = {
+    "boundary_iou": ("boundary_both", "boundary_any"),
+    "small_object_recall": ("small_found", "small_all"),
+}
+"""The counts that a metric of masks is the quotient of, dividend first."""
 
 MOST_DRAWS = 10_000
 """So many times images are drawn, unless that would take long."""
@@ -39,20 +52,24 @@ _MOST_WEIGHTS = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class ImageDraws:
-    """MIoU of runs over images that were drawn anew, B times.
+    """A metric of runs over images that were drawn anew, B times.
 
     Attributes:
+        metric: Which.
         draws: How often, B.
         confusions: The pixels of every validation image, by run key.
+        images: How many images count for the metric, by run key.
         left_out: Number of runs with a result whose images were not drawn, since there are so
             many runs or images.
-        deviations: By run key, shape B: MIoU in a draw minus its mean over the draws, in
-            percentage points. They are scaled so that their variance estimates that of MIoU over
-            samples of as many images, see ``_scaled``.
+        deviations: By run key, shape B: the metric in a draw minus its mean over the draws, in
+            percentage points. They are scaled so that their variance estimates that of the metric
+            over samples of as many images, see ``_scaled``.
     """
 
+    metric: DrawnMetric
     draws: int
     confusions: Mapping[str, Confusions]
+    images: Mapping[str, int]
     left_out: int
     deviations: Mapping[str, npt.NDArray[np.float64]]
 
@@ -62,7 +79,7 @@ class ImageDraws:
             return None
         every = self.confusions.values()
         return DrawnImages(
-            images=min(len(each.names) for each in every),
+            images=min(self.images.values()),
             with_positives=min(int((each.tp + each.fn > 0).sum()) for each in every),
             draws=self.draws,
             runs_drawn=len(self.confusions),
@@ -70,14 +87,16 @@ class ImageDraws:
         )
 
 
-def draw_images(runs: Iterable[RunRecord]) -> ImageDraws:
+def draw_images(runs: Iterable[RunRecord], metric: DrawnMetric = "miou") -> ImageDraws:
     """Draws the images of runs anew, equally each time.
 
     Args:
-        runs: Those with a result and at least two images count; where there are too many, the
-            first ones.
+        runs: Those with a result and at least two images that tell of the metric count; where there
+            are too many, the first ones.
+        metric: What is computed of the images.
     """
     confusions: dict[str, Confusions] = {}
+    counted: dict[str, int] = {}
     images = left_out = 0
     for run in runs:
         if run.finished is None or run.run.key in confusions:
@@ -85,21 +104,41 @@ def draw_images(runs: Iterable[RunRecord]) -> ImageDraws:
         own = run.finished.confusions
         if len(confusions) >= _MOST_RUNS or images >= _MOST_IMAGES:
             left_out += 1
-        elif len(own.names) > 1:
+        elif (of_metric := _counted(own, metric)) > 1:
             confusions[run.run.key] = own
+            counted[run.run.key] = of_metric
             images += len(own.names)
     draws = max(500, min(MOST_DRAWS, _MOST_PRODUCTS // max(1, images)))
-    return ImageDraws(draws, confusions, left_out, deviations_of(confusions, draws))
+    deviations = deviations_of(confusions, draws, metric)
+    return ImageDraws(metric, draws, confusions, counted, left_out, deviations)
+
+
+def _counted(confusions: Confusions, metric: DrawnMetric) -> int:
+    """How many images tell of a metric."""
+    if metric not in QUOTIENTS:
+        return len(confusions.names)
+    divisor = confusions.of_masks.get(QUOTIENTS[metric][1])
+    return 0 if divisor is None else int((divisor > 0).sum())
+
+
+def _counts(confusions: Confusions, metric: DrawnMetric) -> npt.NDArray[np.int64]:
+    """What a metric is computed from, of each image; shape NxC."""
+    import numpy as np
+
+    if metric not in QUOTIENTS:
+        return confusions.counts
+    return np.stack([confusions.of_masks[name] for name in QUOTIENTS[metric]], axis=1)
 
 
 def deviations_of(
-    confusions: Mapping[str, Confusions], draws: int
+    confusions: Mapping[str, Confusions], draws: int, metric: DrawnMetric = "miou"
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """How MIoU deviates from its mean over draws of images, see ``ImageDraws.deviations``.
+    """How a metric deviates from its mean over draws of images, see ``ImageDraws.deviations``.
 
     Args:
-        confusions: By run key; at least two images each.
+        confusions: By run key; at least two images each that tell of the metric.
         draws: How often images are drawn, B.
+        metric: What is computed of the images.
     """
     if not confusions:
         return {}
@@ -112,7 +151,7 @@ def deviations_of(
     places = {name: place for place, name in enumerate(sorted({n for g in groups for n in g}))}
     columns = [np.array([places[name] for name in names]) for names in groups]
     counts = [
-        np.concatenate([confusions[key].counts for key in keys], axis=1).astype(np.float64)
+        np.concatenate([_counts(confusions[key], metric) for key in keys], axis=1).astype(float)
         for keys in groups.values()
     ]
     random = np.random.default_rng(_SEED)
@@ -121,12 +160,12 @@ def deviations_of(
     for first in range(0, draws, block):
         weights = random.standard_exponential((min(block, draws - first), len(places)))
         for keys, column, pixels in zip(groups.values(), columns, counts, strict=True):
-            pooled = (weights[:, column] @ pixels).reshape(len(weights), len(keys), 4)
-            mious = miou_percent(pooled)
+            pooled = (weights[:, column] @ pixels).reshape(len(weights), len(keys), -1)
+            found = miou_percent(pooled) if metric == "miou" else quotient_percent(pooled)
             for number, key in enumerate(keys):
-                parts[key].append(mious[:, number])
+                parts[key].append(found[:, number])
     return {
-        key: _scaled(np.concatenate(each), len(confusions[key].names))
+        key: _scaled(np.concatenate(each), _counted(confusions[key], metric))
         for key, each in parts.items()
     }
 
@@ -152,14 +191,32 @@ def miou_percent(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return mious
 
 
-def _scaled(mious: npt.NDArray[np.float64], images: int) -> npt.NDArray[np.float64]:
+def quotient_percent(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A metric of masks of pooled counts, as ``ablate.metrics.scores`` defines it.
+
+    Args:
+        counts: Shape ...x2: dividend and divisor.
+
+    Returns:
+        Shape ...; percent, with 0 for 0/0.
+    """
+    import numpy as np
+
+    part, whole = np.moveaxis(counts, -1, 0)
+    quotients: npt.NDArray[np.float64] = 100 * np.divide(
+        part, whole, out=np.zeros_like(part), where=whole > 0
+    )
+    return quotients
+
+
+def _scaled(values: npt.NDArray[np.float64], images: int) -> npt.NDArray[np.float64]:
     """The deviations from the mean, made as wide as those of samples of N images.
 
     Under the weights the variance of a mean is Σ(x - x̄)² / (N (N + 1)), while that of a mean over
     N images is estimated without bias by Σ(x - x̄)² / (N (N - 1)).
     """
     wider: float = ((images + 1) / (images - 1)) ** 0.5
-    deviations: npt.NDArray[np.float64] = wider * (mious - mious.mean())
+    deviations: npt.NDArray[np.float64] = wider * (values - values.mean())
     return deviations
 
 

@@ -5,7 +5,13 @@ Scores are percent, differences of scores are percentage points, times are Unix 
 
 from typing import Literal
 
-from ablate.report.comparison_model import BestRow, DrawnImages, NotReported, SpreadSources
+from ablate.report.comparison_model import (
+    BestRow,
+    DrawnImages,
+    MaskDifferences,
+    NotReported,
+    SpreadSources,
+)
 from ablate.report.comparison_model import Claim as Claim
 from ablate.report.comparison_model import Difference as Difference
 from ablate.report.comparison_model import Pair as Pair
@@ -325,6 +331,7 @@ class Report(Frozen):
         rank: Agreement with the published order; None without published values.
         positive_share: Share of positive pixels in this data set and in the published one.
         drawn_images: The validation images behind the intervals; None without a result.
+        mask_differences: Differences to the baseline by the metrics that the task counts besides.
         best: The row with the highest MIoU; None with fewer than two rows that have a result.
         spread: Where the spread of MIoU comes from; None where nothing was repeated.
         claims: The paper's sentences.
@@ -356,6 +363,7 @@ class Report(Frozen):
     rank: RankAgreement | None
     positive_share: PositiveShare
     drawn_images: DrawnImages | None = None
+    mask_differences: tuple[MaskDifferences, ...] = ()
     best: BestRow | None = None
     spread: SpreadSources | None = None
     claims: tuple[Claim, ...]

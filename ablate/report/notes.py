@@ -40,12 +40,12 @@ def _footnote(row: Row) -> str:
     repeats: dict[str, list[Repeat]] = {}
     for run in row.repeats:
         for micro_batch in run.micro_batches:
-            repeats.setdefault(_short_memory(micro_batch), []).append(run.repeat)
+            repeats.setdefault(short_memory(micro_batch), []).append(run.repeat)
     deviations = [f"{text}{_which(those, row)}." for text, those in repeats.items()]
     return " ".join([*([_CHANGED] if row.is_changed else []), *deviations])
 
 
-def _short_memory(micro_batch: MicroBatch) -> str:
+def short_memory(micro_batch: MicroBatch) -> str:
     """What was done where a batch did not fit into memory."""
     how = (
         "training computed {} of a batch's {} images at once, with accumulated gradients and the "

@@ -12,6 +12,7 @@ from ablate.report.elsewhere import kept_elsewhere
 from ablate.report.factor_effects import effects_of
 from ablate.report.held_out import held_out_of
 from ablate.report.image_spread import compare_rows
+from ablate.report.mask_differences import mask_differences_of
 from ablate.report.matched import matched_parameters
 from ablate.report.model import PositiveShare, PublishedValues, Report, Row
 from ablate.report.parameters import counted_parameters
@@ -106,6 +107,7 @@ def build_report(
             published=common_share(check_table(published)) if published else None,
         ),
         drawn_images=draws.drawn_images(),
+        mask_differences=mask_differences_of(table.rows, sweep, context.protocol.task),
         best=best_row(list(table.rows.values()), draws),
         spread=spread_of(list(table.rows.values()), baseline, draws),
         claims=tuple(claims),

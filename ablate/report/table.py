@@ -84,6 +84,7 @@ class Table(Frozen):
 BLANK = TableCell(kind="blank", text="")
 DASH = TableCell(kind="not-applicable", text="—")
 NOT_REPORTED = TableCell(kind="missing", text="not reported")
+NOT_APPLICABLE = TableCell(kind="not-applicable", text="n/a")
 
 
 def text_column(key: str, heading: str) -> Column:
@@ -114,6 +115,13 @@ def mark_cell(is_set: bool) -> TableCell:
 def missing_cell(reason: str) -> TableCell:
     """A cell without its number."""
     return TableCell(kind="missing", text=reason)
+
+
+def precise_cell(value: float | None, reason: str | None = None) -> TableCell:
+    """A number of a table for programs, or why there is none; ``n/a`` where there cannot be one."""
+    if value is not None:
+        return number_cell(value, f"{value:z.6f}")
+    return missing_cell(reason) if reason else NOT_APPLICABLE
 
 
 def caption_of(watermark: str | None, *sentences: object) -> str:

@@ -17,6 +17,7 @@ from ablate.report.difference_tables import claims_table, differences_table, pai
 from ablate.report.effects_table import effects_tables
 from ablate.report.elsewhere_tables import elsewhere_tables
 from ablate.report.held_out_table import held_out_table
+from ablate.report.mask_difference_tables import mask_differences_tables
 from ablate.report.matched import matched_table
 from ablate.report.model import Report, Row, Score
 from ablate.report.notes import footnotes_of, label_cell, notes_of
@@ -62,6 +63,7 @@ def tables_of(report: Report) -> list[Table]:
     return [
         _scores(report),
         *([differences_table(report)] if report.baseline else []),
+        *mask_differences_tables(report),
         *([claims_table(report), pairs_table(report)] if report.claims else []),
         *([spread_table(report)] if report.spread else []),
         *([detectable_table(report)] if report.detectable else []),

@@ -55,6 +55,10 @@ class ClaimedFolder:
         """Whether some process works on this run now; see ``Claim.is_held``."""
         return self._claim.is_held()
 
+    def is_with_another(self) -> bool:
+        """Whether some process works on this run now, other than by a claim of this object's."""
+        return self._writer.stage is None and self.is_claimed()
+
     def is_claim_undecided(self) -> bool:
         """Whether it is not known yet if who has claimed the run lives, on another host."""
         return self._claim.is_undecided()

@@ -1,4 +1,9 @@
-"""``drivers/`` of a store: which processes train here, and a way to ask them to stop."""
+"""``drivers/`` of a store: which processes train or evaluate here, and a way to ask them to stop.
+
+``ablate gc`` keeps what they may need. What only reads (``predict``, ``export``, ``report``) is not
+among them: it has read the files of its runs before it computes, and it works in a store that
+cannot be written to.
+"""
 
 import os
 import re
@@ -6,8 +11,9 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from ablate.errors import StoreError
 from ablate.runs import atomic, documents, heartbeat, hosts, locks
@@ -20,15 +26,16 @@ _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}")
 
 
 class Driver(Document):
-    """``drivers/ID.json``: a process that trains a sweep or its tuning, while it does.
+    """``drivers/ID.json``: a process that trains a sweep or its tuning, or evaluates runs.
 
     Attributes:
-        record: The ``id`` of the sweep's record.
-        sweep: The sweep's name.
+        record: The ``id`` of the sweep's record; empty where runs are evaluated.
+        sweep: The sweep's name; empty where runs are evaluated.
         pid: Of the process, on its host.
         host: The host's name.
         started: When it began; Unix seconds.
         host_id: Which host; see ``hosts.this_host``. None: an older ablate has not noted it.
+        work: What it does; an evaluation is not asked to stop.
     """
 
     record: str
@@ -37,6 +44,7 @@ class Driver(Document):
     host: str
     started: float
     host_id: str | None = None
+    work: Literal["training", "evaluation"] = "training"
 
 
 class DriverFile:
@@ -136,8 +144,7 @@ def wait_for_signs(folder: Path) -> None:
         time.sleep(_LOOK_EVERY_S)
 
 
-@contextmanager
-def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
+def driving(folder: Path, record: str, sweep: str) -> AbstractContextManager[DriverFile]:
     """Shows this process as one that trains a sweep, while this is open.
 
     Args:
@@ -145,6 +152,22 @@ def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
         record: The ``id`` of the sweep's record.
         sweep: The sweep's name.
     """
+    return _shown(folder, record, sweep, "training")
+
+
+def evaluating(folder: Path) -> AbstractContextManager[DriverFile]:
+    """Shows this process as one that evaluates runs on other data, while this is open.
+
+    Args:
+        folder: The store's ``drivers``.
+    """
+    return _shown(folder, "", "", "evaluation")
+
+
+@contextmanager
+def _shown(
+    folder: Path, record: str, sweep: str, work: Literal["training", "evaluation"]
+) -> Iterator[DriverFile]:
     now = time.time()
     driver = Driver(
         record=record,
@@ -153,6 +176,7 @@ def driving(folder: Path, record: str, sweep: str) -> Iterator[DriverFile]:
         host=socket.gethostname(),
         started=now,
         host_id=hosts.this_host(),
+        work=work,
     )
     file = DriverFile(folder / f"{round(now * 1000):013d}-{secrets.token_hex(4)}.json")
     with ExitStack() as shown:

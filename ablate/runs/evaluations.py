@@ -14,7 +14,7 @@ from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, documents, records, sealing
 from ablate.runs.cells import CELLS, MASK_COUNTS, PixelCount
 from ablate.runs.confusions import Confusions
-from ablate.runs.formats import Document, Machine
+from ablate.runs.formats import Document, Machine, MicroBatch
 from ablate.spec import Frozen, digest_of
 
 # Raised by one whenever the same weights give other counts for the same images.
@@ -59,6 +59,8 @@ class Evaluation(Document):
         trained_images: How many of the images the run was trained on, by their pixels; None: its
             training images were no longer there to be compared with.
         machine: What it was computed on.
+        micro_batches: Where memory was too short for a whole batch at once; none of the run's
+            steps is counted. The matrix products of another number of images may round otherwise.
         finished: When it was published.
         sha256: Of all the above in canonical JSON.
     """
@@ -73,6 +75,7 @@ class Evaluation(Document):
     metrics: dict[str, float]
     trained_images: int | None = Field(ge=0)
     machine: Machine
+    micro_batches: tuple[MicroBatch, ...] = ()
     finished: float
     sha256: str | None = None
 

@@ -1,31 +1,26 @@
-"""A run's folder: the only place that knows its files' names, and the order of writing them."""
+"""A run's folder: the names of its files, and the order of writing them."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
-from ablate.errors import StoreClosed, StoreError, TakenOver
+from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, confusions, documents, sealing, set_aside
 from ablate.runs import finished as finished_run
 from ablate.runs.attempt_files import AttemptFiles
 from ablate.runs.attempts import Attempt, Ending
 from ablate.runs.cells import PixelCount
-from ablate.runs.checkpoint_files import CheckpointFiles
-from ablate.runs.claimed_folder import ClaimedFolder
 from ablate.runs.confusions import Confusions
 from ablate.runs.evaluations import Evaluations
-from ablate.runs.event_file import EventFile
 from ablate.runs.finished import FinishedRun
-from ablate.runs.formats import Event, Failure, Progress, Result, SpecFile, State
+from ablate.runs.formats import Failure, Result, SpecFile, State
 from ablate.runs.sealing import REPAIR
+from ablate.runs.training_folder import TrainingFolder
 from ablate.spec import RunSpec
 
-_File = TypeVar("_File", Failure, Progress)
 
-
-class RunFolder(ClaimedFolder):
+class RunFolder(TrainingFolder):
     """One run on disk, ``STORE/runs/KEY``.
 
     Args:
@@ -41,12 +36,8 @@ class RunFolder(ClaimedFolder):
         self.panels_path = path / "panels"
         self.evaluations = Evaluations(path)
         self._spec_path = path / "spec.json"
-        self._progress_path = path / "progress.json"
         self._result_path = path / "result.json"
-        self._failure_path = path / "failure.json"
         self._attempts = AttemptFiles(path / "attempts", self._writer)
-        self._events = EventFile(path / "events.jsonl", self._writer)
-        self._checkpoints = CheckpointFiles(path, self._writer)
 
     @property
     def key(self) -> str:
@@ -72,7 +63,12 @@ class RunFolder(ClaimedFolder):
         elif self.has_result():
             self._remove_what_is_over()
         if not os.path.lexists(self._spec_path):
-            atomic.publish(self._spec_path, spec.model_dump_json(indent=2).encode())
+            content = spec.model_dump_json(indent=2).encode()
+            try:
+                atomic.publish(self._spec_path, content)
+            except FileNotFoundError:
+                # A merge has put its copy in the folder's place meanwhile.
+                atomic.publish(self._spec_path, content)
 
     def spec_file(self) -> SpecFile:
         """Reads ``spec.json``.
@@ -132,11 +128,14 @@ class RunFolder(ClaimedFolder):
             return True
 
     def state(self) -> State:
-        """The state that the files show; of a damaged run, ``damage`` says why."""
+        """The state that the files show; of a damaged run, ``damage`` says why.
+
+        To the object that has the claim, the run is as it was left.
+        """
         if self.has_result():
             return State.DONE if self.damage() is None else State.DAMAGED
         try:
-            if self.is_claimed():
+            if self.is_with_another():
                 return State.RUNNING
             failure = self.failure()
         except StoreError:
@@ -235,54 +234,9 @@ class RunFolder(ClaimedFolder):
     def _last_ending(self) -> Ending:
         if self.has_result():
             return "done"
-        if self.is_claimed():
+        if self.is_with_another():
             return "running"
         return "failed" if self.has_failure() else "killed"
-
-    # Events and progress ------------------------------------------------------------------
-
-    def append_event(self, event: Event) -> None:
-        """Adds the end of an epoch."""
-        self._events.append(event)
-
-    def events(self, result: Result | None = None) -> list[Event]:
-        """The end of every epoch, in order; see ``EventFile.read``."""
-        return self._events.read(result)
-
-    def events_sha256(self) -> str:
-        """Of the events so far: what a checkpoint says that it goes with."""
-        return self._events.sha256()
-
-    def cut_events(self, last_epoch: int, sha256: str | None = None) -> None:
-        """Removes what came after ``last_epoch``, which is trained again: ``EventFile.cut``."""
-        self._events.cut(last_epoch, sha256)
-
-    def write_progress(self, progress: Progress) -> None:
-        """Writes how far the run is; not forced to the disk, since only displays read it."""
-        with suppress(IsADirectoryError):
-            self._writer.replace_lightly(self._progress_path, progress.model_dump_json().encode())
-
-    def progress(self) -> Progress | None:
-        """How far the run is; None where no worker has written it, or it cannot be read."""
-        # Only displays ask, and the next one is written within a second.
-        with suppress(StoreError):
-            return _read(Progress, self._progress_path)
-        return None
-
-    # Checkpoints --------------------------------------------------------------------------
-
-    def save_checkpoint(self, step: int, content: bytes) -> None:
-        """Writes the state after ``step`` and its SHA-256; keeps the last two."""
-        self._checkpoints.save(step, content)
-
-    def load_checkpoints(self) -> Iterator[bytes]:
-        """The checkpoints whose SHA-256 is right, the newest first."""
-        return self._checkpoints.load()
-
-    def start_over(self) -> None:
-        """Removes checkpoints and events: nothing of what was trained can be used."""
-        self._checkpoints.drop()
-        self._writer.remove(self._events.path)
 
     # What a result is of ------------------------------------------------------------------
 
@@ -369,35 +323,3 @@ class RunFolder(ClaimedFolder):
         if finished is not None:
             finished.check()
         return finished
-
-    def write_failure(self, failure: Failure) -> None:
-        """Writes why the run could not go on, if anything can be written.
-
-        If not, who waits for the run finds it without result or failure: see ``disk.py``.
-        """
-        content = (failure.model_dump_json(indent=2) + "\n").encode()
-        # Who has taken over says itself how it ends.
-        with suppress(OSError, TakenOver):
-            self._writer.replace(self._failure_path, content)
-
-    def failure(self) -> Failure | None:
-        """Why the run could not go on; None if it can.
-
-        Raises:
-            StoreError: If it cannot be read.
-        """
-        return _read(Failure, self._failure_path)
-
-    def has_failure(self) -> bool:
-        """Whether something is written about why the run could not go on."""
-        return os.path.lexists(self._failure_path)
-
-    def clear_failure(self) -> None:
-        """Removes the failure: a new attempt begins."""
-        self._writer.remove(self._failure_path)
-
-
-def _read(model: type[_File], path: Path) -> _File | None:
-    """The file's content; None where there is no file (any more)."""
-    content = documents.content_if_there(path, REPAIR)
-    return None if content is None else documents.from_content(model, content, str(path), REPAIR)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from ablate.errors import StoreClosed, StoreError
 from ablate.runs import atomic, documents, locks, plain_files, records, sources
-from ablate.runs.copying import copy_folder
 from ablate.runs.data_check import DataCheck, data_check_id
 from ablate.runs.folder import RunFolder
 from ablate.runs.formats import (
@@ -104,18 +103,6 @@ class Store:
     def decoded_path(self, sweep_id: str) -> Path | None:
         """Where the decoded pixels of a recorded sweep are remembered; None: nowhere."""
         return self.cache_path / "confusions" / sweep_id
-
-    def copy_run(self, folder: RunFolder) -> RunFolder:
-        """Copies a run's folder of another store, whole or not at all.
-
-        A folder of this run that is here already is replaced; its claim must be held.
-
-        Raises:
-            StoreError: If it holds anything but files and folders, or a process works on it.
-        """
-        target = self.run(folder.key)
-        copy_folder(folder, target.path)
-        return target
 
     def create_runs(self, specs: Sequence[SpecFile]) -> None:
         """Creates the folders of these runs, those that are not there yet."""

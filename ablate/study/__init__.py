@@ -2,7 +2,8 @@
 
 ``plan_sweep``: resolve names and paths, list the runs, choose the devices, group the cohorts.
 ``run_sweep``: try every row, note where data and weights lie, create the runs' folders, train the
-cohorts while MLflow mirrors them, conclude. ``report_sweep``: count parameters, build the report.
+cohorts while MLflow mirrors them, conclude; ``expect_training`` has torch imported while it is
+planned. ``report_sweep``: count parameters, build the report.
 ``plan_decision``: read the runs, say how many more would decide each claim.
 ``check_claims``: read the runs, decide each claim.
 ``tune_sweep``: try settings for every row on the training images, train each row's best anew.

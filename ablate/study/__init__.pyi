@@ -14,7 +14,7 @@ from .plan import SweepPlan, plan_sweep
 from .predict import chosen_devices, predict_row
 from .report import SweepReport, latest_start, report_sweep
 from .request import DEFAULT_EXECUTOR, DEFAULT_SAMPLER, DEFAULT_TRIALS
-from .run import EndedRun, Outcome, run_sweep
+from .run import EndedRun, Outcome, expect_training, run_sweep
 from .status import status_of
 from .study import Study
 from .trained_rows import trained_row
@@ -53,6 +53,7 @@ __all__ = [
     "chosen_devices",
     "convert_data",
     "evaluate_rows",
+    "expect_training",
     "export_row",
     "find_leftovers",
     "latest_start",

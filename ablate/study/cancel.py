@@ -88,9 +88,9 @@ def _cancel(drivers: dict[DriverFile, Driver], patience_s: float) -> tuple[Cance
 
 
 def _living(store: Store) -> dict[DriverFile, Driver]:
-    """The drivers that have not ended, and what they are."""
+    """The drivers that train and have not ended, and what they are."""
     found = {file: file.read() for file in driver_files(store.drivers_path) if file.lives()}
-    return {file: driver for file, driver in found.items() if driver is not None}
+    return {file: each for file, each in found.items() if each and each.work == "training"}
 
 
 def _records_of(key: str, store: Store) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablate.errors import BadInput, StoreError
 from ablate.report.elsewhere import EvaluatedSet, contradictions_of, elsewhere_of
@@ -14,15 +15,16 @@ from ablate.report.results import read_results, read_run
 from ablate.report.rows import RowRuns, TableRuns
 from ablate.report.summary import standard_columns
 from ablate.runs import RecordedRun, RunFolder, Store, SweepRecord, shown
-from ablate.spec import (
-    Context,
-    Sweep,
-)
+from ablate.runs.drivers import evaluating
+from ablate.spec import Context, Sweep
 from ablate.study.finding import find_run
-from ablate.study.other_data import open_sets
+from ablate.study.other_data import Part, open_sets
 from ablate.study.predict import chosen_devices
 from ablate.study.report import latest_start
 from ablate.study.trained_rows import trained_row
+
+if TYPE_CHECKING:
+    import torch
 
 _Advance = Callable[[str, int, int], None]
 
@@ -153,16 +155,17 @@ def evaluate_rows(
         overrides: ``KEY=VALUE`` of the protocol's ``data``: how the folders are laid out and read.
         checkpoint: SAM's weights; None: where the store has last seen them.
         device: Where to compute.
-        announce: Is told what the user should know, before anything is computed.
+        announce: Is told what the user should know: before anything is computed, and where memory
+            is short.
         advance: Is told how far it is: what is being scored, images done, and of how many.
 
     Raises:
         BadInput: If data, weights or the device cannot be used; nothing was started.
+        RunFailed: If the device fails, or has too little memory for one image.
     """
     # Torch takes seconds to load.
     from ablate.models.devices import check_device
-    from ablate.predict.elsewhere import evaluate_elsewhere, prepared_at, training_pixels
-    from ablate.predict.loading import check_weights, load_runs, takes_checkpoint
+    from ablate.predict.loading import check_weights
 
     where = check_device(device)
     notes = [*chosen.notes]
@@ -176,7 +179,35 @@ def evaluate_rows(
     damaged = [part.evaluations.set_damaged_aside(part.key, contradictions_of) for part in parts]
     for line in (*notes, *filter(None, damaged)):
         announce(line)
-    pending = [part for part in parts if part.evaluations.read(part.key) is None]
+    if pending := [part for part in parts if part.evaluations.read(part.key) is None]:
+        # Images and runs that no sweep names are needed until the end.
+        with evaluating(chosen.store.drivers_path):
+            _score(chosen, pending, checkpoint, where, announce, advance)
+    return elsewhere_of(
+        chosen.rows,
+        [EvaluatedSet(each.label, each.digest, each.keys) for each in sets],
+        chosen.store,
+        title=chosen.title,
+        context=chosen.context,
+        sweep=chosen.sweep,
+        metrics=standard_columns(chosen.context.protocol.task),
+        notes=notes,
+    )
+
+
+def _score(
+    chosen: ChosenRows,
+    pending: Sequence[Part],
+    checkpoint: Path | None,
+    device: torch.device,
+    announce: Callable[[str], None],
+    advance: _Advance,
+) -> None:
+    """Scores runs on data sets; each evaluation is published as soon as it is made."""
+    from ablate.predict.elsewhere import evaluate_elsewhere, prepared_at, training_pixels
+    from ablate.predict.loading import load_runs, takes_checkpoint
+    from ablate.predict.pool import Copy
+
     size_px = chosen.context.protocol.image_size_px
     prepared = {
         part.images.digest(): prepared_at(size_px, chosen.store, part.opened) for part in pending
@@ -188,13 +219,16 @@ def evaluate_rows(
         if not used:
             continue
         given = checkpoint if takes_checkpoint(own[0].spec) else None
-        models = dict(zip(used, load_runs(used, given, where), strict=True))
+        models = dict(zip(used, load_runs(used, given, device), strict=True))
+        at_once: int | None = None
         for part in own:
+            # What the row's runs before have found holds for this one.
+            copy = Copy([models[part.folder]], announce, "image", at_once)
             images = prepared[part.images.digest()]
             if part.split not in trained:
                 trained[part.split] = training_pixels(part.spec, chosen.store)
             made = evaluate_elsewhere(
-                models[part.folder],
+                copy,
                 part.folder.key,
                 part.images,
                 images,
@@ -202,16 +236,7 @@ def evaluate_rows(
                 partial(_tell, advance, part.label, len(images.names)),
             )
             part.evaluations.publish(made)
-    return elsewhere_of(
-        chosen.rows,
-        [EvaluatedSet(each.label, each.digest, each.keys) for each in sets],
-        chosen.store,
-        title=chosen.title,
-        context=chosen.context,
-        sweep=chosen.sweep,
-        metrics=standard_columns(chosen.context.protocol.task),
-        notes=notes,
-    )
+            at_once = copy.at_once
 
 
 def _tell(advance: _Advance, label: str, images: int, done: int) -> None:

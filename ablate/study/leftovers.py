@@ -12,6 +12,7 @@ from typing import Literal
 
 from ablate.errors import BadInput, StoreError
 from ablate.runs import RunFolder, Store, locks, shown, submitted
+from ablate.runs.copying import MERGE_LOCK
 from ablate.runs.data_check import data_check_id
 from ablate.runs.drivers import driver_files, no_new_drivers, wait_for_signs
 from ablate.spec import Context, InnerSplit
@@ -29,7 +30,7 @@ Kind = Literal[
     "temporary",
 ]
 
-# While a process trains, it may use what no record names yet.
+# While a process trains or evaluates, it may use what no record names.
 _WAITING_KINDS = ("run", "cache", "source", "data-check", "log")
 # A removal renames first: a kill leaves what was begun under this name.
 _REMOVED = ".removed-"
@@ -137,9 +138,8 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
     if problems:
         left_out = _WAITING_KINDS
         notes.append("what sweeps may name is kept: not all of their records can be read")
-    if living := sum(file.lives() for file in driver_files(opened.drivers_path)):
+    for processes in _living(opened):
         left_out = _WAITING_KINDS
-        processes = "a process trains" if living == 1 else f"{living} processes train"
         notes.append(f"{processes} here: what sweeps may name is kept meanwhile")
     if waiting := {each.sweep for each in submitted.noted(opened.drivers_path)}:
         left_out = _WAITING_KINDS
@@ -147,6 +147,9 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
             f"{', '.join(sorted(map(shown, waiting)))} may have jobs in a cluster: what sweeps may "
             "name is kept meanwhile (`ablate status`, `ablate cancel`)"
         )
+    if _is_locked(opened.root / MERGE_LOCK):
+        left_out = _WAITING_KINDS
+        notes.append("a merge is under way: what sweeps may name is kept meanwhile")
     latest = time.time() - older_than_days * 86_400
     found = [
         each
@@ -154,6 +157,16 @@ def find_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
         if each.kind not in left_out and (not older_than_days or _changed(each.path) <= latest)
     ]
     return Leftovers(tuple(found), tuple(notes))
+
+
+def _living(store: Store) -> Iterator[str]:
+    """The processes that train or evaluate in a store, in words."""
+    drivers = [file.read() for file in driver_files(store.drivers_path) if file.lives()]
+    evaluate = sum(driver is not None and driver.work == "evaluation" for driver in drivers)
+    # One whose file cannot be read may train.
+    for count, verb in ((len(drivers) - evaluate, "train"), (evaluate, "evaluate")):
+        if count:
+            yield f"a process {verb}s" if count == 1 else f"{count} processes {verb}"
 
 
 def remove_leftovers(store: Path, older_than_days: int = 0) -> Leftovers:
@@ -242,7 +255,7 @@ def _in_runs(store: Store, named: _Named) -> Iterator[Leftover]:
     for path in _entries(store.root / "runs"):
         if path.name.startswith((_REMOVED, ".merge-new-")):
             # A copy that is under way holds the lock of its merge.
-            if not _is_locked(store.root / ".merge.lock"):
+            if not _is_locked(store.root / MERGE_LOCK):
                 yield _leftover("temporary", path, "its process has ended")
             continue
         if not _KEY.fullmatch(path.name) or path.is_symlink() or not path.is_dir():

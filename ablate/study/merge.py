@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from ablate.errors import BadInput, StoreError, StoresDiffer
@@ -19,7 +20,15 @@ from ablate.runs import (
     joined_tunings,
     locks,
 )
-from ablate.runs.copying import remove_leftovers
+from ablate.runs.copying import (
+    MERGE_LOCK,
+    add_from,
+    place_copy,
+    remove_leftovers,
+    replace_by_copy,
+)
+from ablate.runs.drivers import no_new_drivers
+from ablate.study.tuning_ledger import only_tuning
 
 # What one store knows of a run is better than what another knows, from the left to the right.
 _RANKS = (State.NEW, State.INTERRUPTED, State.FAILED, State.DIVERGED, State.DONE)
@@ -39,6 +48,9 @@ class MergeOutcome:
         copied: Keys of runs that the target did not have.
         replaced: Keys of runs that another store knew more of.
         kept: Runs of other stores that the target knew as much of.
+        left: Keys of runs that a process works on in the target: what other stores have of them
+            was not joined.
+        notes: What else was not joined, and why.
     """
 
     target: Path
@@ -46,6 +58,8 @@ class MergeOutcome:
     copied: tuple[str, ...]
     replaced: tuple[str, ...]
     kept: int
+    left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def merge_stores(stores: Sequence[Path], into: Path) -> MergeOutcome:
@@ -56,24 +70,27 @@ def merge_stores(stores: Sequence[Path], into: Path) -> MergeOutcome:
     kept of both. Merged twice, nothing changes. The mirror in MLflow, caches and the places of
     data on other machines are not copied.
 
+    Others may train in the target meanwhile: a run that a process works on there is left to it,
+    and so is the record of a tuning under way; the outcome names them.
+
     Args:
         stores: The stores to join; none of them is changed.
         into: The store that gets everything; it need not exist yet, and may be one of them.
 
     Raises:
         BadInput: If there is nothing to join, or a folder is not a store.
-        StoresDiffer: If the stores contradict each other, a run is under way, or a folder is
-            damaged; nothing was copied.
+        StoresDiffer: If the stores contradict each other, a run of a store that is to be joined
+            is under way, or a folder is damaged; nothing was copied.
     """
     target = Store(into)
     sources = _opened(stores, target)
     with _alone(target):
-        best, problems = _best_folders(target, sources)
+        best, left, problems = _best_folders(target, sources)
         problems += _record_problems(target, sources)
         tunings, more = _joined_tunings(target, sources)
         if problems := [*problems, *more]:
             raise StoresDiffer(problems)
-        return _join(target, sources, best, tunings)
+        return _join(target, sources, best, left, tunings)
 
 
 def _opened(stores: Sequence[Path], target: Store) -> list[Store]:
@@ -94,12 +111,13 @@ def _alone(target: Store) -> Iterator[None]:
     """Keeps other merges out of the target; a target that gets nothing is not left behind."""
     is_new = not target.root.exists()
     target.root.mkdir(parents=True, exist_ok=True)
-    path = target.root / ".merge.lock"
+    path = target.root / MERGE_LOCK
     try:
         with locks.held(path, 0) as alone:
             if not alone:
                 raise StoreError(f"another merge into {target.root} is under way", "wait for it")
             try:
+                _wait_for_removals(target)
                 remove_leftovers(target.root / "runs")
                 yield
             finally:
@@ -108,6 +126,17 @@ def _alone(target: Store) -> Iterator[None]:
     finally:
         if is_new and not any(target.root.iterdir()):
             target.root.rmdir()
+
+
+def _wait_for_removals(target: Store) -> None:
+    """Lets an `ablate gc` end that has begun before this merge: later ones leave it what it needs.
+
+    Raises:
+        StoreError: If that takes long.
+    """
+    if target.drivers_path.is_dir():
+        with no_new_drivers(target.drivers_path):
+            pass
 
 
 # What speaks against it -------------------------------------------------------------------
@@ -122,21 +151,32 @@ class _Found:
     result: Result | None
 
 
-def _best_folders(target: Store, sources: Sequence[Store]) -> tuple[dict[str, _Found], list[str]]:
+def _best_folders(
+    target: Store, sources: Sequence[Store]
+) -> tuple[dict[str, _Found], set[str], list[str]]:
     """For every run of the sources the folder that is furthest, the target's first among equals.
 
     Returns:
-        The folders by key, and every reason why they cannot be joined.
+        The folders by key; the keys of runs that a process works on in the target; every reason
+        why they cannot be joined.
     """
     best: dict[str, _Found] = {}
+    left: set[str] = set()
     problems: list[str] = []
     for store in sources:
         problems += _missing_specs(store)
         for folder in store.runs():
             key = folder.key
             own = target.run(key)
-            if key not in best and own.path.is_dir() and (known := _read(own, target, problems)):
-                best[key] = known
+            if key not in best and own.path.is_dir():
+                noted: list[str] = []
+                known = _read(own, target, noted)
+                if known is not None:
+                    best[key] = known
+                elif own.is_claimed():
+                    left.add(key)
+                else:
+                    problems += noted
             found = _read(folder, store, problems)
             if found is None:
                 continue
@@ -145,7 +185,7 @@ def _best_folders(target: Store, sources: Sequence[Store]) -> tuple[dict[str, _F
                 problems += _contradiction(other, found)
             elif _RANKS.index(found.state) > _RANKS.index(other.state):
                 best[key] = found
-    return best, list(dict.fromkeys(problems))
+    return best, left, list(dict.fromkeys(problems))
 
 
 def _read(folder: RunFolder, store: Store, problems: list[str]) -> _Found | None:
@@ -249,26 +289,15 @@ def _join(
     target: Store,
     sources: Sequence[Store],
     best: Mapping[str, _Found],
+    left: set[str],
     tunings: Mapping[str, TuningRecord],
 ) -> MergeOutcome:
     """Runs first, records last: a record never names runs that are still to come."""
-    own = {key for key in best if target.run(key).path.is_dir()}
-    chosen = {
-        key: found for key, found in best.items() if found.folder.path != target.run(key).path
-    }
-    # What the target's own attempts have cost, before its folder is replaced.
-    attempts = {key: target.run(key).attempts() for key in chosen if key in own}
+    chosen = {key: found for key, found in best.items() if key not in left}
     with ThreadPoolExecutor(_COPIES_AT_ONCE) as pool:
-        for _ in pool.map(lambda found: _copy(found.folder, target), chosen.values()):
-            pass
-    for key in best:
-        folder = target.run(key)
-        folder.add_attempts(attempts.get(key, []))
-        for store in sources:
-            folder.add_attempts(store.run(key).attempts())
-            _add_evaluations(folder, store.run(key))
-    for tuning in tunings.values():
-        target.record_tuning(tuning)
+        joined = pool.map(lambda found: _join_run(found, target, sources), chosen.values())
+        ends = dict(zip(chosen, joined, strict=True)) | dict.fromkeys(sorted(left), _End.LEFT)
+    notes = [note for tuning in tunings.values() if (note := _join_tuning(tuning, target))]
     sweeps: list[str] = []
     for store in sources:
         for record in store.sweep_records():
@@ -277,27 +306,52 @@ def _join(
     return MergeOutcome(
         target=target.root,
         sweeps=tuple(dict.fromkeys(sweeps)),
-        copied=tuple(key for key in chosen if key not in own),
-        replaced=tuple(key for key in chosen if key in own),
-        kept=len(best) - len(chosen),
+        copied=tuple(key for key, end in ends.items() if end is _End.COPIED),
+        replaced=tuple(key for key, end in ends.items() if end is _End.REPLACED),
+        kept=sum(end is _End.KEPT for end in ends.values()),
+        left=tuple(key for key, end in ends.items() if end is _End.LEFT),
+        notes=tuple(notes),
     )
 
 
-def _copy(folder: RunFolder, target: Store) -> None:
-    own = target.run(folder.key)
-    if not own.path.is_dir():
-        target.copy_run(folder)
-        return
+class _End(Enum):
+    """What became of a run in the target."""
+
+    COPIED = auto()
+    REPLACED = auto()
+    KEPT = auto()
+    LEFT = auto()
+
+
+def _join_run(found: _Found, target: Store, sources: Sequence[Store]) -> _End:
+    """Puts what is known of a run into the target, unless a process works on it there."""
+    key = found.folder.key
+    own, others = target.run(key), [store.run(key) for store in sources]
+    if not own.path.is_dir() and place_copy(found.folder, own.path, others):
+        return _End.COPIED
     with own.claim() as is_mine:
         if not is_mine:
-            raise StoreError(f"{own.path} is being worked on", "wait until its sweep has ended")
-        target.copy_run(folder)
+            return _End.LEFT
+        # It may be further by now than when it was looked at.
+        state = own.state()
+        if state is State.DAMAGED:
+            return _End.LEFT
+        if _RANKS.index(found.state) > _RANKS.index(state):
+            replace_by_copy(found.folder, own.path, [own, *others])
+            return _End.REPLACED
+        add_from(others, own, own.result())
+    return _End.KEPT
 
 
-def _add_evaluations(folder: RunFolder, other: RunFolder) -> None:
-    """Adds what another store has scored the same weights on."""
-    if (result := folder.result()) is not None:
-        folder.evaluations.add(other.evaluations, result.weights_sha256)
+def _join_tuning(tuning: TuningRecord, target: Store) -> str | None:
+    """Joins the record of a tuning with the target's; what prevents it is said in one line."""
+    try:
+        with only_tuning(target, tuning.id):
+            own = target.tuning(tuning.id)
+            target.record_tuning(joined_tunings(own, tuning) if own else tuning)
+    except StoreError as error:
+        return f"the tuning {tuning.id} is left as it is: {error}, then merge again"
+    return None
 
 
 def _join_data_checks(record: SweepRecord, store: Store, target: Store) -> None:

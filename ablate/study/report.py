@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ from ablate.report import (
     render,
     suffix_of,
 )
+from ablate.report.comparison_model import MaskDifferences
 from ablate.report.effects import Importances
 from ablate.report.model import Row
 from ablate.runs import Store, SweepRecord, atomic
@@ -72,10 +74,11 @@ class SweepReport:
         Each has the variant's name and label, what sets it apart, the number of runs ``n``, each
         metric's mean (percent) with ``_sd`` and ``_published``, ``delta_miou`` (percentage points)
         with the ends of its 95 % interval and what that accounts for (``delta_miou_method``), and
-        ``missing_reason``. Where runs have a test part, ``test_`` before a metric's name is its
-        mean on that. What there is not is None.
+        ``missing_reason``. A metric of masks that the task names has its difference and ends
+        likewise, as ``delta_boundary_iou``. Where runs have a test part, ``test_`` before a
+        metric's name is its mean on that. What there is not is None.
         """
-        rows = [_row(row) for row in self.report.rows]
+        rows = [_row(row, self.report.mask_differences) for row in self.report.rows]
         if tested := self.report.held_out:
             for row, own in zip(rows, tested.rows, strict=True):
                 row |= {f"test_{metric}": score.mean for metric, score in own.scores.items()}
@@ -248,7 +251,7 @@ def declared_rows(record: SweepRecord) -> dict[str, Variant]:
     return rows
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, masks: Sequence[MaskDifferences]) -> dict[str, Any]:
     values: dict[str, Any] = {"variant": row.name, "label": row.label, **row.structure}
     values["n"] = sum(each.state == "done" for each in row.repeats)
     for metric, score in row.scores.items():
@@ -260,6 +263,11 @@ def _row(row: Row) -> dict[str, Any]:
     values["delta_miou_low"] = delta.low if delta else None
     values["delta_miou_high"] = delta.high if delta else None
     values["delta_miou_method"] = delta.method if delta else None
+    for each in masks:
+        of_masks = each.rows.get(row.name)
+        values[f"delta_{each.metric}"] = of_masks.mean if of_masks else None
+        values[f"delta_{each.metric}_low"] = of_masks.low if of_masks else None
+        values[f"delta_{each.metric}_high"] = of_masks.high if of_masks else None
     values["missing_reason"] = row.missing_reason
     return values
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ablate import tracking
+from ablate.errors import BadInput
 from ablate.executors import Tell, run_cohorts, warm_up
 from ablate.plan import (
     Cohort,
@@ -84,6 +85,15 @@ class Outcome:
         """The runs that could not go on."""
         stopped = (State.FAILED, State.DIVERGED, State.DAMAGED)
         return tuple(run for run in self.runs if run.state in stopped)
+
+
+def expect_training() -> None:
+    """Has torch imported in the background while a plan is made, which takes as long.
+
+    Where that fails, it fails again once there is something to train, and is said then.
+    """
+    with suppress(BadInput):
+        warm_up()
 
 
 def run_sweep(

@@ -147,6 +147,7 @@ class Study:
             BadInput: As ``plan``, or if a variant is vacuous; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
+        steps.expect_training()
         return steps.run_sweep(steps.plan_sweep(self.request), progress, tell)
 
     def plan_tuning(
@@ -188,6 +189,7 @@ class Study:
             BadInput: As ``run``, or if the sweep does not say what to tune; nothing was started.
             Interrupted: If a stop was requested; the state is saved.
         """
+        steps.expect_training()
         planned = steps.plan_tuning(self.request, trials, sampler, sampler_seed, storage)
         return steps.tune_sweep(planned, progress, tell)
 

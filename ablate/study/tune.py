@@ -128,6 +128,8 @@ def tune_sweep(
             warm_up()
             check_rows(planned.sweep.plan)
             shown.enter_context(only_tuning(store, ledger.record.id))
+            # A merge, or a tuning that has ended since, may have written more.
+            ledger.read()
             driver = driver or shown.enter_context(show())
             tuning.is_cancelled = driver.is_cancelled
             return _tune(planned, store, ledger, tuning)

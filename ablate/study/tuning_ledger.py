@@ -61,13 +61,18 @@ class Ledger:
     """
 
     def __init__(self, planned: TuningPlan, store: Store) -> None:
+        """Reads the record of an earlier start; see ``read``."""
+        self._planned = planned
+        self._store = store
+        self._values: dict[str, tuple[float | None, float]] = {}
+        self.read()
+
+    def read(self) -> None:
         """Reads the record of an earlier start; begins anew where that was another tuning.
 
         ``is_recorded`` is False where the record does not say all of this yet.
         """
-        self._planned = planned
-        self._store = store
-        self._values: dict[str, tuple[float | None, float]] = {}
+        planned, store = self._planned, self._store
         context = planned.sweep.plan.context
         record = TuningRecord(
             sweep=planned.sweep.plan.sweep,

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ablate.data import split
-from ablate.data.drawing import draw
 from ablate.errors import DataError
-from ablate.spec import HoldoutSplit, KFoldSplit
+from ablate.spec import HoldoutSplit
 
 Rounding = Literal["floor", "floor-plus-one"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
@@ -61,26 +60,6 @@ def test_every_image_is_on_one_side_and_no_side_is_empty(
     assert len(validation) == expected
     assert sorted(train + validation) == list(range(count))
     assert all(type(index) is int for index in train + validation)
-
-
-@given(count=st.integers(2, 3000), seed=st.integers(0, 2**32 - 1))
-def test_the_order_is_that_of_numpys_legacy_generator(count: int, seed: int) -> None:
-    expected = np.arange(count)
-    np.random.RandomState(seed).shuffle(expected)
-    train, validation = split(count, holdout("floor-plus-one", seed))
-    assert validation + train == expected.tolist()
-
-
-@given(count=st.integers(3, 300), folds=st.integers(2, 20), seed=st.integers(0, 2**32 - 1))
-def test_folds_are_those_of_numpys_array_split(count: int, folds: int, seed: int) -> None:
-    folds = min(count, folds)
-    shuffled = np.arange(count)
-    np.random.RandomState(seed).shuffle(shuffled)
-    expected = np.array_split(shuffled, folds)
-    for fold, validation in enumerate(expected):
-        found = draw(count, KFoldSplit(kind="kfold", folds=folds, seed=seed, fold=fold))
-        rest = [index for other in expected if other is not validation for index in other]
-        assert (found.train, found.validation) == (rest, validation.tolist())
 
 
 def test_the_split_leaves_the_global_generator_alone() -> None:

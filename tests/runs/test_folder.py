@@ -81,7 +81,9 @@ def test_states_in_the_order_of_a_life(folder: RunFolder) -> None:
     assert folder.state() is State.NEW
     with folder.claim() as claimed:
         assert claimed
-        assert folder.state() is State.RUNNING
+        assert RunFolder(folder.path).state() is State.RUNNING
+        # To who has claimed it, it is as it was left.
+        assert folder.state() is State.NEW
         folder.save_checkpoint(10, b"state")
     assert folder.state() is State.INTERRUPTED
     folder.write_failure(Failure(kind="error", message="m", detail="", time=0.0))

@@ -14,7 +14,7 @@ from ablate.registry import Catalogue
 from ablate.report import Report
 from ablate.report.report_differences import report_differences
 from ablate.report.verification_model import Verification
-from ablate.runs import State
+from ablate.runs import State, Store
 from ablate.runs.attempts import Attempt
 from ablate.spec import digest_of
 from ablate.study import verify_bundle, write_bundle
@@ -133,7 +133,7 @@ def test_a_running_run_stays_running(table: SweepOnDisk, tmp_path: Path) -> None
     path = tmp_path / "running.zip"
     with table.begin("translandseg-7").claim() as is_mine:
         assert is_mine
-        made = write_bundle(table.start(), table.store, path)
+        made = write_bundle(table.start(), Store(table.root), path)
     row = next(row for row in made.report.rows if row.name == "translandseg-7")
     assert row.missing_reason == State.RUNNING.value
     assert verify_bundle(path).agrees

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ablate.data.generated import scene
-from ablate.errors import BadInput, StoreClosed
+from ablate.errors import BadInput, OutOfMemory, StoreClosed
 from ablate.metrics import Confusion, scores
-from ablate.predict import elsewhere
+from ablate.predict import elsewhere, pool
 from ablate.report import Report
 from ablate.report.elsewhere_model import Elsewhere
 from ablate.report.elsewhere_tables import elsewhere_tables
@@ -23,6 +24,7 @@ from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
 from ablate.runs import Evaluation, RunFolder, Store
 from ablate.spec import FoldersData, PercentileScale
 from ablate.study import (
+    cancel_drivers,
     find_leftovers,
     latest_start,
     merge_stores,
@@ -195,6 +197,87 @@ def test_what_a_stop_leaves_is_not_computed_again(
     evaluate(root, "other")
     assert len(later) == 3
     assert scored[0] not in later
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Memory for so many images at once; returns how many were tried each time."""
+    compute, tried = pool.batch_logits, []
+
+    def limited(models: Any, images: Any) -> torch.Tensor:
+        tried.append(len(images))
+        if len(images) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return compute(models, images)
+
+    monkeypatch.setattr(pool, "batch_logits", limited)
+    return tried
+
+
+def test_short_memory_takes_fewer_images_at_once(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(root, "other", rows=(ROW,))
+    whole = evaluations(root)
+    for folder in Store(root / "store").runs():
+        shutil.rmtree(folder.evaluations.path, ignore_errors=True)
+    tried = short_of_memory(monkeypatch, 1)
+    said: list[str] = []
+    found = evaluate(root, "other", rows=(ROW,), announce=said.append)
+    # Batches are of four, and found to be too large once, not by every run again.
+    assert tried == [4, 2, *[1] * 12]
+    assert said == [
+        "cpu has too little memory for 4 images at once: 2 images at once from now on",
+        "cpu has too little memory for 2 images at once: 1 image at once from now on",
+    ]
+    for name, each in evaluations(root).items():
+        assert each.counts == whole[name].counts
+        (noted,) = each.micro_batches
+        assert (noted.purpose, noted.images, noted.batch) == ("evaluation", 1, 4)
+    assert not any(each.micro_batches for each in whole.values())
+    assert found.notes == (
+        "other: Memory was short: evaluation computed 1 of a batch's 4 images at once "
+        "(2 of 2 runs)",
+    )
+    assert not verify_store(root / "store")[0].disagreements
+
+
+def test_memory_that_is_too_short_for_one_image_keeps_what_is_scored(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(root, "north", rows=(ROW,))
+    before = evaluations(root)
+    short_of_memory(monkeypatch, 0)
+    with pytest.raises(OutOfMemory, match="one image of 64×64 pixels does not fit") as caught:
+        evaluate(root, "north", "other", rows=(ROW,))
+    assert "\n" not in str(caught.value)
+    assert evaluations(root) == before
+
+
+def test_what_an_evaluation_uses_is_not_collected_meanwhile(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, score = root / "store", elsewhere.evaluate_elsewhere
+    notes: list[str] = []
+
+    def collected(*words: Any) -> Evaluation:
+        notes.extend(remove_leftovers(store).notes)
+        assert cancel_drivers(store) == ()
+        return score(*words)
+
+    monkeypatch.setattr(elsewhere, "evaluate_elsewhere", collected)
+    evaluate(root, "other", rows=(ROW,))
+    said = "a process evaluates here: what sweeps may name is kept meanwhile"
+    assert notes == [said] * 2
+    assert [each.kind for each in find_leftovers(store).found] == ["cache"]
+    assert [path.name for path in (store / "drivers").iterdir()] == [".drivers.lock"]
+
+
+def test_what_is_all_scored_needs_no_place_in_the_store(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = evaluate(root, "other", rows=(ROW,))
+    monkeypatch.setattr("ablate.study.evaluate.evaluating", None)
+    assert evaluate(root, "other", rows=(ROW,)) == first
 
 
 @pytest.mark.parametrize("damage", ["cut", "edited", "forged", "of-another-run"])

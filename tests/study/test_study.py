@@ -186,3 +186,25 @@ def test_one_process_gets_one_device(tmp_path: Path) -> None:
     planned = study.plan()
     assert planned.devices == ("cpu",)
     assert len(planned.cohorts) == 1
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_torch_is_imported_while_a_sweep_is_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
+) -> None:
+    order: list[str] = []
+
+    def warm_up() -> None:
+        order.append("torch")
+        if not works:
+            raise BadInput("there is no folder for sockets", "make one")
+
+    def refuse(request: object) -> SweepPlan:
+        order.append("plan")
+        raise BadInput("no such file", "name another")
+
+    monkeypatch.setattr("ablate.study.run.warm_up", warm_up)
+    monkeypatch.setattr("ablate.study.plan_sweep", refuse)
+    with pytest.raises(BadInput, match="no such file"):
+        tiny_study(tmp_path).run()
+    assert order == ["torch", "plan"]

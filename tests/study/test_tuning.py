@@ -176,6 +176,22 @@ def test_another_row_joins_with_the_same_settings(folder: Path) -> None:
     assert [row.row for row in record.tuned] == ["translandseg", "decoder-only"]
 
 
+@pytest.mark.usefixtures("untrained")
+def test_what_a_merge_brings_before_the_first_trial_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = study(folder, TUNE, variants=["translandseg"], seeds=[0], store=folder / "other")
+    brought = other.tune(trials=2).record
+
+    def merge(*_: object) -> None:
+        Store(folder / "store").record_tuning(brought)
+
+    monkeypatch.setattr("ablate.study.tune.check_rows", merge)
+    record = study(folder, TUNE, **ONE).tune(trials=2).record
+    assert record.trials_of("translandseg") == brought.trials_of("translandseg")
+    assert len(record.trials_of("decoder-only")) == 2
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
 @pytest.mark.usefixtures("untrained")
 def test_interrupted_sequences_are_the_undisturbed_ones(folder: Path, sampler: str) -> None:

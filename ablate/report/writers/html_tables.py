@@ -43,7 +43,7 @@ class RowNames:
 
     def of(self, table: Table, line: Line) -> str | None:
         """The name of the row whose runs a line is of; None if it is of none."""
-        is_of_runs = table.name in _OF_RUNS or table.name.startswith("scores-")
+        is_of_runs = table.name in _OF_RUNS or table.name.startswith(("scores-", "differences-"))
         return self._names.get(line[0].text) if is_of_runs else None
 
 
