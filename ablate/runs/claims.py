@@ -127,9 +127,11 @@ class Claim:
                 if not self._is_free():
                     return None
         except FileNotFoundError as error:
+            # A merge that has the claim puts another folder in this one's place: for a moment there
+            # is none. Or who removes what the dead have prepared has come between.
+            time.sleep(_PAUSE_S)
             if not self.path.parent.is_dir():
                 raise locks.refusal(self.path, error, _REPAIR) from error
-            # Who removes what the dead have prepared has come between.
             return None
         except OSError as error:
             raise locks.refusal(self.path, error, _REPAIR) from error
