@@ -28,16 +28,8 @@ def split(count: int, holdout: HoldoutSplit) -> tuple[list[int], list[int]]:
     Raises:
         DataError: If either part would be empty.
     """
+    validation = _validation_size(count, holdout)
     shuffled = _shuffled(count, holdout.seed)
-    validation = math.floor(holdout.validation_share * count)
-    validation += holdout.rounding == "floor-plus-one"
-    if not 0 < validation < count:
-        missing = "train" if validation else "validate"
-        raise DataError(
-            f"of {count} images, validation_share {holdout.validation_share} leaves none to "
-            f"{missing} on",
-            "add images or change split.validation_share",
-        )
     return shuffled[validation:], shuffled[:validation]
 
 
@@ -57,6 +49,23 @@ def draw(count: int, declared: HoldoutSplit | KFoldSplit) -> Parts:
     else:
         train, validation = _fold(len(rest), declared)
     return Parts([rest[index] for index in train], [rest[index] for index in validation], test)
+
+
+def drawn_sizes(count: int, declared: HoldoutSplit | KFoldSplit) -> tuple[int, int, int]:
+    """How many images each part of ``draw`` has: training, validation and test. Draws nothing.
+
+    Raises:
+        DataError: As ``draw``.
+    """
+    test = _test_size(count, declared.test)
+    rest = count - test
+    if isinstance(declared, HoldoutSplit):
+        validation = _validation_size(rest, declared)
+    else:
+        _check_folds(rest, declared)
+        # The first folds have one more where they cannot all be equally large.
+        validation = rest // declared.folds + (declared.fold < rest % declared.folds)
+    return rest - validation, validation, test
 
 
 def draw_groups(groups: Sequence[str], declared: GroupsSplit) -> Parts:
@@ -126,23 +135,14 @@ def _without_test(count: int, test: HeldOutTest | None) -> tuple[list[int], list
     """The images that are left, and the test images, both in the order of the data set."""
     if test is None:
         return list(range(count)), []
-    kept = math.floor(test.share * count)
-    if not 0 < kept < count:
-        raise DataError(
-            f"of {count} images, a test share of {test.share} leaves none to test on",
-            "add images or raise split.test.share",
-        )
+    kept = _test_size(count, test)
     shuffled = _shuffled(count, test.seed)
     return sorted(shuffled[kept:]), sorted(shuffled[:kept])
 
 
 def _fold(count: int, declared: KFoldSplit) -> tuple[list[int], list[int]]:
     """The training and the validation indices, both in shuffled order."""
-    if count < declared.folds:
-        raise DataError(
-            f"{counted(count, 'image')} cannot be cut into {declared.folds} folds",
-            "add images or lower split.folds",
-        )
+    _check_folds(count, declared)
     import numpy as np
 
     folds = np.array_split(np.array(_shuffled(count, declared.seed)), declared.folds)
@@ -150,8 +150,41 @@ def _fold(count: int, declared: KFoldSplit) -> tuple[list[int], list[int]]:
     return np.concatenate(folds).tolist(), validation.tolist()
 
 
+def _test_size(count: int, test: HeldOutTest | None) -> int:
+    if test is None:
+        return 0
+    kept = math.floor(test.share * count)
+    if not 0 < kept < count:
+        raise DataError(
+            f"of {count} images, a test share of {test.share} leaves none to test on",
+            "add images or raise split.test.share",
+        )
+    return kept
+
+
+def _validation_size(count: int, holdout: HoldoutSplit) -> int:
+    validation = math.floor(holdout.validation_share * count)
+    validation += holdout.rounding == "floor-plus-one"
+    if not 0 < validation < count:
+        missing = "train" if validation else "validate"
+        raise DataError(
+            f"of {count} images, validation_share {holdout.validation_share} leaves none to "
+            f"{missing} on",
+            "add images or change split.validation_share",
+        )
+    return validation
+
+
+def _check_folds(count: int, declared: KFoldSplit) -> None:
+    if count < declared.folds:
+        raise DataError(
+            f"{counted(count, 'image')} cannot be cut into {declared.folds} folds",
+            "add images or lower split.folds",
+        )
+
+
 def _shuffled(count: int, seed: int) -> list[int]:
-    # Given lists, or groups alone, nothing is drawn, and NumPy is not loaded.
+    # A plan asks for ``drawn_sizes`` alone, and NumPy takes as long to import as it to make.
     import numpy as np
 
     indices = np.arange(count)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, runtime_checkable
 from typing import Protocol as Interface
 
-from ablate.data.drawing import divide_groups, draw, draw_groups, split
+from ablate.data.drawing import divide_groups, draw, draw_groups, drawn_sizes, split
 from ablate.data.split_parts import Parts
 from ablate.data.wording import counted
 from ablate.errors import DataError
@@ -25,7 +25,7 @@ from ablate.spec import (
 )
 
 # What reads files of the data's folder is imported where it is used: a plan of generated scenes
-# needs no Pillow.
+# needs neither NumPy nor Pillow.
 if TYPE_CHECKING:
     from ablate.data.images import Images
     from ablate.data.scaling import Ranges
@@ -131,6 +131,16 @@ def identify(images: Images, declared: Split, root: Path | None = None) -> DataI
     Raises:
         DataError: If a file cannot be read or a part cannot be told.
     """
+    if isinstance(declared, HoldoutSplit | KFoldSplit) and not isinstance(images, FittedImages):
+        # Which images are in which part is decided by the spec, and nobody asks for it here.
+        train, validation, test = drawn_sizes(len(images.names), declared)
+        return DataIdentity(
+            label=images.label,
+            digest=images.digest(),
+            train=train,
+            validation=validation,
+            test=test,
+        )
     found = parts(images.names, declared, root)
     if isinstance(images, FittedImages):
         images.fit(found.train)

@@ -26,9 +26,6 @@ except SystemExit as leave:
     # 3: nothing can be told of claims whose rows have no result.
     assert leave.code in (0, None, 3), leave.code
 loaded = sorted(set({HEAVY!r}) & set(sys.modules))
-# NumPy draws the split of a plan.
-if sys.argv[1] in ("plan", "run"):
-    loaded = [name for name in loaded if name != "numpy"]
 sys.exit(f"loaded: {{loaded}}" if loaded else 0)
 """
 

@@ -1,5 +1,6 @@
 """Folds, groups and test parts: splits that are drawn by a seed."""
 
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ablate.data import identify, open_images
+from ablate.data.drawing import draw, drawn_sizes
 from ablate.data.splitting import parts
 from ablate.errors import BadInput, DataError
 from ablate.spec import (
@@ -50,6 +52,34 @@ def test_every_image_validates_in_one_fold(count: int, folds: int, seed: int) ->
     for each in found:
         assert sorted([*each.train, *each.validation]) == list(range(count))
         assert each.test == []
+
+
+@given(
+    count=st.integers(0, 60),
+    share=st.floats(0.01, 0.99),
+    test=st.none() | st.floats(0.01, 0.99),
+    folds=st.integers(2, 5),
+    fold=st.integers(0, 4),
+)
+def test_the_sizes_of_parts_are_told_without_drawing_them(
+    count: int, share: float, test: float | None, folds: int, fold: int
+) -> None:
+    held_out = None if test is None else HeldOutTest(share=test, seed=3)
+    splits: list[HoldoutSplit | KFoldSplit] = [
+        HOLDOUT.model_copy(
+            update={"validation_share": share, "rounding": rounding, "test": held_out}
+        )
+        for rounding in ("floor", "floor-plus-one")
+    ]
+    folded = KFoldSplit(kind="kfold", folds=folds, fold=fold % folds, seed=1, test=held_out)
+    for declared in [*splits, folded]:
+        try:
+            sizes = tuple(map(len, draw(count, declared)))
+        except DataError as error:
+            with pytest.raises(DataError, match=f"^{re.escape(str(error))}$"):
+                drawn_sizes(count, declared)
+        else:
+            assert drawn_sizes(count, declared) == sizes
 
 
 def test_there_are_as_many_splits_as_folds() -> None:
