@@ -63,18 +63,16 @@ def transaction(client: MlflowClient, address: Address) -> Iterator[Transaction]
         yield _Apart()
         return
     joined = _Joined(store)
+    apart = store.ManagedSessionMaker
+    store.ManagedSessionMaker = joined.session
     # Whatever is made in an experiment asks for it first.
-    replaced = {
-        "ManagedSessionMaker": joined.session,
-        "get_experiment": cache(store.get_experiment),
-    }
-    apart = {name: getattr(store, name) for name in replaced}
-    vars(store).update(replaced)
+    store.get_experiment = cache(store.get_experiment)
     try:
         yield joined
         joined.commit()
     finally:
-        vars(store).update(apart)
+        del store.get_experiment
+        store.ManagedSessionMaker = apart
         joined.close()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_store import FakeStore, fake_store
 
 from ablate.runs import Store
 from ablate.tracking import database, environment
@@ -51,3 +52,13 @@ def with_database(migrated) -> Callable[[Store], None]:
         shutil.copy(migrated, store.mlflow_path / "mlflow.db")
 
     return give
+
+
+@pytest.fixture
+def swept(tmp_path, with_database) -> FakeStore:
+    """One run done, one begun."""
+    fake = fake_store(tmp_path)
+    fake.finish(0)
+    fake.begin(1)
+    with_database(fake.store)
+    return fake

@@ -201,7 +201,7 @@ def fail(folder: RunFolder, kind: str = "error") -> None:
 
 @contextmanager
 def worked_on(folder: RunFolder) -> Iterator[None]:
-    """While this is open, a process works on the run."""
-    with folder.claim() as claimed:
+    """While this is open, another process works on the run."""
+    with RunFolder(folder.path).claim() as claimed:
         assert claimed
         yield
