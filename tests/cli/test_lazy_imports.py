@@ -105,6 +105,28 @@ print("loaded:", *sorted(sys.modules))
         assert not {"ablate.spec", "yaml", "numpy", "rich.console"} & loaded
 
 
+def test_a_report_loads_no_rich(tmp_path: Path, started_store: Path) -> None:
+    program = PROGRAM.replace(repr(HEAVY), "('rich', 'filelock', 'numpy')")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            program,
+            "report",
+            "--grid",
+            "table4",
+            "--store",
+            str(started_store),
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_ablate_loads_nothing_heavy() -> None:
     program = f"import ablate, sys; sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
