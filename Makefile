@@ -6,7 +6,7 @@ VENV ?= .venv
 STORE ?= ablate-store
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow chaos check bench clean
+.PHONY: demo test slow chaos floors check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/ablate run --grid table4 --protocol demo --store $(STORE)
@@ -25,6 +25,14 @@ slow: $(VENV)/installed-dev
 chaos: $(VENV)/installed-dev
 	$(BIN)/pytest -m chaos
 	$(BIN)/python -m tests.chaos --kills 50
+
+# The tests with the lowest version of each dependency that pyproject.toml allows: 8 GB, in its own
+# environment.
+floors:
+	$(PYTHON) -m venv --clear $(VENV)/floors
+	$(VENV)/floors/bin/python -m pip install uv
+	$(VENV)/floors/bin/uv pip install --python $(VENV)/floors --resolution lowest-direct --editable '.[test]'
+	$(VENV)/floors/bin/pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check

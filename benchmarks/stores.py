@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ablate.metrics import Confusion, scores
@@ -113,7 +113,7 @@ def finish(folder: RunFolder, chance: random.Random) -> None:
             epochs=EPOCHS,
             steps=20 * EPOCHS,
             metrics=metrics,
-            confusion=asdict(pixels),
+            confusion=pixels.cells,
             parameters=PARAMETERS,
             weights_sha256="0" * 64,
             machine=MACHINE,

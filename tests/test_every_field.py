@@ -1,7 +1,7 @@
 """Every field of every spec changes something: a model, a training, the data, a plan or a report.
 
 The fields are read from the pydantic models, so a field that is not shown to do anything fails here
-by its name. What is altered for each, and what shows the difference, is in ``field_changes``.
+by its name. What is altered for each, and what shows the difference, is in ``*_changes``.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from ablate.spec import AtlAdapter, Frozen, NoAdapter, Protocol, Sweep, Variant
 from field_changes import CHANGES, NAMED, UNIONS, Change, named
-from field_observations import forget
+from observed_protocols import forget
 
 _ROOTS = {"Variant": Variant, "Protocol": Protocol, "Sweep": Sweep}
 _MODULES = (
@@ -162,7 +162,7 @@ def test_every_field_changes_something(name: str) -> None:
         assert NAMED[name] in named()
         return
     if name not in CHANGES:
-        pytest.fail(f"nothing shows what {name} changes: add it to CHANGES in field_changes.py")
+        pytest.fail(f"nothing shows what {name} changes: add it to tests/*_changes.py")
     change = CHANGES[name]
     for other in change.specs[1:]:
         assert differing(change.specs[0], other) == {name}, "only this field may be altered"

@@ -22,12 +22,7 @@ def cancel(
             show_default=False,
         ),
     ] = None,
-    grid: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_GRID", help="Only this sweep. [default: all]", show_default=False
-        ),
-    ] = None,
+    grid: options.OnlyGrid = None,
     store: options.StorePath = options.DEFAULT_STORE,
 ) -> None:
     """Ask the processes that train in the store to save their state and to end.

@@ -1,6 +1,6 @@
 """``ablate check``: whether the runs support the claims of a sweep."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -26,15 +26,7 @@ _SENTENCES = {
 
 def check(
     grid: options.Grid,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_PROTOCOL",
-            help="Only runs of this protocol, overridden or not. [default: the sweep's latest "
-            "start]",
-            show_default=False,
-        ),
-    ] = None,
+    protocol: options.OnlyProtocol = None,
     store: options.StorePath = options.DEFAULT_STORE,
     format: options.Format = TableFormat.TABLE,
 ) -> None:

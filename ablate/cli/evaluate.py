@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
 from ablate.cli import options
+from ablate.cli.bars import bars_of
 from ablate.cli.console import err, write_json
 from ablate.errors import BadInput
 from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
@@ -60,16 +61,7 @@ def evaluate(
         ),
     ] = None,
     checkpoint: options.CheckpointPath = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--device",
-            envvar="ABLATE_DEVICE",
-            metavar="NAME",
-            help="Where to compute, such as cuda:0 or cpu. [default: the first GPU, else the CPU]",
-            show_default=False,
-        ),
-    ] = None,
+    device: options.ComputingDevice = None,
     store: options.StorePath = options.DEFAULT_STORE,
     format: Annotated[
         str,
@@ -89,13 +81,7 @@ def evaluate(
             f"no format of tables is called {format[:40]!r}", f"use one of {', '.join(WRITERS)}"
         )
     chosen = choose_rows(store, grid, row or (), run)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed} of {task.total} images"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+    with bars_of("images", "what is scored") as bars:
         tasks: dict[str, TaskID] = {}
 
         def advance(what: str, done: int, total: int) -> None:

@@ -14,12 +14,7 @@ from ablate.study.trained_rows import find_trained
 def export(
     folder: Annotated[
         Path,
-        typer.Option(
-            "--out",
-            envvar="ABLATE_OUT",
-            callback=options.expand,
-            help="The folder to make; one that exists is never overwritten.",
-        ),
+        options.out_option("The folder to make; one that exists is never overwritten."),
     ],
     grid: options.OneGrid = None,
     row: options.Row = None,

@@ -63,8 +63,24 @@ def settings_of_executor(
     return found
 
 
+def out_option(help: str) -> Any:
+    """``--out``, of which every command says what is written there."""
+    return typer.Option(
+        "--out", envvar="ABLATE_OUT", callback=expand, help=help, show_default=False
+    )
+
+
 Grid = Annotated[
     str, typer.Option(envvar="ABLATE_GRID", help="The sweep: a file of sweeps/, such as table4.")
+]
+OnlyGrid = Annotated[
+    str | None,
+    typer.Option(
+        "--grid",
+        envvar="ABLATE_GRID",
+        help="Only this sweep. [default: all]",
+        show_default=False,
+    ),
 ]
 OneGrid = Annotated[
     str | None,
@@ -102,6 +118,15 @@ ProtocolName = Annotated[
         envvar="ABLATE_PROTOCOL",
         help="The training recipe: a file of sweeps/protocols/. [default: the sweep's own, or "
         "demo if neither data nor checkpoint is given]",
+        show_default=False,
+    ),
+]
+OnlyProtocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        envvar="ABLATE_PROTOCOL",
+        help="Only runs of this protocol, overridden or not. [default: the sweep's latest start]",
         show_default=False,
     ),
 ]
@@ -167,16 +192,31 @@ Splits = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _devices(help: str) -> Any:
+    return typer.Option(
+        "--device", envvar="ABLATE_DEVICE", metavar="NAME", help=help, show_default=False
+    )
+
+
 Devices = Annotated[
     list[str] | None,
-    typer.Option(
-        "--device",
-        envvar="ABLATE_DEVICE",
-        metavar="NAME",
-        help="Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
-        "[default: all GPUs, else the CPU]",
-        show_default=False,
+    _devices(
+        "Where to train, such as cuda:0 or cpu; may be repeated, one worker each. "
+        "[default: all GPUs, else the CPU]"
     ),
+]
+ComputingDevices = Annotated[
+    list[str] | None,
+    _devices(
+        "Where to compute, such as cuda:0; may be given several times. "
+        "[default: all GPUs, else the CPU]"
+    ),
+]
+ComputingDevice = Annotated[
+    list[str] | None,
+    _devices("Where to compute, such as cuda:0 or cpu. [default: the first GPU, else the CPU]"),
 ]
 ExecutorName = Annotated[
     str,
@@ -241,6 +281,15 @@ TrackingUri = Annotated[
         help="An MLflow server. [default: a database in the store]",
         show_default=False,
     ),
+]
+Track = Annotated[
+    bool,
+    typer.Option(
+        "--track/--no-track", envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile."
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar="ABLATE_QUIET", help="Print only errors.")
 ]
 Retry = Annotated[
     str,

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablate.cli import options
+from ablate.cli.bars import bars_of
 from ablate.cli.console import err, out, print_error
 from ablate.errors import BadInput, ExitCode
 from ablate.runs import shown
@@ -27,15 +27,7 @@ def predict(
             "of them.",
         ),
     ],
-    folder: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            envvar="ABLATE_OUT",
-            callback=options.expand,
-            help="The folder of the maps; it is made if need be.",
-        ),
-    ],
+    folder: Annotated[Path, options.out_option("The folder of the maps; it is made if need be.")],
     grid: options.OneGrid = None,
     row: options.Row = None,
     run: options.RunKey = None,
@@ -50,17 +42,7 @@ def predict(
         ),
     ] = None,
     checkpoint: options.CheckpointPath = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--device",
-            envvar="ABLATE_DEVICE",
-            metavar="NAME",
-            help="Where to compute, such as cuda:0; may be given several times. [default: all "
-            "GPUs, else the CPU]",
-            show_default=False,
-        ),
-    ] = None,
+    device: options.ComputingDevices = None,
     resolution: Annotated[
         str | None,
         typer.Option(
@@ -114,13 +96,7 @@ def predict(
 
     settings = MapSettings(_metres(resolution), window_overlap, polygons, min_area, simplify)
     source = export if export is not None else find_trained(store, grid, row, run)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed} of {task.total} windows"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+    with bars_of("windows", "what is finished") as bars:
         # One bar, of one scene after the other: there may be thousands.
         bar = bars.add_task("", visible=False)
         begun: dict[int, str] = {}

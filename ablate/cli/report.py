@@ -32,25 +32,13 @@ def report(
             help="How to write it; all: a file of every format.",
         ),
     ] = "markdown",
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_PROTOCOL",
-            help="Only runs of this protocol, overridden or not. [default: the sweep's latest "
-            "start]",
-            show_default=False,
-        ),
-    ] = None,
+    protocol: options.OnlyProtocol = None,
     store: options.StorePath = options.DEFAULT_STORE,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            envvar="ABLATE_OUT",
-            callback=options.expand,
-            help="The file to write, or the folder for all formats. [default: reports/GRID with "
-            "the format's suffix]",
-            show_default=False,
+        options.out_option(
+            "The file to write, or the folder for all formats. [default: reports/GRID with the "
+            "format's suffix]"
         ),
     ] = None,
     figures: Annotated[

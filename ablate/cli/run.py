@@ -47,9 +47,7 @@ def run(
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
     tracking_uri: options.TrackingUri = None,
-    track: Annotated[
-        bool, typer.Option(envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile.")
-    ] = True,
+    track: options.Track = True,
     wait: Annotated[
         bool,
         typer.Option(
@@ -71,9 +69,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the plan, as `ablate plan` does.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", envvar="ABLATE_QUIET", help="Print only errors.")
-    ] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Train every run of the sweep that is not done yet. Stopped or killed, it continues."""
     study = Study(

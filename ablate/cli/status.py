@@ -4,9 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ablate.cli import options
 from ablate.cli.console import (
@@ -29,12 +27,7 @@ _MOST_ROWS = 500
 
 
 def status(
-    grid: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_GRID", help="Only this sweep. [default: all]", show_default=False
-        ),
-    ] = None,
+    grid: options.OnlyGrid = None,
     store: options.StorePath = options.DEFAULT_STORE,
     format: options.Format = TableFormat.TABLE,
 ) -> None:

@@ -76,17 +76,13 @@ def tune(
     store: options.StorePath = options.DEFAULT_STORE,
     set_: options.Overrides = None,
     tracking_uri: options.TrackingUri = None,
-    track: Annotated[
-        bool, typer.Option(envvar="ABLATE_TRACK", help="Mirror the runs into MLflow meanwhile.")
-    ] = True,
+    track: options.Track = True,
     retry: options.Retry = "failed",
     keep_going: options.KeepGoing = True,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show the first settings and how many runs.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", envvar="ABLATE_QUIET", help="Print only errors.")
-    ] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Try settings for every row on its training images; train each row's best anew.
 

@@ -28,12 +28,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    grid: Annotated[
-        str | None,
-        typer.Option(
-            envvar="ABLATE_GRID", help="Only this sweep. [default: all]", show_default=False
-        ),
-    ] = None,
+    grid: options.OnlyGrid = None,
     store: options.StorePath = options.DEFAULT_STORE,
     format: options.Format = TableFormat.TABLE,
 ) -> None:

@@ -16,7 +16,7 @@ from ablate.data.folders import below
 from ablate.data.images import Image, Images, Mask
 from ablate.data.pairs import check_folder, some
 from ablate.data.reader import ImageReader
-from ablate.data.scaling import Ranges
+from ablate.data.scaled_images import ScaledImages
 from ablate.errors import DataError
 from ablate.runs import FileDigests
 from ablate.spec import CocoData, digest_of
@@ -40,7 +40,7 @@ class _Outlined:
     segmentations: list[Any] = field(default_factory=list)
 
 
-class CocoImages:
+class CocoImages(ScaledImages):
     """The images that a COCO file names; positive is what any annotation outlines.
 
     Args:
@@ -55,11 +55,10 @@ class CocoImages:
 
     def __init__(self, data: CocoData, root: Path, digests: Path | None) -> None:
         """Reads the JSON file; opens no image."""
-        self.label = root.absolute().name
+        label = root.absolute().name
+        super().__init__(label, ImageReader(label, data))
         self._data = data
         self._digests_path = digests
-        self._digest: str | None = None
-        self._reader = ImageReader(self.label, data)
         self._jsons, self._images = _read_parts(data, root)
         self.names = tuple(self._images)
 
@@ -104,28 +103,6 @@ class CocoImages:
         """Whether ``digest`` needs to read no image again."""
         known = FileDigests(self._digests_path)
         return all(known.knows(each.path) for each in self._images.values())
-
-    def fit(self, train: Iterable[int]) -> None:
-        """Takes the percentiles that scale the images over the training images, if declared.
-
-        Args:
-            train: Their indices; their order does not matter.
-
-        Raises:
-            DataError: If an image is broken, or if a band has no range.
-        """
-        self._reader.fit([self._images[self.names[index]].path for index in sorted(train)])
-        self._digest = None
-
-    def scale_by(self, ranges: Ranges) -> None:
-        """Takes the percentiles of another data set's training images, if any are declared."""
-        self._reader.scale_by(ranges)
-        self._digest = None
-
-    @property
-    def fitted_ranges(self) -> Ranges | None:
-        """The percentiles that scale the images; None: none are declared, or not known yet."""
-        return self._reader.fitted_ranges
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) over images and JSON files and how both are read.

@@ -1,7 +1,7 @@
 """Image files and mask files that belong together by their names."""
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ablate.data.fetched import check_file, check_folder_fetched, check_name, named
@@ -9,7 +9,7 @@ from ablate.data.images import Image, Mask
 from ablate.data.masks import check_mask_header, mask_levels, read_mask
 from ablate.data.reader import ImageReader
 from ablate.data.reading import declaration
-from ablate.data.scaling import Ranges
+from ablate.data.scaled_images import ScaledImages
 from ablate.errors import DataError, SizeMismatch, Unpaired
 from ablate.runs import FileDigests
 from ablate.spec import FoldersData, MaskValues, digest_of
@@ -17,7 +17,7 @@ from ablate.spec import FoldersData, MaskValues, digest_of
 _NAMES_SHOWN = 3
 
 
-class PairedFiles:
+class PairedFiles(ScaledImages):
     """Images and masks that belong together by the stems of their file names, or by patterns.
 
     Args:
@@ -45,11 +45,9 @@ class PairedFiles:
         data: FoldersData | None = None,
     ) -> None:
         """Lists the files; opens none."""
-        self.label = label
+        super().__init__(label, ImageReader(label, data))
         self._data = data
-        self._reader = ImageReader(label, data)
         self._digests_path = digests
-        self._digest: str | None = None
         self._content: list[list[str]] | None = None
         self._images, self._masks = files or (by_stem(images, suffixes), by_stem(masks, suffixes))
         self.names = tuple(self._images)
@@ -123,28 +121,6 @@ class PairedFiles:
         """The repair that declares these values positive."""
         rule = {"positive": list(values), "negative": [0]}
         return f"declare which are positive, such as {declaration(self._data, mask_values=rule)}"
-
-    def fit(self, train: Iterable[int]) -> None:
-        """Takes the percentiles that scale the images over the training images, if declared.
-
-        Args:
-            train: Their indices; their order does not matter.
-
-        Raises:
-            DataError: If an image is broken, or if a band has no range.
-        """
-        self._reader.fit([self._images[self.names[index]] for index in sorted(train)])
-        self._digest = None
-
-    def scale_by(self, ranges: Ranges) -> None:
-        """Takes the percentiles of another data set's training images, if any are declared."""
-        self._reader.scale_by(ranges)
-        self._digest = None
-
-    @property
-    def fitted_ranges(self) -> Ranges | None:
-        """The percentiles that scale the images; None: none are declared, or not known yet."""
-        return self._reader.fitted_ranges
 
     def _check_sizes(self, name: str, image: tuple[int, ...], mask: tuple[int, ...]) -> None:
         if image != mask:

@@ -11,10 +11,11 @@ from safetensors.torch import load
 from ablate.data import identify, open_images
 from ablate.data.scaling import Ranges
 from ablate.data.splitting import FittedImages
-from ablate.errors import BadInput, DataError, StoreError, WeightsError
+from ablate.errors import BadInput, DataError, OutOfMemory, StoreError, WeightsError
 from ablate.models import SegmentationModel
 from ablate.models.devices import precision_on
 from ablate.models.from_spec import build_model, encoder_weights, is_from_file, sam_weights
+from ablate.models.out_of_memory import is_out_of_memory
 from ablate.predict.trained import TrainedModel
 from ablate.runs import FileDigests, RunFolder, Store
 from ablate.spec import (
@@ -44,6 +45,7 @@ def load_runs(
         WeightsError: If the checkpoint is missing, or not the one that they were trained on.
         BadInput: If a run cannot predict without ground truth.
         DataError: If the training images are needed for their percentiles, and are not there.
+        OutOfMemory: If they do not fit into the device's memory.
     """
     store = Store.of(folders[0])
     specs = [checked_spec(folder) for folder in folders]
@@ -168,6 +170,7 @@ def assemble_models(
     Raises:
         WeightsError: If the checkpoint is missing, not needed, or another than the one that the
             weights were trained on; or if trained weights do not fit.
+        OutOfMemory: If they do not fit into the device's memory.
     """
     first = specs[0]
     if not isinstance(first.variant, CnnVariant):
@@ -177,6 +180,25 @@ def assemble_models(
             f"{first.name} does not take a checkpoint, but {checkpoint} was given",
             "omit --checkpoint: all of this network is trained",
         )
+    try:
+        return _assembled(specs, files, ranges, checkpoint, device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        models = "the model does" if len(specs) == 1 else f"{len(specs)} models do"
+        raise OutOfMemory(
+            f"{models} not fit into the memory of {device}",
+            "use a --device with more memory, or end what else uses it",
+        ) from error
+
+
+def _assembled(
+    specs: Sequence[RunSpec],
+    files: Sequence[tuple[Path, bytes]],
+    ranges: Sequence[Ranges | None],
+    checkpoint: Path | None,
+    device: torch.device,
+) -> list[TrainedModel]:
     frozen: dict[object, dict[str, torch.Tensor]] = {}
     models = []
     for spec, (path, content), own_ranges in zip(specs, files, ranges, strict=True):

@@ -156,7 +156,7 @@ def predict_scenes(
     jobs = [SceneJob(models, item, out, settings) for item in plan.items]
     for job in jobs:
         job.check_names()
-    with locks.held(out / _LOCK, 0) as is_free:
+    with locks.held(out / _LOCK, 0, leaves_file=False) as is_free:
         if not is_free:
             raise StoreError(
                 f"another process makes maps in {shown(out)}", "wait for it, or name another folder"

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ablate.report.comparison_model import Difference
 from ablate.report.images import QUOTIENTS, DrawnMetric, ImageDraws, draw_images
 from ablate.report.paired import Images, PairedMean, paired_mean
+from ablate.report.power import NOTHING
 from ablate.report.rows import RowRuns
 from ablate.spec import Repeat, Sweep
 
@@ -55,7 +56,9 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
     """
     paired, images = paired_values(of, to, draws)
     mean = paired_mean(paired, images)
-    low, high = (mean.interval() if mean else None) or (None, None)
+    # Rows that find the very same objects in all trainings show no spread to tell anything by.
+    is_told = mean is not None and (draws.metric == "miou" or mean.standard_error > NOTHING)
+    low, high = (mean.interval() if mean and is_told else None) or (None, None)
     ours, theirs = (
         row.printed.values.get(draws.metric) if row.printed else None for row in (of, to)
     )
@@ -64,7 +67,7 @@ def compare(of: RowRuns, to: RowRuns, draws: ImageDraws) -> Compared:
         mean=mean.mean if mean else None,
         low=low,
         high=high,
-        method=mean.method if mean else None,
+        method=mean.method if mean and is_told else None,
         missing_reason=None if paired else _reason_of_none(of, to, draws.metric),
         # In decimals: 88.1 - 73.3 is to be 14.8.
         published=float(Decimal(ours) - Decimal(theirs)) if ours and theirs else None,

@@ -14,7 +14,6 @@ one claim and no later one, and without it the holder can change nothing (see ``
 """
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -128,9 +127,11 @@ class Claim:
                 if not self._is_free():
                     return None
         except FileNotFoundError as error:
+            # A merge that has the claim puts another folder in this one's place: for a moment there
+            # is none. Or who removes what the dead have prepared has come between.
+            time.sleep(_PAUSE_S)
             if not self.path.parent.is_dir():
                 raise locks.refusal(self.path, error, _REPAIR) from error
-            # Who removes what the dead have prepared has come between.
             return None
         except OSError as error:
             raise locks.refusal(self.path, error, _REPAIR) from error
@@ -227,17 +228,11 @@ def _is_locked(stage: Path) -> bool | None:
             content = file.read(documents.MOST_BYTES)
             if not _is_of_this_host(content, path):
                 return None
-            # Shared: those who only look are not in each other's way.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return locks.is_locked(file)
     except (FileNotFoundError, PermissionError):
         return False
-    except BlockingIOError:
-        return True
     except OSError as error:
-        if locks.are_missing(error) and error.filename is None:
-            return False
         raise locks.refusal(path, error, _REPAIR) from error
-    return False
 
 
 def _is_of_this_host(content: bytes, path: Path) -> bool:

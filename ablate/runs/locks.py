@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -33,13 +33,16 @@ def file_lock(path: Path) -> FileLock:
 
 
 @contextmanager
-def held(path: Path, timeout_s: float = FOREVER, repair: str = "remove it") -> Iterator[bool]:
+def held(
+    path: Path, timeout_s: float = FOREVER, repair: str = "remove it", *, leaves_file: bool = True
+) -> Iterator[bool]:
     """Holds the lock of a file.
 
     Args:
         path: The file.
         timeout_s: How long to wait for another process that holds it.
         repair: What to do where there is no file that can be locked.
+        leaves_file: Whether the file stays; if not, it is removed once it was held.
 
     Yields:
         Whether it is held now; False: another process has held it all this time.
@@ -60,6 +63,11 @@ def held(path: Path, timeout_s: float = FOREVER, repair: str = "remove it") -> I
     try:
         yield True
     finally:
+        if not leaves_file:
+            # While it is held: who waits for it is given no lock of a file that has gone, and
+            # makes another.
+            with suppress(OSError):
+                path.unlink()
         lock.release()
 
 
@@ -73,16 +81,27 @@ def is_held(path: Path) -> bool:
     """
     try:
         with plain_files.opened(path) as file:
-            # Shared: those who only look are not in each other's way.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return is_locked(file)
     except (FileNotFoundError, PermissionError):
         return False
+    except OSError as error:
+        raise refusal(path, error, "remove it") from error
+
+
+def is_locked(file: IO[bytes]) -> bool:
+    """Whether some process holds the lock of an open file; not where there are no locks.
+
+    Raises:
+        OSError: If the system does not say.
+    """
+    try:
+        # Shared: those who only look are not in each other's way.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError as error:
-        if are_missing(error) and error.filename is None:
-            return False
-        raise refusal(path, error, "remove it") from error
+        if not are_missing(error):
+            raise
     return False
 
 

@@ -111,18 +111,13 @@ def _alone(target: Store) -> Iterator[None]:
     """Keeps other merges out of the target; a target that gets nothing is not left behind."""
     is_new = not target.root.exists()
     target.root.mkdir(parents=True, exist_ok=True)
-    path = target.root / MERGE_LOCK
     try:
-        with locks.held(path, 0) as alone:
+        with locks.held(target.root / MERGE_LOCK, 0, leaves_file=False) as alone:
             if not alone:
                 raise StoreError(f"another merge into {target.root} is under way", "wait for it")
-            try:
-                _wait_for_removals(target)
-                remove_leftovers(target.root / "runs")
-                yield
-            finally:
-                # While it is held: who waits for the file sees that it has gone, and makes another.
-                path.unlink(missing_ok=True)
+            _wait_for_removals(target)
+            remove_leftovers(target.root / "runs")
+            yield
     finally:
         if is_new and not any(target.root.iterdir()):
             target.root.rmdir()

@@ -150,17 +150,21 @@ def _compared(report: Report, row: Row) -> str:
     trained = [each.name for each in report.rows if each.missing_reason is None]
     others = ", ".join(_text(labels[name]) for name in trained if name != row.name)
     lines = [f"It was compared with {others}." if others else "It was compared with no other row."]
-    baseline, delta = report.baseline, row.delta
-    if baseline is not None and delta is not None and delta.mean is not None:
-        interval = (
-            f", 95 % interval {delta.low:+.2f} to {delta.high:+.2f}"
-            if delta.low is not None and delta.high is not None
-            else ", without an interval"
-        )
-        lines.append(
-            f"MIoU minus that of {_text(labels.get(baseline, baseline))}: {delta.mean:+.2f} "
-            f"percentage points (n = {delta.n}{interval})."
-        )
+    baseline = _text(labels.get(report.baseline or "", report.baseline or ""))
+    deltas = {"MIoU": row.delta}
+    for each in report.mask_differences:
+        deltas[report.metrics[each.metric]] = each.rows.get(row.name)
+    for metric, delta in deltas.items():
+        if delta is not None and delta.mean is not None:
+            interval = (
+                f", 95 % interval {delta.low:+.2f} to {delta.high:+.2f}"
+                if delta.low is not None and delta.high is not None
+                else ", without an interval"
+            )
+            lines.append(
+                f"{metric} minus that of {baseline}: {delta.mean:+.2f} percentage points "
+                f"(n = {delta.n}{interval})."
+            )
     return " ".join(lines)
 
 

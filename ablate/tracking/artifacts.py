@@ -2,13 +2,18 @@
 
 import json
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
-import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities import RunInfo
 
 from ablate.errors import StoreError
 from ablate.runs import Failure, Result, RunFolder, checked_files
 from ablate.runs.cells import CELLS
+from ablate.runs.confusions import Confusions
+from ablate.tracking.address import Address
 
 _TABLE = "per-image.json"
 
@@ -16,9 +21,37 @@ _TABLE = "per-image.json"
 TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
 
 
-def upload(
-    client: MlflowClient, run_id: str, folder: RunFolder, ending: Result | Failure
-) -> list[str]:
+class Files(Protocol):
+    """Where the files of one run go; MLflow's repositories of artifacts are this."""
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        """Copies a file, into a folder of this name."""
+
+
+def files_of(client: MlflowClient, run: RunInfo, address: Address) -> Files:
+    """Where the files of a run go."""
+    if not address.own:
+        return _OfServer(client, run.run_id)
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    # The client would ask the database for the whole run, to learn what its creation has told.
+    repository: Files = get_artifact_repository(run.artifact_uri, tracking_uri=address.uri)
+    return repository
+
+
+class _OfServer:
+    """The client finds out how to reach them."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client = client
+        self._run_id = run_id
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        """See ``Files``."""
+        self._client.log_artifact(self._run_id, local_file, artifact_path)
+
+
+def upload(files: Files, folder: RunFolder, ending: Result | Failure) -> list[str]:
     """Copies a run's files; called again, it replaces them.
 
     Checkpoints are not copied: they serve only to resume. Nor is what differs from its digest, or
@@ -30,9 +63,19 @@ def upload(
     Raises:
         StoreError: If the counts of pixels cannot be read.
     """
-    client.log_text(run_id, folder.spec_file().model_dump_json(indent=2), "spec.json")
     name = "result.json" if isinstance(ending, Result) else "failure.json"
-    client.log_text(run_id, ending.model_dump_json(indent=2) + "\n", name)
+    with TemporaryDirectory() as made:
+        texts = {
+            "spec.json": folder.spec_file().model_dump_json(indent=2),
+            name: ending.model_dump_json(indent=2) + "\n",
+        }
+        if isinstance(ending, Result):
+            # Its digest is a part of the run's state.
+            texts[_TABLE] = _table(folder.confusions())
+        for text, content in texts.items():
+            path = Path(made, text)
+            path.write_text(content, encoding="utf-8")
+            files.log_artifact(str(path))
     if isinstance(ending, Failure):
         return []
     problems = []
@@ -41,20 +84,21 @@ def upload(
         if problem := checked_files.weights_problem(folder, ending):
             problems.append(problem)
         else:
-            client.log_artifact(run_id, str(folder.weights_path))
-    # Their digests are a part of the run's state.
-    confusions = folder.confusions()
-    client.log_artifact(run_id, str(folder.confusion_path))
-    # Not log_table: what it finds already there it would append to.
-    table = pd.DataFrame(confusions.counts, columns=list(CELLS))
-    for name, column in confusions.of_masks.items():
-        table[name] = column
-    table.insert(0, "image", confusions.names)
-    client.log_text(run_id, table.to_json(orient="split", index=False), _TABLE)
+            files.log_artifact(str(folder.weights_path))
+    files.log_artifact(str(folder.confusion_path))
     if ending.test is not None:
         folder.test_confusions()
-        client.log_artifact(run_id, str(folder.test_confusion_path))
+        files.log_artifact(str(folder.test_confusion_path))
     unusable: list[StoreError] = []
     for panel, _ in checked_files.panels(folder, unusable):
-        client.log_artifact(run_id, str(panel), folder.panels_path.name)
+        files.log_artifact(str(panel), folder.panels_path.name)
     return problems + [str(error) for error in unusable]
+
+
+def _table(confusions: Confusions) -> str:
+    """The pixels of every image, as MLflow keeps tables."""
+    # Not the client's log_table: what it finds already there it would append to.
+    columns = [list(confusions.names), *confusions.counts.T.tolist()]
+    columns += [column.tolist() for column in confusions.of_masks.values()]
+    names = ["image", *CELLS, *confusions.of_masks]
+    return json.dumps({"columns": names, "data": list(zip(*columns, strict=True))})

@@ -13,11 +13,12 @@ from ablate.errors import StoreError
 from ablate.runs import RecordedRun, SpecFile, State, Store, shown
 from ablate.tracking import mapping
 from ablate.tracking.address import Address
+from ablate.tracking.artifacts import files_of
 from ablate.tracking.groups import Group
 from ablate.tracking.logged_model import delete_models
 from ablate.tracking.mlflow_run import MlflowRun, log, set_status
 from ablate.tracking.report_copy import read_report
-from ablate.tracking.transactions import one_transaction
+from ablate.tracking.transactions import transaction
 from ablate.tracking.ui_view import VIEW_TAGS
 
 _EXPERIMENT = "ablate"
@@ -188,18 +189,20 @@ class _MirroredSweep:
             except StoreError as error:
                 problems.append(str(error))
         parent = self._parent = self._parent or self._create_parent(group, specs)
-        for key in [key for key in runs if key in specs]:
-            # Committed before anything is copied: no artifacts are of a run that MLflow lacks.
-            with one_transaction(self._client, self._address):
+        # Committed before anything is copied: no artifacts are of a run that MLflow lacks.
+        with transaction(self._client, self._address) as open_transaction:
+            for key in [key for key in runs if key in specs]:
                 self._runs[key] = self._nested(group, parent, runs[key], specs[key])
-        for key, nested in self._runs.items():
-            folder = self._store.run(key)
-            try:
-                if not nested.settled:
-                    with one_transaction(self._client, self._address):
-                        nested.update(folder, group.run_name(nested.spec, key))
-            except (OSError, StoreError) as error:
-                problems.append(f"{folder.path} cannot be mirrored: {error}")
+                open_transaction.commit_if_due()
+        with transaction(self._client, self._address) as open_transaction:
+            for key in [key for key, nested in self._runs.items() if not nested.settled]:
+                nested, folder = self._runs[key], self._store.run(key)
+                try:
+                    nested.update(folder, group.run_name(nested.spec, key))
+                except (OSError, StoreError) as error:
+                    # What was logged of it before stays.
+                    problems.append(f"{folder.path} cannot be mirrored: {error}")
+                open_transaction.commit_if_due()
         if not live:
             try:
                 self._update_report(group, parent)
@@ -232,7 +235,8 @@ class _MirroredSweep:
         others = self._found.setdefault(run.key, [])
         for other in others:
             if other.info.start_time == start_ms:
-                return MlflowRun(self._client, other, spec, params, is_new=False)
+                files = files_of(self._client, other.info, self._address)
+                return MlflowRun(self._client, other, spec, params, files, is_new=False)
         if self._address.own:
             # On a shared server they may be another store's.
             for other in others:
@@ -247,7 +251,8 @@ class _MirroredSweep:
             run_name=group.run_name(spec, run.key),
         )
         others.append(created)
-        return MlflowRun(self._client, created, spec, params, is_new=True)
+        files = files_of(self._client, created.info, self._address)
+        return MlflowRun(self._client, created, spec, params, files, is_new=True)
 
     def _update_report(self, group: Group, parent: Run) -> None:
         """Copies the report that was left for the parent run, unless MLflow has it."""

@@ -9,11 +9,11 @@ from ablate.errors import StoreError
 from ablate.runs import Event, Failure, Result, RunFolder, State
 from ablate.spec import RunSpec
 from ablate.tracking import mapping
-from ablate.tracking.artifacts import TABLE_TAG, upload
+from ablate.tracking.artifacts import TABLE_TAG, Files, upload
 from ablate.tracking.logged_model import ensure_model
 
-# mlflow.utils.validation.MAX_METRICS_PER_BATCH, less some room for tags.
-_METRICS_PER_BATCH = 900
+# mlflow.utils.validation.MAX_ENTITIES_PER_BATCH, less room for params, final metrics and tags.
+_METRICS_PER_BATCH = 800
 
 
 class MlflowRun:
@@ -24,6 +24,7 @@ class MlflowRun:
         run: The MLflow run.
         spec: What the run is.
         params: Its params.
+        files: Where its files go.
         is_new: Whether ``run`` was created just now, and so has no history.
     """
 
@@ -33,6 +34,7 @@ class MlflowRun:
         run: Run,
         spec: RunSpec,
         params: Mapping[str, str],
+        files: Files,
         *,
         is_new: bool,
     ) -> None:
@@ -41,6 +43,7 @@ class MlflowRun:
         self.spec = spec
         self._id: str = run.info.run_id
         self._experiment_id: str = run.info.experiment_id
+        self._files = files
         self._is_new = is_new
         self._name: str = run.info.run_name
         self._status: str = run.info.status
@@ -51,6 +54,8 @@ class MlflowRun:
         self.state: State | None = None
         # A value that MLflow has cannot be changed; a later ablate may spell one differently.
         self._params = [Param(k, v) for k, v in params.items() if k not in run.data.params]
+        # Epochs that are logged with what comes next of the run.
+        self._epoch_metrics: list[Metric] = []
         self._log_data(run)
 
     @property
@@ -77,14 +82,17 @@ class MlflowRun:
         problems: list[str] = []
         logged = (self._tags.get("ablate.state"), self._tags.get("ablate.artifacts"), self._status)
         is_logged = logged == (state.value, stamp, mapping.STATUS[state])
-        if not (is_logged and state in (State.DONE, State.DAMAGED)):
-            events = self._events(folder, state, ending, problems)
-            self._log_epochs(events)
-            if not is_logged:
-                end_ms = _end_ms(state, ending, events)
-                problems += self._log_state(folder, state, ending, stamp, end_ms)
-        if self._params:
-            self._log([])
+        try:
+            if not (is_logged and state in (State.DONE, State.DAMAGED)):
+                events = self._events(folder, state, ending, problems)
+                self._log_epochs(events)
+                if not is_logged:
+                    end_ms = _end_ms(state, ending, events)
+                    problems += self._log_state(folder, state, ending, stamp, end_ms)
+        except (OSError, StoreError):
+            self._log_rest()
+            raise
+        self._log_rest()
         self.state = state
         if state is State.DAMAGED:
             problems += [folder.damage() or "its files were damaged"]
@@ -124,8 +132,9 @@ class MlflowRun:
             history = self._client.get_metric_history(self._id, any_name)
             self._epochs = {metric.step for metric in history}
         for batch in _batches(event for event in events if event.epoch not in self._epochs):
+            self._log_rest()
             points = [point for event in batch for point in mapping.epoch_points(event)]
-            self._log(points)
+            self._epoch_metrics = [_metric(point) for point in points]
             self._epochs |= {event.epoch for event in batch}
 
     def _log_state(
@@ -140,7 +149,7 @@ class MlflowRun:
         problems: list[str] = []
         tags = mapping.state_tags(self.spec, state, ending, stamp)
         if ending and self._tags.get("ablate.artifacts") != stamp:
-            problems = upload(self._client, self._id, folder, ending)
+            problems = upload(self._files, folder, ending)
         if isinstance(ending, Result):
             tags |= TABLE_TAG
             self._log_final(folder.key, ending, tags)
@@ -176,15 +185,18 @@ class MlflowRun:
             )
             for point in mapping.final_points(result)
         ]
-        self._log_batch(metrics, tags)
+        self._log(metrics, tags)
 
-    def _log(self, points: Iterable[mapping.Point], tags: Mapping[str, str] | None = None) -> None:
-        self._log_batch([_metric(point) for point in points], tags or {})
+    def _log_rest(self) -> None:
+        """Logs the params and epochs that nothing else was logged with."""
+        if self._params or self._epoch_metrics:
+            self._log([], {})
 
-    def _log_batch(self, metrics: Sequence[Metric], tags: Mapping[str, str]) -> None:
-        """Logs metrics and tags, and the params before anything else of the run."""
-        self._client.log_batch(self._id, metrics, self._params, _tags(tags), synchronous=True)
-        self._params = []
+    def _log(self, metrics: Sequence[Metric], tags: Mapping[str, str]) -> None:
+        """Logs metrics and tags; the params and the last epochs with them, in one request."""
+        together = [*self._epoch_metrics, *metrics]
+        self._client.log_batch(self._id, together, self._params, _tags(tags), synchronous=True)
+        self._params, self._epoch_metrics = [], []
 
 
 def log(

@@ -4,13 +4,14 @@ MLflow makes a transaction of each of its operations, 17 for a run, each on a co
 opening them is a third of the mirror's computation, and each waits for the disk.
 """
 
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlflow import MlflowClient
 
-from ablate.errors import StoreError
 from ablate.tracking.address import Address
 
 # MLflow's sessions with a database are imported where there is one: a server has its own.
@@ -18,20 +19,37 @@ if TYPE_CHECKING:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy.orm import Session
 
-# As MLflow sets them; inside of a transaction the first would have no effect.
-_PRAGMAS = ("foreign_keys = ON", "busy_timeout = 20000", "case_sensitive_like = true")
+# As MLflow sets them; inside of a transaction the first would have no effect. The last: what does
+# not fit sqlite's cache would be written before its time, and nobody could read until the commit.
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "busy_timeout = 20000",
+    "case_sensitive_like = true",
+    "cache_spill = OFF",
+)
+# Others wait so long if they write.
+_LONGEST_S = 0.5
+
+
+class Transaction(Protocol):
+    """What is logged while it is open."""
+
+    def commit_if_due(self) -> None:
+        """Commits what was logged so far, unless it was begun only just now; goes on with another.
+
+        To be called where what was logged is whole.
+        """
 
 
 @contextmanager
-def one_transaction(client: MlflowClient, address: Address) -> Iterator[None]:
+def transaction(client: MlflowClient, address: Address) -> Iterator[Transaction]:
     """While this is open, what the client writes to the store's own database is one transaction.
 
     It begins with the client's first operation, on a connection that ends with it: one that was
     kept could outlive the database. Other processes read meanwhile, and wait if they write.
 
-    An error of a file (``OSError``, ``StoreError``) keeps what was logged before it; with any other
-    exception, and with a kill, MLflow has nothing of it. Of any other address, each operation is a
-    transaction of its own, as always.
+    With an exception, and with a kill, MLflow has nothing of what was not committed. Of any other
+    address, each operation is a transaction of its own, as always.
 
     The sessions are no public part of MLflow: where a later version has others, each operation is a
     transaction of its own.
@@ -42,20 +60,29 @@ def one_transaction(client: MlflowClient, address: Address) -> Iterator[None]:
     """
     store: Any = getattr(client._tracking_client, "store", None)
     if not (address.own and hasattr(store, "ManagedSessionMaker") and _session_maker()):
-        yield
+        yield _Apart()
         return
-    with ExitStack() as opened:
-        joined = _Joined(store, opened)
-        apart = store.ManagedSessionMaker
-        store.ManagedSessionMaker = joined.session
-        try:
-            yield
-        except (OSError, StoreError):
-            joined.commit()
-            raise
-        finally:
-            store.ManagedSessionMaker = apart
+    joined = _Joined(store)
+    # Whatever is made in an experiment asks for it first.
+    replaced = {
+        "ManagedSessionMaker": joined.session,
+        "get_experiment": cache(store.get_experiment),
+    }
+    apart = {name: getattr(store, name) for name in replaced}
+    vars(store).update(replaced)
+    try:
+        yield joined
         joined.commit()
+    finally:
+        vars(store).update(apart)
+        joined.close()
+
+
+class _Apart:
+    """Each operation is committed by itself."""
+
+    def commit_if_due(self) -> None:
+        """Nothing is left to be committed."""
 
 
 class _Joined:
@@ -65,17 +92,16 @@ class _Joined:
     External Transaction".
     """
 
-    def __init__(self, store: "SqlAlchemyStore", opened: ExitStack) -> None:
+    def __init__(self, store: "SqlAlchemyStore") -> None:
         """Begins nothing yet.
 
         Args:
             store: MLflow's.
-            opened: Closes the connection, which drops what is not committed.
         """
         self._store = store
-        self._opened = opened
         self._connection: Any = None
         self._sessions: Any = None
+        self._begun_s = 0.0
 
     def session(self, read_only: bool = True) -> "AbstractContextManager[Session]":
         """In place of the store's ``ManagedSessionMaker``."""
@@ -84,15 +110,27 @@ class _Joined:
         session: AbstractContextManager[Session] = self._sessions(read_only=read_only)
         return session
 
+    def commit_if_due(self) -> None:
+        """See ``Transaction``."""
+        if self._connection is not None and time.monotonic() - self._begun_s > _LONGEST_S:
+            self.commit()
+            self.close()
+
     def commit(self) -> None:
         """Commits, if anything was begun."""
         if self._connection is not None:
             self._connection.commit()
 
+    def close(self) -> None:
+        """Drops what is not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
     def _begin(self) -> None:
         from sqlalchemy.orm import sessionmaker
 
-        connection = self._opened.enter_context(self._store.engine.connect())
+        connection = self._connection = self._store.engine.connect()
         driver: Any = connection.connection.dbapi_connection
         # Else sqlite3 begins transactions by itself, but none for a savepoint.
         driver.isolation_level = None
@@ -100,11 +138,13 @@ class _Joined:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         # A transaction that begins with reading is refused where another process writes meanwhile.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        self._sessions = _session_maker()(
-            sessionmaker(bind=connection, join_transaction_mode="create_savepoint"),
-            self._store.db_type,
+        # MLflow would give each session the switches that this connection has: it is not told
+        # that the database is sqlite. What a session has read stays: it ends with its operation.
+        sessions = sessionmaker(
+            bind=connection, join_transaction_mode="create_savepoint", expire_on_commit=False
         )
-        self._connection = connection
+        self._sessions = _session_maker()(sessions, db_type="")
+        self._begun_s = time.monotonic()
 
 
 def _session_maker() -> Any:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from landslide4sense_files import write_set
 from PIL import Image
 
 from ablate.spec import ColorJitter, Protocol
@@ -54,3 +55,20 @@ def make_protocol() -> Callable[..., Protocol]:
         )
 
     return make
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "L4S")
+
+
+@pytest.fixture
+def image(root: Path) -> Path:
+    """The file of the first image."""
+    return root / "TrainData/img/image_1.h5"
+
+
+@pytest.fixture
+def mask(root: Path) -> Path:
+    """The file of the first mask."""
+    return root / "TrainData/mask/mask_1.h5"

@@ -19,6 +19,7 @@ from ablate.report.elsewhere_tables import elsewhere_tables, flat_elsewhere
 from ablate.report.model import Report
 from ablate.runs import PartScores, Result, RunFolder
 from ablate.runs.cells import CELLS, MASK_COUNTS
+from ablate.study.model_card import model_card
 from report.sweep_on_disk import MACHINE, VIT_L, SweepOnDisk, leave_weights
 
 BASELINE, ROW = "translandseg", "translandseg-1"
@@ -167,6 +168,18 @@ def test_images_without_small_objects_tell_no_difference(table: SweepOnDisk) -> 
     assert (found.n, found.mean, found.missing_reason) == (0, None, "nothing to count")
 
 
+def test_rows_that_find_the_same_objects_have_no_interval(table: SweepOnDisk) -> None:
+    table.seeds = (0, 1)
+    for seed in table.seeds:
+        finish(table, BASELINE, OF_BASELINE, seed)
+        pairs = zip(OF_ROW, OF_BASELINE, strict=True)
+        finish(table, ROW, [(*one[:2], *two[2:]) for one, two in pairs], seed)
+    found = differences(table.report())
+    objects = found["small_object_recall"]
+    assert (objects.n, objects.mean, objects.low, objects.high) == (2, 0, None, None)
+    assert found["boundary_iou"].low is not None
+
+
 def test_every_format_and_part_has_them(table: SweepOnDisk) -> None:
     table.data = table.data.model_copy(update={"test": 5})
     finish(table, BASELINE, OF_BASELINE, test=[*OF_ROW, *EMPTY])
@@ -194,6 +207,18 @@ def test_every_format_and_part_has_them(table: SweepOnDisk) -> None:
     assert "Δ REC small: likewise (10,000 draws of 5 with small objects)." in (
         of_test.caption or ""
     )
+
+
+def test_a_model_card_has_them(table: SweepOnDisk) -> None:
+    finish(table, BASELINE, OF_BASELINE)
+    finish(table, ROW, OF_ROW)
+    folder = table.folder(ROW)
+    result = folder.result()
+    assert result is not None
+    card = model_card(folder.spec(), result, table.report(), "model", None, None, None)
+    assert "MIoU minus that of TransLandSeg: +0.00 percentage points" in card
+    said = "Boundary IoU minus that of TransLandSeg: +8.00 percentage points (n = 1, 95 % interval "
+    assert said in card
 
 
 def test_other_data_has_them(table: SweepOnDisk) -> None:

@@ -5,6 +5,7 @@ from scipy import stats
 
 from ablate.report.model import MissingReason
 from ablate.report.statistics import interval_of
+from ablate.runs import RunFolder
 from ablate.spec import METRIC_NAMES, NANO_WEIGHTS, Comparison
 from report.sweep_on_disk import (
     CNN_BASELINES,
@@ -71,7 +72,8 @@ def test_every_missing_number_has_its_reason(table: SweepOnDisk) -> None:
     table.fail("translandseg-2", kind="diverged", why="the loss is nan")
     table.fail("translandseg-3", kind="died")
     table.interrupt("translandseg-5")
-    with table.begin("translandseg-7").claim() as claimed:
+    # Another process would claim it by an object of its own.
+    with RunFolder(table.begin("translandseg-7").path).claim() as claimed:
         assert claimed
         rows = {row.name: row for row in table.report().rows}
     expected: dict[str, MissingReason | None] = {

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ from ablate.runs import (
     RunFolder,
     SpecFile,
     State,
+    claims,
     drivers,
     heartbeat,
     hosts,
@@ -141,6 +143,24 @@ def test_a_claim_that_was_taken_over_is_not_released_by_its_former_holder(
             before = files(folder.path)
         assert files(folder.path) == before
         assert RunFolder(folder.path).is_claimed()
+
+
+def test_a_folder_that_is_replaced_counts_as_claimed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge holds the claim of the old one; between its two renames there is none."""
+    away, prepare = folder.path.with_name("away"), claims._prepare
+
+    def too_late(stage: Path) -> object:
+        folder.path.rename(away)
+        return prepare(stage)
+
+    monkeypatch.setattr(claims, "_prepare", too_late)
+    monkeypatch.setattr(
+        claims, "time", SimpleNamespace(sleep=lambda pause_s: away.rename(folder.path))
+    )
+    with folder.claim() as is_mine:
+        assert not is_mine
 
 
 def test_a_living_holder_on_another_host_keeps_its_claim(host: Hosts, folder: RunFolder) -> None:

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,38 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         with locks.held(path, 0) as second:
             assert not second
     assert not locks.is_held(path)
+
+
+def test_a_lock_whose_file_goes_is_held_by_one_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have opened the file before it is removed: it is held until then."""
+    path, inside, most, held = tmp_path / "lock", [], [], []
+    unlink = Path.unlink
+
+    def watched(removed: Path) -> None:
+        held.append(locks.is_held(removed))
+        unlink(removed)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+
+    def enter(_: int) -> None:
+        with locks.held(path, leaves_file=False) as is_mine:
+            assert is_mine
+            inside.append(None)
+            time.sleep(0.001)
+            most.append(len(inside))
+            inside.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enter, range(40)))
+    assert most == [1] * 40
+    assert held == [True] * 40
+    assert not path.exists()
+    # Who does not get it leaves it.
+    with locks.held(path), locks.held(path, 0, leaves_file=False) as is_mine:
+        assert not is_mine
+        assert path.exists()
 
 
 def test_who_looks_needs_no_permission_to_write(tmp_path: Path) -> None:

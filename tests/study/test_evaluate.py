@@ -280,6 +280,15 @@ def test_what_is_all_scored_needs_no_place_in_the_store(
     assert evaluate(root, "other", rows=(ROW,)) == first
 
 
+def test_a_model_that_does_not_fit_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*words: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
+
+    monkeypatch.setattr("ablate.predict.loading.build_model", never)
+    with pytest.raises(OutOfMemory, match="2 models do not fit into the memory of cpu; use a"):
+        evaluate(root, "other", rows=(ROW,))
+
+
 @pytest.mark.parametrize("damage", ["cut", "edited", "forged", "of-another-run"])
 def test_a_damaged_one_is_set_aside_and_computed_anew(root: Path, damage: str) -> None:
     first = evaluate(root, "other", rows=(ROW,))

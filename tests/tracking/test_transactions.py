@@ -1,4 +1,4 @@
-"""What is logged of one run, as one transaction."""
+"""What is logged of several runs, as one transaction."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -6,12 +6,12 @@ from contextlib import closing, suppress
 import pytest
 from fake_store import fake_store
 from mlflow import MlflowClient
-from reading import client_of, nested
+from reading import client_of, histories, nested
 
 from ablate.errors import StoreError
 from ablate.tracking import mlflow_run, sync
 from ablate.tracking.address import Address
-from ablate.tracking.transactions import one_transaction
+from ablate.tracking.transactions import transaction
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def tags_after(swept, error: BaseException) -> dict[str, str]:
     sync(swept.store, [swept.record])
     client = client_of(swept.store)
     run_id = next(iter(nested(swept.store).values())).info.run_id
-    with suppress(type(error)), one_transaction(client, Address.of(swept.store, None)):
+    with suppress(type(error)), transaction(client, Address.of(swept.store, None)):
         client.set_tag(run_id, "newest", "yes")
         # What was written is read within the transaction.
         assert client.get_run(run_id).data.tags["newest"] == "yes"
@@ -42,7 +42,7 @@ def tags_after(swept, error: BaseException) -> dict[str, str]:
     return client.get_run(run_id).data.tags
 
 
-def test_a_run_takes_two_transactions(swept):
+def commits_of_a_sync(swept) -> int:
     from sqlalchemy import Engine, event
 
     commits = []
@@ -56,8 +56,14 @@ def test_a_run_takes_two_transactions(swept):
     finally:
         event.remove(Engine, "commit", count)
     assert {run.info.status for run in nested(swept.store).values()} == {"FINISHED"}
+    return len(commits)
+
+
+@pytest.mark.parametrize(("longest_s", "of_runs"), [(60.0, 2), (0.0, 4)])
+def test_runs_share_two_transactions_unless_these_last(swept, monkeypatch, longest_s, of_runs):
+    monkeypatch.setattr("ablate.tracking.transactions._LONGEST_S", longest_s)
     # The rest is the experiment's and the sweep's own; apart, those of each run would be 17.
-    assert len(commits) <= 2 * 2 + 12
+    assert commits_of_a_sync(swept) == pytest.approx(of_runs + 11, abs=1)
 
 
 @pytest.mark.parametrize("error", [Killed(), RuntimeError("of the database")])
@@ -67,10 +73,50 @@ def test_of_a_transaction_that_does_not_end_mlflow_has_nothing(swept, error):
     assert tags["after"] == "yes"
 
 
-@pytest.mark.parametrize("error", [StoreError("a file is damaged", ""), OSError("a file is gone")])
-def test_an_error_of_a_file_keeps_what_was_logged(swept, error):
-    tags = tags_after(swept, error)
-    assert (tags["newest"], tags["after"]) == ("yes", "yes")
+def test_what_a_damaged_file_stops_keeps_what_was_logged_before_it(swept, monkeypatch):
+    """Neither its epochs nor what the same transaction has of other runs is lost."""
+    monkeypatch.setattr("ablate.tracking.transactions._LONGEST_S", 60.0)
+    damaged, whole = (swept.folder(index) for index in range(2))
+    upload = mlflow_run.upload
+
+    def refuse(files, folder, ending):
+        if folder.key == damaged.key:
+            raise StoreError("a file is damaged", "")
+        return upload(files, folder, ending)
+
+    monkeypatch.setattr(mlflow_run, "upload", refuse)
+    with pytest.raises(StoreError, match=damaged.key):
+        sync(swept.store, [swept.record])
+    runs = nested(swept.store)
+    assert runs[whole.key].info.status == "FINISHED"
+    assert runs[damaged.key].info.status == "RUNNING"
+    assert "epoch/miou" in runs[damaged.key].data.metrics
+    assert "seed" in runs[damaged.key].data.params
+    assert "final/miou" not in runs[damaged.key].data.metrics
+
+
+def test_a_kill_before_the_second_run_leaves_each_once_in_the_end(swept, monkeypatch):
+    monkeypatch.setattr("ablate.tracking.transactions._LONGEST_S", 60.0)
+    set_status, told = mlflow_run.set_status, []
+
+    def killed(*arguments):
+        if told:
+            raise Killed
+        told.append(arguments)
+        set_status(*arguments)
+
+    monkeypatch.setattr(mlflow_run, "set_status", killed)
+    with pytest.raises(Killed):
+        sync(swept.store, [swept.record])
+    monkeypatch.undo()
+    assert {run.info.status for run in nested(swept.store).values()} == {"RUNNING"}
+    sync(swept.store, [swept.record])
+    assert {run.info.status for run in nested(swept.store).values()} == {"FINISHED"}
+    steps = {
+        name: [step for step, _, _ in points] for name, points in histories(swept.store).items()
+    }
+    of_epochs = [each for (_, name), each in steps.items() if name == "epoch/miou"]
+    assert of_epochs == [[1, 2, 3, 4]] * 2
 
 
 def test_a_kill_between_two_requests_leaves_a_run_that_is_logged_whole_later(swept, monkeypatch):
@@ -93,7 +139,7 @@ def test_others_read_while_a_transaction_is_open(swept):
     client = client_of(swept.store)
     run_id = next(iter(nested(swept.store).values())).info.run_id
     address = Address.of(swept.store, None)
-    with one_transaction(client, address):
+    with transaction(client, address):
         client.set_tag(run_id, "newest", "yes")
         with closing(sqlite3.connect(address.database, timeout=0)) as other:
             found = other.execute("SELECT count(*) FROM tags WHERE key = 'newest'").fetchone()
@@ -103,7 +149,7 @@ def test_others_read_while_a_transaction_is_open(swept):
 
 def test_nothing_is_begun_where_nothing_is_written(swept):
     client = MlflowClient(tracking_uri="http://127.0.0.1:9")
-    with one_transaction(client, Address.of(swept.store, "http://127.0.0.1:9")):
+    with transaction(client, Address.of(swept.store, "http://127.0.0.1:9")):
         pass
 
 
@@ -113,7 +159,7 @@ def test_where_mlflow_has_other_sessions_each_operation_is_committed_by_itself(s
     client = client_of(swept.store)
     run_id = next(iter(nested(swept.store).values())).info.run_id
     monkeypatch.delattr("mlflow.store.db.utils._get_managed_session_maker")
-    with suppress(Killed), one_transaction(client, Address.of(swept.store, None)):
+    with suppress(Killed), transaction(client, Address.of(swept.store, None)):
         client.set_tag(run_id, "newest", "yes")
         raise Killed
     assert client.get_run(run_id).data.tags["newest"] == "yes"
