@@ -4,11 +4,7 @@ Everything is printed literally, whatever brackets or colons it holds: labels, t
 causes come from users and files, and are not markup. Styles are given beside a text.
 """
 
-import json
-import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -16,6 +12,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from ablate.cli.lines import TableFormat as TableFormat
+from ablate.cli.lines import print_json as print_json
+from ablate.cli.lines import write_json as write_json
 from ablate.runs.names import shown
 
 
@@ -36,13 +35,6 @@ class _LiteralConsole(Console):
 
 out = _LiteralConsole(highlight=False, markup=False, emoji=False)
 err = _LiteralConsole(stderr=True, highlight=False, markup=False, emoji=False)
-
-
-class TableFormat(StrEnum):
-    """Formats of the commands that print a table."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def print_error(problem: str) -> None:
@@ -88,17 +80,6 @@ def without_own_split(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     """The rows for a table, which names the split only where there is more than one."""
     several = any(row.get("split") for row in rows)
     return [{key: row[key] for key in row if key != "split" or several} for row in rows]
-
-
-def print_json(value: Any) -> None:
-    """Prints a value as indented JSON."""
-    write_json(json.dumps(value, indent=2) + "\n")
-
-
-def write_json(text: str) -> None:
-    """Writes JSON to standard output: in ASCII, the same in every terminal, never wrapped."""
-    # What is not ASCII stands inside strings, where JSON allows it to be escaped.
-    sys.stdout.write(re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def cell(value: Any) -> str:

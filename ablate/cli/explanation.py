@@ -2,7 +2,7 @@
 
 import sys
 
-from ablate.cli.console import write_json
+from ablate.cli.lines import write_json
 from ablate.errors import BadInput
 from ablate.report.explanation import explanation_text
 from ablate.runs import shown

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ablate.cli.console import err
+from ablate.cli.lines import print_note
 from ablate.registry import Catalogue
 
 
@@ -16,4 +16,4 @@ def print_hidden(catalogue: Catalogue, names: Collection[str] | None = None) -> 
     for name, path in catalogue.hidden().items():
         if names is None or name in names:
             hidden = f"note: your own {name} is used, and {path}, of the same name, is not read"
-            err.print(hidden, soft_wrap=True)
+            print_note(hidden)

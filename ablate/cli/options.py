@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli.config import Settings
-from ablate.cli.console import TableFormat
+from ablate.cli.lines import TableFormat
 from ablate.errors import BadInput
 from ablate.runs import DEFAULT_STORE as DEFAULT_STORE
 

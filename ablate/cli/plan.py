@@ -7,7 +7,6 @@ from rich.text import Text
 
 from ablate.cli import options
 from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
-from ablate.cli.decision import print_decision
 from ablate.cli.hidden import print_hidden
 from ablate.registry import Catalogue
 from ablate.runs import scale_line, shown
@@ -56,6 +55,8 @@ def plan(
         cohort_size=cohort_size,
     )
     if decide:
+        from ablate.cli.decision import print_decision
+
         print_decision(study.plan_decision(), format)
     else:
         print_plan(study.plan(), format)

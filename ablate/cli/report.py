@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import err, write_json
 from ablate.cli.hidden import print_hidden
+from ablate.cli.lines import print_note, write_json
 from ablate.errors import ExitCode
 from ablate.registry import Catalogue
 from ablate.report import WRITERS, check_format, suffix_of
@@ -88,10 +88,9 @@ def report(
     latest, *others = latest_start(opened, grid, protocol)
     for other in others:
         context = other.context
-        err.print(
+        print_note(
             f"note: also started with protocol {context.protocol.label}, {context.data.label}, "
-            f"{context.weights.label}; the latest is shown",
-            soft_wrap=True,
+            f"{context.weights.label}; the latest is shown"
         )
     print_hidden(Catalogue(), {f"variant {run.name}" for run in latest.runs})
     made = report_sweep(latest, opened)
@@ -105,13 +104,12 @@ def report(
     elif format in texts and format not in _NOT_PRINTED:
         sys.stdout.write(texts[format])
     for target in (*files.values(), *drawn.files):
-        err.print(f"written to {target}", soft_wrap=True)
+        print_note(f"written to {target}")
     for name, reason in drawn.left_out.items():
-        err.print(f"no figure {name}: {reason}", soft_wrap=True)
+        print_note(f"no figure {name}: {reason}")
     if made.unreadable:
-        err.print(
+        print_note(
             f"{made.unreadable} of the runs cannot be read or contradict their own files; the "
-            "notes of the table say why",
-            soft_wrap=True,
+            "notes of the table say why"
         )
         raise typer.Exit(ExitCode.RUN_FAILED)

@@ -101,7 +101,8 @@ class Catalogue:
         ):
             for folder in folders:
                 for name, path in named_files([folder]).items():
-                    if path.resolve() != files[name].resolve():
+                    used = files[name]
+                    if path != used and path.resolve() != used.resolve():
                         hidden.setdefault(f"{what} {name}", path)
         return hidden
 

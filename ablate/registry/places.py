@@ -10,6 +10,7 @@ from ablate.registry.source import shown
 
 # What a variant, sweep or protocol may be called.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DIGITS = re.compile(r"(\d+)")
 
 _PACKAGE = Path(__file__).parent.parent
 _only: ContextVar[Path | None] = ContextVar("_only", default=None)
@@ -76,7 +77,5 @@ def _yaml_files(folder: Path) -> list[Path]:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     return [
-        (int(part), "") if part.isdecimal() else (-1, part)
-        for part in re.split(r"(\d+)", name)
-        if part
+        (int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name) if part
     ]

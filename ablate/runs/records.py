@@ -15,10 +15,22 @@ from ablate.errors import StoreError
 from ablate.runs import atomic, documents
 from ablate.runs.formats import SCHEMA_VERSION, SweepRecord
 from ablate.runs.tuning import TuningRecord
-from ablate.spec import ENGINE_VERSION, digest_of
+from ablate.spec import (
+    ENGINE_VERSION,
+    CnnVariant,
+    Context,
+    Protocol,
+    SamVariant,
+    Sweep,
+    ZeroShotVariant,
+    digest_of,
+)
 
 _Record = TypeVar("_Record", SweepRecord, TuningRecord)
 
+# Built before the record: pydantic takes over the validators of parts that have some, and makes
+# others, of which only the whole is kept, where they have none.
+_PARTS = (Protocol, SamVariant, CnnVariant, ZeroShotVariant, Context, Sweep)
 # One of 10,000 runs has some tens of megabytes.
 _MOST_BYTES = 1 << 29
 _DIGEST = "sha256"
@@ -61,6 +73,8 @@ def parse(model: type[_Record], document: dict[str, Any], path: Path, repair: st
     Raises:
         StoreError: If it is none, or that of another file.
     """
+    for part in _PARTS:
+        part.model_rebuild()
     record = documents.parse(model, document, str(path), repair)
     # A name becomes the name of files: it is not to lead out of the store. What an older engine
     # has digested cannot be computed any more.

@@ -105,6 +105,48 @@ print("loaded:", *sorted(sys.modules))
         assert not {"ablate.spec", "yaml", "numpy", "rich.console"} & loaded
 
 
+def test_a_report_loads_no_rich(tmp_path: Path, started_store: Path) -> None:
+    program = PROGRAM.replace(repr(HEAVY), "('rich', 'filelock', 'numpy')")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            program,
+            "report",
+            "--grid",
+            "table4",
+            "--store",
+            str(started_store),
+        ],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_end_is_quick_and_plug_ins_of_pydantic_are_a_choice() -> None:
+    # What is registered first is called last.
+    program = """
+import atexit, gc, os, sys
+atexit.register(lambda: print(gc.get_freeze_count() > 0, os.environ["PYDANTIC_DISABLE_PLUGINS"]))
+sys.argv = ["ablate", "--version"]
+from ablate.cli import main
+main()
+"""
+    for given, used in (({}, "__all__"), ({"PYDANTIC_DISABLE_PLUGINS": "mine"}, "mine")):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment() | given,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == f"True {used}"
+
+
 def test_importing_ablate_loads_nothing_heavy() -> None:
     program = f"import ablate, sys; sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
