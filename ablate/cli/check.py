@@ -5,7 +5,8 @@ from typing import Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import out, print_rows
+from ablate.cli.lines import TableFormat, print_json
 from ablate.errors import ExitCode
 from ablate.report.claims_check import ClaimsCheck
 from ablate.runs import Store

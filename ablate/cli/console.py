@@ -12,9 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ablate.cli.lines import TableFormat as TableFormat
-from ablate.cli.lines import print_json as print_json
-from ablate.cli.lines import write_json as write_json
+from ablate.cli.lines import TableFormat, print_json
 from ablate.runs.names import shown
 
 

@@ -8,9 +8,10 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out, print_json
+from ablate.cli.console import err, out
 from ablate.cli.data_convert import convert
 from ablate.cli.display import duration
+from ablate.cli.lines import TableFormat, print_json
 from ablate.errors import ExitCode
 from ablate.runs import DataCheck, scale_line
 from ablate.study import check_data

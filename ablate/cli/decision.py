@@ -1,6 +1,7 @@
 """How ``ablate plan --decide`` prints what it would take to decide the claims."""
 
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import out, print_rows
+from ablate.cli.lines import TableFormat, print_json
 from ablate.report.decision_model import Decision
 
 

@@ -6,7 +6,8 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json
+from ablate.cli.console import out
+from ablate.cli.lines import TableFormat, print_json
 from ablate.errors import ExitCode
 from ablate.study.doctor import examine
 

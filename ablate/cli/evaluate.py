@@ -9,7 +9,8 @@ from rich.progress import TaskID
 
 from ablate.cli import options
 from ablate.cli.bars import bars_of
-from ablate.cli.console import err, write_json
+from ablate.cli.console import err
+from ablate.cli.lines import write_json
 from ablate.errors import BadInput
 from ablate.report.elsewhere_writers import ELSEWHERE_WRITERS as WRITERS
 from ablate.study.evaluate import choose_rows, chosen_device, evaluate_rows

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out, print_json, print_rows
+from ablate.cli.console import err, out, print_rows
+from ablate.cli.lines import TableFormat, print_json
 from ablate.runs import shown
 from ablate.study.leftovers import MOST_DAYS, Leftovers, find_leftovers, remove_leftovers
 

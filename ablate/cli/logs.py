@@ -9,7 +9,8 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out, print_json
+from ablate.cli.console import err, out
+from ablate.cli.lines import TableFormat, print_json
 from ablate.errors import BadInput, ExitCode
 from ablate.runs import State, shown
 from ablate.study.following import follow_run

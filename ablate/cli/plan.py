@@ -6,8 +6,9 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows, without_own_split
+from ablate.cli.console import out, print_rows, without_own_split
 from ablate.cli.hidden import print_hidden
+from ablate.cli.lines import TableFormat, print_json
 from ablate.registry import Catalogue
 from ablate.runs import scale_line, shown
 from ablate.study import DEFAULT_EXECUTOR, Study, SweepPlan

@@ -5,7 +5,8 @@ from typing import Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, out, print_json, print_rows
+from ablate.cli.console import out, print_rows
+from ablate.cli.lines import TableFormat, print_json
 from ablate.report import RowCheck, check_table, common_share, score_tables
 
 app = typer.Typer(help="The published values: check them.", no_args_is_help=True)

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from ablate import tracking
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out
+from ablate.cli.console import err, out
 from ablate.cli.display import Display, duration
+from ablate.cli.lines import TableFormat
 from ablate.cli.plan import print_choice, print_plan, print_ranges, setup_line
 from ablate.errors import ExitCode
 from ablate.runs import State

@@ -7,15 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ablate.cli import options
-from ablate.cli.console import (
-    TableFormat,
-    age,
-    err,
-    out,
-    print_json,
-    print_rows,
-    without_own_split,
-)
+from ablate.cli.console import age, err, out, print_rows, without_own_split
+from ablate.cli.lines import TableFormat, print_json
 from ablate.runs import State, Store, SweepRecord, shown
 from ablate.spec import ENGINE_VERSION
 from ablate.study.changed_inputs import changes_of_sweeps

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out, print_rows
+from ablate.cli.console import err, out, print_rows
 from ablate.cli.display import duration
+from ablate.cli.lines import TableFormat
 from ablate.cli.run import print_failures, print_header, print_next_steps, print_ways_on
 from ablate.cli.tuning_display import TuningDisplay, words
 from ablate.errors import ExitCode

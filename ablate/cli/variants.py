@@ -7,8 +7,9 @@ import typer
 from rich.text import Text
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, cell, out, print_json, print_rows
+from ablate.cli.console import cell, out, print_rows
 from ablate.cli.hidden import print_hidden
+from ablate.cli.lines import TableFormat, print_json
 from ablate.errors import SpecError
 from ablate.registry import Catalogue
 from ablate.spec import BackboneName

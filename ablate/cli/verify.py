@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ablate.cli import options
-from ablate.cli.console import TableFormat, err, out, write_json
+from ablate.cli.console import err, out
+from ablate.cli.lines import TableFormat, write_json
 from ablate.errors import ExitCode
 from ablate.report.verification_model import Disagreement, ReportDifference, Verification
 from ablate.runs import shown

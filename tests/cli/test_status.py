@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ablate.cli import status as command
-from ablate.cli.console import TableFormat
+from ablate.cli.lines import TableFormat
 from ablate.runs import Failure, Store
 from cli.command import output, rows
 from fixture_stores import FOLDER, copy_of

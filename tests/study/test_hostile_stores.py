@@ -16,7 +16,8 @@ import pytest
 import torch
 from optuna.storages.journal import JournalFileBackend
 
-from ablate.cli.console import TableFormat, print_rows
+from ablate.cli.console import print_rows
+from ablate.cli.lines import TableFormat
 from ablate.errors import StoreError
 from ablate.registry import Catalogue
 from ablate.report import WRITERS
