@@ -132,7 +132,7 @@ def identify(images: Images, declared: Split, root: Path | None = None) -> DataI
         DataError: If a file cannot be read or a part cannot be told.
     """
     if isinstance(declared, HoldoutSplit | KFoldSplit) and not isinstance(images, FittedImages):
-        # Which images are in which part is decided by the spec, and nobody asks for it here.
+        # An identity holds the sizes of the parts; which images they have follows from the spec.
         train, validation, test = drawn_sizes(len(images.names), declared)
         return DataIdentity(
             label=images.label,

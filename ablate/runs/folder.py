@@ -137,7 +137,7 @@ class RunFolder(TrainingFolder):
         return self.state_as_left()
 
     def state_as_left(self) -> State:
-        """The same without a look at who works on it, which is for whoever has the claim."""
+        """The state, for the process that holds the claim: never ``RUNNING``."""
         if self.has_result():
             return State.DONE if self.damage() is None else State.DAMAGED
         try:
@@ -228,7 +228,7 @@ class RunFolder(TrainingFolder):
         return self._attempts.read(self._last_ending)
 
     def attempts_as_left(self) -> list[Attempt]:
-        """The same for whoever has the claim: none of them goes on.
+        """The attempts, for the process that holds the claim: none is still running.
 
         Raises:
             StoreError: If one cannot be read.

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy.orm import Session
 
-# As MLflow sets them; inside of a transaction the first would have no effect. The last: what does
-# not fit sqlite's cache would be written before its time, and nobody could read until the commit.
+# As MLflow sets them; inside of a transaction the first would have no effect. The last is ours:
+# sqlite writes before the commit when its cache is full, and then nobody can read until it.
 _PRAGMAS = (
     "foreign_keys = ON",
     "busy_timeout = 20000",
